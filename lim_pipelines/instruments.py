@@ -1,0 +1,136 @@
+"""Instruments: one stable id each, whatever vendors call it.
+
+What does not belong here: prices (`lake.py`), exchange rules (`exchanges.py`). Splits and dividends travel with
+the bars as `ex_factor`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Literal
+
+import polars as pl
+
+from lim_pipelines.simulate import xsim
+
+AssetClass = Literal["equity", "index", "commodity"]
+ASSET_CLASSES: tuple[AssetClass, ...] = ("equity", "index", "commodity")
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One instrument.
+
+    Parameters
+    ----------
+    instrument_id
+        `<MIC>:<name>`; never changes.
+    exchange
+        Its exchange's market identifier.
+    name
+        Name for people.
+    asset_class
+        equity, index or commodity.
+    currency
+        ISO 4217 code of its prices.
+    """
+
+    instrument_id: str
+    exchange: str
+    name: str
+    asset_class: AssetClass
+    currency: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source calls an instrument, and from when to when.
+
+    Parameters
+    ----------
+    source, symbol
+        Source name and its symbol, as in the vendor's file.
+    instrument_id
+        The instrument meant.
+    first, last
+        Sessions, both included, for which the symbol means that instrument; None is open.
+    priority
+        Where two sources give the same bar, the lower number wins.
+    """
+
+    source: str
+    symbol: str
+    instrument_id: str
+    first: date | None = None
+    last: date | None = None
+    priority: int = 0
+
+
+_REAL = (
+    Instrument("XNAS:AAPL", "XNAS", "Apple", "equity", "USD"),
+    Instrument("XNAS:FB", "XNAS", "Meta Platforms", "equity", "USD"),
+    Instrument("XNAS:GOOGL", "XNAS", "Alphabet A", "equity", "USD"),
+    Instrument("XNAS:MSFT", "XNAS", "Microsoft", "equity", "USD"),
+    Instrument("XNAS:IXIC", "XNAS", "NASDAQ Composite index", "index", "USD"),
+    Instrument("XNYS:IBM", "XNYS", "IBM", "equity", "USD"),
+    Instrument("XNYS:SPX", "XNYS", "S&P 500 index", "index", "USD"),
+    Instrument("XNYM:WTI", "XNYM", "WTI crude oil, Cushing spot", "commodity", "USD"),
+)
+
+_REAL_LISTINGS = (
+    Listing("bokeh_stocks", "AAPL", "XNAS:AAPL"),
+    Listing("bokeh_stocks", "FB", "XNAS:FB"),
+    # The package's GOOG is Google's only class before 2014, today's GOOGL.
+    Listing("bokeh_stocks", "GOOG", "XNAS:GOOGL"),
+    Listing("bokeh_stocks", "IBM", "XNYS:IBM"),
+    Listing("bokeh_stocks", "MSFT", "XNAS:MSFT"),
+    Listing("arch_series", "nasdaq", "XNAS:IXIC"),
+    Listing("arch_series", "sp500", "XNYS:SPX"),
+    Listing("arch_series", "wti", "XNYM:WTI"),
+    Listing("hv_apple", "AAPL", "XNAS:AAPL", priority=1),
+)
+
+
+@lru_cache(maxsize=1)
+def instruments() -> dict[str, Instrument]:
+    """All registered instruments by id, real ones first, then the simulated ones."""
+    simulated = (
+        Instrument(f"XSIM:{name}", "XSIM", f"simulated {name}", "equity", "USD") for name in xsim.instrument_names()
+    )
+    return {instrument.instrument_id: instrument for instrument in (*_REAL, *simulated)}
+
+
+@lru_cache(maxsize=1)
+def listings() -> pl.DataFrame:
+    """Symbol history of every source.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns source, symbol, exchange, instrument_id, first, last (dates, nullable), priority. Files dropped in
+        the landing folder (source `csv_drop`) name instruments by the part of the id behind the colon.
+    """
+    by_id = instruments()
+    rows = [*_REAL_LISTINGS]
+    rows += [Listing("csv_drop", i.instrument_id.split(":", 1)[1], i.instrument_id, priority=-1) for i in by_id.values()]
+    rows += [
+        Listing("xsim", i.instrument_id.split(":", 1)[1], i.instrument_id) for i in by_id.values() if i.exchange == "XSIM"
+    ]
+    return pl.DataFrame(
+        [
+            (r.source, r.symbol, by_id[r.instrument_id].exchange, r.instrument_id, r.first, r.last, r.priority)
+            for r in rows
+        ],
+        schema={
+            "source": pl.String,
+            "symbol": pl.String,
+            "exchange": pl.String,
+            "instrument_id": pl.String,
+            "first": pl.Date,
+            "last": pl.Date,
+            "priority": pl.Int64,
+        },
+        orient="row",
+    )
