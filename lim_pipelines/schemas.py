@@ -264,9 +264,6 @@ TARGETS = Table(
         "exchange": _EXCHANGE,
         "instrument_id": _INSTRUMENT,
         "forecast": Column(pl.Float64, "log return", "forecast over the strategy's horizon"),
-        "realised": Column(
-            pl.Float64, "log return", "what the forecast was of, once known", nullable=True
-        ),
         "weight": Column(pl.Float64, "fraction of equity", "target weight, negative for short"),
     },
     key=("strategy", "cutoff", "arm", "seed", "date", "exchange", "instrument_id"),
