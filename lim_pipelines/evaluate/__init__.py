@@ -1,0 +1,1 @@
+"""Evaluate: how much of a result may be luck (paper section 6.2)."""

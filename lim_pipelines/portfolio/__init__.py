@@ -1,0 +1,1 @@
+"""Portfolio: from forecasts to target weights (paper sections 3.1 and 5.3)."""
