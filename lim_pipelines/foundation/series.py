@@ -1,0 +1,159 @@
+"""Bars of one instrument at one frequency as the p variables that the model reads.
+
+What does not belong here: choosing windows (`windows.py`), scaling (`scaling.py`), torch.
+
+A value that is missing, or that a non-positive price would make undefined, is NaN; nothing is filled in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lim_pipelines.exchanges import get_exchange
+from lim_pipelines.foundation.config import FREQS
+from lim_pipelines.instruments import instruments
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+VARIABLES: tuple[str, ...] = ("close", "open", "high", "low", "volume")
+"""The p variables, in model order: log total return; log of open over the previous close (both ex-adjusted);
+log of high and of low over the close; log(1 + volume). Rows of trained tables: append only."""
+
+CALENDAR: tuple[str, ...] = ("weekday", "day", "month", "time", "gap")
+"""Time features of a bar, in model order: weekday, day of month, month and local time of day of the bar's
+end, each in [-0.5, 0.5]; and the log of the time since the previous bar over the bar's length."""
+
+_BAR_LENGTH_US = {"1m": 60e6, "1h": 3600e6, "1d": 86400e6, "1w": 604800e6}
+
+
+class UnknownInstrumentError(KeyError):
+    """A bar names an instrument that is not registered."""
+
+    def __init__(self, instrument_id: str) -> None:
+        super().__init__(
+            f"instrument {instrument_id!r} is not registered; add it to lim_pipelines/instruments.py,"
+            " its asset class is an input of the model"
+        )
+
+
+@dataclass(frozen=True)
+class Series:
+    """One instrument at one frequency: X of section 4.1, of shape (T, p).
+
+    Parameters
+    ----------
+    instrument_id, exchange, asset_class, freq
+        Which series it is.
+    ts
+        (T,) end of each bar, microseconds since 1970, UTC, increasing.
+    known_at
+        (T,) first moment each bar was known, microseconds since 1970, UTC.
+    values
+        (T, p) float32, the columns of `VARIABLES`; NaN where missing. Row 0 has no return.
+    calendar
+        (T, k) float32, the columns of `CALENDAR`.
+    """
+
+    instrument_id: str
+    exchange: str
+    asset_class: str
+    freq: str
+    ts: Ints
+    known_at: Ints
+    values: Floats
+    calendar: Floats
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+
+def _log(ratio: pl.Expr) -> pl.Expr:
+    return pl.when((ratio > 0) & ratio.is_finite()).then(ratio.log())
+
+
+def _positive(price: str) -> pl.Expr:
+    return pl.when(pl.col(price) > 0).then(pl.col(price))
+
+
+def _variables() -> list[pl.Expr]:
+    close = _positive("close")
+    previous = close.shift(1) * _positive("ex_factor")
+    volume = pl.col("volume")
+    return [
+        _log(close / previous).alias("close"),
+        _log(_positive("open") / previous).alias("open"),
+        _log(_positive("high") / close).alias("high"),
+        _log(_positive("low") / close).alias("low"),
+        pl.when(volume >= 0).then(volume.log1p()).alias("volume"),
+    ]
+
+
+def _calendar(timezone: str, freq: str) -> list[pl.Expr]:
+    local = pl.col("ts").dt.convert_time_zone(timezone)
+    gap = pl.col("ts").diff().dt.total_microseconds() / _BAR_LENGTH_US[freq]
+    minutes = local.dt.hour().cast(pl.Float64) * 60 + local.dt.minute()
+    return [
+        ((local.dt.weekday() - 1) / 6 - 0.5).alias("weekday"),
+        ((local.dt.day() - 1) / 30 - 0.5).alias("day"),
+        ((local.dt.month() - 1) / 11 - 0.5).alias("month"),
+        (minutes / 1439 - 0.5).alias("time"),
+        gap.log().fill_null(0.0).alias("gap"),
+    ]
+
+
+def _floats(frame: pl.DataFrame, exprs: list[pl.Expr]) -> Floats:
+    columns = frame.select(e.cast(pl.Float32).fill_null(float("nan")) for e in exprs)
+    return np.ascontiguousarray(columns.to_numpy(), dtype=np.float32)
+
+
+def build_series(bars: pl.DataFrame) -> list[Series]:
+    """Turn bars into series.
+
+    Parameters
+    ----------
+    bars
+        Rows of the table VALIDATED_BARS, one row a key (read as of some moment), in any order.
+
+    Returns
+    -------
+    list of Series
+        One for each instrument and frequency, sorted by exchange, instrument and frequency.
+
+    Raises
+    ------
+    UnknownInstrumentError
+        A bar names an instrument that is not registered.
+    UnknownExchangeError
+        A bar names an exchange that is not registered.
+    ValueError
+        A frequency has no embedding.
+    """
+    out = []
+    key = ["exchange", "instrument_id", "freq"]
+    for (exchange, instrument_id, freq), frame in sorted(
+        bars.sort([*key, "ts"]).partition_by(key, as_dict=True).items()
+    ):
+        if freq not in FREQS:
+            raise ValueError(
+                f"{instrument_id}: frequency {freq!r} has no embedding (known: {', '.join(FREQS)})"
+            )
+        if instrument_id not in instruments():
+            raise UnknownInstrumentError(instrument_id)
+        out.append(
+            Series(
+                instrument_id=instrument_id,
+                exchange=exchange,
+                asset_class=instruments()[instrument_id].asset_class,
+                freq=freq,
+                ts=frame["ts"].dt.epoch("us").to_numpy(),
+                known_at=frame["known_at"].dt.epoch("us").to_numpy(),
+                values=_floats(frame, _variables()),
+                calendar=_floats(frame, _calendar(get_exchange(exchange).timezone, freq)),
+            )
+        )
+    return out
