@@ -1,0 +1,1 @@
+"""Dagster assets: thin, a file per stage. What they compute is in `lim_pipelines`."""

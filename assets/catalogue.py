@@ -1,0 +1,114 @@
+"""What every asset carries: owners, kinds, column schema, row counts, data versions, sample rows.
+
+What does not belong here: the assets.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from lim_pipelines.lake import Commit, Lake
+from lim_pipelines.schemas import Table
+
+OWNERS = ["team:quant-platform"]
+CODE_VERSION = "1"
+"""Of the data stages. Raise it when their output changes for the same input."""
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """A table's columns as the catalogue shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=str(column.dtype),
+                description=column.description + (f" [{column.unit}]" if column.unit else ""),
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for name, column in table.columns.items()
+        ]
+    )
+
+
+def table_asset(table: Table, group: str) -> dict[str, Any]:
+    """Keyword arguments of an asset that writes one lake table."""
+    return {
+        "group_name": group,
+        "owners": OWNERS,
+        "kinds": {"polars", "deltalake"},
+        "code_version": CODE_VERSION,
+        "description": table.description,
+        "metadata": {"dagster/column_schema": column_schema(table), "dagster/table_name": f"lake.{table.name}"},
+    }
+
+
+def data_version(fingerprints: Mapping[Any, str]) -> dg.DataVersion:
+    """One content hash for all partitions of a run.
+
+    Dagster takes one data version a step. The hash of a single partition is that partition's own; of a range, the
+    hash of all of them. Which partitions changed is in the lake's commits.
+    """
+    if len(fingerprints) == 1:
+        return dg.DataVersion(next(iter(fingerprints.values())))
+    lines = "\n".join(f"{key}={value}" for key, value in sorted(fingerprints.items(), key=lambda item: str(item[0])))
+    return dg.DataVersion(hashlib.sha256(lines.encode()).hexdigest())
+
+
+def written(
+    lake: Lake, table: Table, commit: Commit, scope: pl.DataFrame, metadata: Mapping[str, Any] | None = None
+) -> dg.MaterializeResult[Any]:
+    """The result of an asset that wrote partitions of a lake table.
+
+    Parameters
+    ----------
+    lake, table
+        Where it was written.
+    commit
+        What `Lake.write` returned.
+    scope
+        The partitions written.
+    metadata
+        More to show.
+    """
+    return dg.MaterializeResult(
+        data_version=data_version(lake.partition_fingerprints(table, scope)),
+        metadata={
+            "dagster/row_count": commit.rows,
+            "dagster/uri": lake.uri(table),
+            "partitions_written": scope.height,
+            "partitions_changed": commit.changed.height,
+            "lake_version": commit.version,
+            **(metadata or {}),
+        },
+    )
+
+
+def table_metadata(frame: pl.DataFrame, rows: int = 20) -> dg.MetadataValue:
+    """The first rows of a frame, as a table that the UI draws."""
+    if not frame.height:
+        return dg.MetadataValue.md("_none_")
+    head = frame.head(rows)
+    lines = ["| " + " | ".join(head.columns) + " |", "|" + " --- |" * head.width]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in head.iter_rows()]
+    if frame.height > rows:
+        lines.append(f"\n… and {frame.height - rows} more")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def image(png: bytes, title: str) -> dg.MetadataValue:
+    """A plot inside an asset's metadata."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,61 @@
+"""Foundation checkpoints, one asset a family, one partition a cutoff.
+
+What does not belong here: the model and its training (`lim_pipelines/foundation`), which run in a process of their
+own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from assets.catalogue import OWNERS
+from assets.partitions import cutoff_dates, cutoffs
+from assets.training import MODEL_SCHEMA, trained
+from lim_pipelines.foundation.config import CODE_VERSION, FOUNDATIONS, FoundationConfig
+from resources.home import Home
+from resources.trainer import Trainer
+
+# A checkpoint goes on from the previous cutoff's (continual training, paper section 6.2).
+FROM_PREVIOUS_CUTOFF = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+
+
+def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
+    """Make the asset of one family of checkpoints."""
+
+    @dg.asset(
+        name=config.name,
+        partitions_def=cutoffs,
+        deps=[
+            dg.AssetDep("archive", partition_mapping=dg.AllPartitionMapping()),
+            dg.AssetDep("validated_bars", partition_mapping=dg.AllPartitionMapping()),
+            dg.AssetDep(config.name, partition_mapping=FROM_PREVIOUS_CUTOFF),
+        ],
+        description=f"Foundation checkpoints pretrained on {', '.join(config.exchanges)} at {', '.join(config.freqs)}: "
+        f"a patch transformer, {config.context} bars of context to {config.horizon} bars of horizon.",
+        group_name="foundation",
+        owners=OWNERS,
+        kinds={"pytorch", "lightning"},
+        code_version=CODE_VERSION,
+        pool="training",
+        metadata={"dagster/column_schema": MODEL_SCHEMA, "config": dg.MetadataValue.json(config.model_dump(mode="json"))},
+    )
+    def checkpoint(context: dg.AssetExecutionContext, home: Home, trainer: Trainer) -> dg.MaterializeResult[Any]:
+        results = trainer.run(
+            context,
+            "lim_pipelines.foundation.train",
+            {
+                "lake": home.lake().root,
+                "models": str(home.models),
+                "family": config.name,
+                "cutoffs": [cutoff.isoformat() for cutoff in cutoff_dates(context)],
+                "config": config.model_dump(mode="json"),
+            },
+        )
+        return trained(home.models / config.name, results, None)
+
+    return checkpoint
+
+
+checkpoints = [build_checkpoint(config) for config in FOUNDATIONS.values()]

@@ -1,0 +1,56 @@
+"""Macro series, the alternative source: raw, aligned, validated, each with its publication time.
+
+What does not belong here: the steps themselves (`lim_pipelines/ingest.py`). Series are few and short, so these
+assets have no partitions; joins are as of `known_at`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from assets.catalogue import table_asset, table_metadata, written
+from lim_pipelines import ingest
+from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.schemas import ALIGNED_MACRO, RAW_MACRO, VALIDATED_MACRO, Table
+from resources.home import Home
+
+GROUP = "alternative_data"
+
+
+def _written(lake: Lake, table: Table, step: ingest.Step) -> dg.MaterializeResult[Any]:
+    rows = lake.read(table, as_of=LATEST).collect()
+    newest = rows.sort("ts").group_by("series_id", maintain_order=True).last()
+    return written(
+        lake,
+        table,
+        step.commit,
+        rows.select("series_id").unique(),
+        {
+            "rows_in": step.rows_in,
+            "rows_quarantined": step.quarantined.height,
+            "newest_values": table_metadata(newest.select("series_id", "ts", "value", "unit", "known_at")),
+        },
+    )
+
+
+@dg.asset(**table_asset(RAW_MACRO, GROUP))
+def raw_macro(home: Home) -> dg.MaterializeResult[Any]:
+    """Macro series as the vendor ships them, with publication times."""
+    lake = home.lake()
+    return _written(lake, RAW_MACRO, ingest.load_raw_macro(lake))
+
+
+@dg.asset(deps=[raw_macro], **table_asset(ALIGNED_MACRO, GROUP))
+def aligned_macro(home: Home) -> dg.MaterializeResult[Any]:
+    """Macro series on period ends in UTC."""
+    lake = home.lake()
+    return _written(lake, ALIGNED_MACRO, ingest.align_macro_series(lake))
+
+
+@dg.asset(deps=[aligned_macro], **table_asset(VALIDATED_MACRO, GROUP))
+def validated_macro(home: Home) -> dg.MaterializeResult[Any]:
+    """Macro series that pass every blocking rule."""
+    lake = home.lake()
+    return _written(lake, VALIDATED_MACRO, ingest.validate_macro_series(lake))

@@ -1,0 +1,56 @@
+"""How assets are cut into partitions, and how a run knows its own.
+
+What does not belong here: what is written into a partition.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from lim_pipelines.exchanges import EXCHANGES
+
+FIRST_SESSION = date(2018, 10, 1)
+"""First date that is loaded day by day. History before it comes in through `archive`."""
+
+FIRST_CUTOFF = date(2010, 1, 1)
+"""First walk-forward cutoff that can be trained."""
+
+exchanges = dg.StaticPartitionsDefinition(sorted(EXCHANGES))
+
+# end_offset=1: today's partition exists while today is going on.
+dates = dg.DailyPartitionsDefinition(FIRST_SESSION.isoformat(), end_offset=1)
+exchange_dates = dg.MultiPartitionsDefinition({"date": dates, "exchange": exchanges})
+
+# A cutoff is the first midnight (UTC) of a month; end_offset=1 because it is complete when its month begins.
+cutoffs = dg.MonthlyPartitionsDefinition(FIRST_CUTOFF.isoformat(), end_offset=1)
+
+
+def exchange_date_scope(context: dg.AssetExecutionContext) -> pl.DataFrame:
+    """The (exchange, date) partitions of a run, as a scope for `Lake.write`.
+
+    Parameters
+    ----------
+    context
+        Context of an asset that is partitioned by `exchange_dates`.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns exchange and date, one row a partition, sorted.
+    """
+    keys = [key.keys_by_dimension for key in context.partition_keys if isinstance(key, dg.MultiPartitionKey)]
+    return pl.DataFrame(
+        {
+            "exchange": [key["exchange"] for key in keys],
+            "date": [date.fromisoformat(key["date"]) for key in keys],
+        },
+        schema={"exchange": pl.String, "date": pl.Date},
+    ).sort("exchange", "date")
+
+
+def cutoff_dates(context: dg.AssetExecutionContext) -> list[date]:
+    """The cutoffs of a run, oldest first."""
+    return sorted(date.fromisoformat(key) for key in context.partition_keys)

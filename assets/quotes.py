@@ -1,0 +1,104 @@
+"""Market data: raw quotes, aligned bars, validated bars, and the bulk archive before the first daily partition.
+
+What does not belong here: the steps themselves (`lim_pipelines/ingest.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.catalogue import table_asset, table_metadata, written
+from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges
+from lim_pipelines import ingest
+from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR, sessions
+from lim_pipelines.lake import scope_of
+from lim_pipelines.schemas import ALIGNED_BARS, RAW_QUOTES, VALIDATED_BARS
+from resources.home import Home
+
+GROUP = "quotes"
+
+
+def _session_summary(scope: pl.DataFrame) -> dict[str, Any]:
+    """How many of the run's partitions are sessions; the others materialise empty."""
+    opened = sum(
+        sessions(exchange, days["date"].min(), days["date"].max()).join(days, on="date", how="semi").height
+        for (exchange,), days in scope.group_by("exchange")
+    )
+    return {"sessions": opened, "closed_sessions": scope.height - opened}
+
+
+def _held_back(step: ingest.Step) -> dict[str, Any]:
+    by_rule = step.quarantined.group_by("exchange", "rule").len("rows").sort("exchange", "rule")
+    return {
+        "rows_in": step.rows_in,
+        "rows_quarantined": step.quarantined.height,
+        "quarantine": table_metadata(by_rule),
+        "quarantine_sample": table_metadata(
+            step.quarantined.select("exchange", "date", "rule", "symbol", "file", "line", "reason"), rows=5
+        ),
+    }
+
+
+def _files(step: ingest.Step) -> dict[str, Any]:
+    return {
+        "files_read": len(step.files),
+        "files": table_metadata(
+            pl.DataFrame(
+                {"file": [f.path for f in step.files], "sha256": [f.sha256 for f in step.files]},
+                schema={"file": pl.String, "sha256": pl.String},
+            )
+        ),
+    }
+
+
+@dg.asset(partitions_def=exchange_dates, **table_asset(RAW_QUOTES, GROUP))
+def raw_quotes(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
+    """Vendor quotes parsed to the canonical columns, nothing dropped silently."""
+    scope, lake = exchange_date_scope(context), home.lake()
+    step = ingest.load_raw_quotes(lake, home.landing, scope)
+    return written(lake, RAW_QUOTES, step.commit, scope, {**_held_back(step), **_files(step), **_session_summary(scope)})
+
+
+@dg.asset(partitions_def=exchange_dates, deps=[raw_quotes], **table_asset(ALIGNED_BARS, GROUP))
+def aligned_bars(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
+    """Bars on the exchange's session grid, under stable instrument ids, in UTC."""
+    scope, lake = exchange_date_scope(context), home.lake()
+    step = ingest.align_quotes(lake, scope)
+    return written(lake, ALIGNED_BARS, step.commit, scope, {**_held_back(step), **_session_summary(scope)})
+
+
+@dg.asset(partitions_def=exchange_dates, deps=[aligned_bars], **table_asset(VALIDATED_BARS, GROUP))
+def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
+    """Bars that pass every blocking rule; the others are in quarantine with the rule and the reason."""
+    scope, lake = exchange_date_scope(context), home.lake()
+    step = ingest.validate_bars(lake, scope)
+    return written(lake, VALIDATED_BARS, step.commit, scope, {**_held_back(step), **_session_summary(scope)})
+
+
+@dg.asset(
+    partitions_def=exchanges,
+    **{
+        **table_asset(VALIDATED_BARS, GROUP),
+        "description": f"Bulk import of the history before {FIRST_SESSION}, through the same three steps into the same"
+        " tables: raw quotes, aligned bars, validated bars.",
+    },
+)
+def archive(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
+    """Bulk import of the history before the first daily partition."""
+    days = pl.date_range(date(FIRST_CALENDAR_YEAR, 1, 1), FIRST_SESSION - timedelta(days=1), eager=True)
+    scope, lake = scope_of({"exchange": sorted(context.partition_keys), "date": days.to_list()}), home.lake()
+    metadata: dict[str, Any] = {}
+    for name, run in (
+        ("raw_quotes", lambda: ingest.load_raw_quotes(lake, home.landing, scope)),
+        ("aligned_bars", lambda: ingest.align_quotes(lake, scope)),
+        ("validated_bars", lambda: ingest.validate_bars(lake, scope)),
+    ):
+        step = run()
+        context.log.info("%s: %d rows, %d held back", name, step.commit.rows, step.quarantined.height)
+        metadata |= {f"{name}/{key}": value for key, value in _held_back(step).items()}
+        metadata |= _files(step) if step.files else {}
+    return written(lake, VALIDATED_BARS, step.commit, scope, metadata)

@@ -1,0 +1,151 @@
+"""Strategies from YAML: one component makes a strategy's models, targets and backtest.
+
+What does not belong here: what a strategy may say (`lim_pipelines/strategies/spec.py`), training
+(`lim_pipelines/finetune`), positions (`lim_pipelines/portfolio`), backtests (`lim_pipelines/backtest`). A new strategy
+is `dg scaffold defs` and ten lines of YAML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from pydantic import BaseModel
+
+from assets.catalogue import OWNERS, column_schema, image, table_asset, table_metadata, written
+from assets.partitions import cutoff_dates, cutoffs
+from assets.training import MODEL_SCHEMA, trained
+from lim_pipelines import walkforward
+from lim_pipelines.lake import scope_of
+from lim_pipelines.schemas import BACKTEST_DAILY, TARGETS
+from lim_pipelines.strategies.spec import StrategySpec
+from resources.home import Home
+from resources.trainer import Trainer
+
+
+@dataclass
+class StrategyComponent(dg.Component):
+    """A strategy: fine-tuned models, target weights, a backtest and its report.
+
+    Parameters
+    ----------
+    spec
+        What the YAML's `attributes` say.
+    """
+
+    spec: StrategySpec
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """Schema of the YAML's attributes; editors and `dg check yaml` use it."""
+        return StrategySpec
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> StrategyComponent:
+        """Make the component from its checked attributes."""
+        if not isinstance(attributes, StrategySpec):
+            raise TypeError(f"{context.path}: a strategy needs `attributes:`; copy lim_pipelines/defs/wti_transfer")
+        return cls(attributes)
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Assets of the strategy."""
+        return dg.Definitions(assets=[build_model(self.spec), build_targets(self.spec), build_backtest(self.spec)])
+
+
+def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
+    """Make the asset of a strategy's fine-tuned models, all arms and seeds."""
+
+    @dg.asset(
+        name=f"{spec.name}_model",
+        partitions_def=cutoffs,
+        deps=[
+            spec.foundation,
+            dg.AssetDep("archive", partition_mapping=dg.AllPartitionMapping()),
+            dg.AssetDep("validated_bars", partition_mapping=dg.AllPartitionMapping()),
+            "validated_macro",
+        ],
+        description=f"Models of {spec.name} at each cutoff: {spec.method} from {spec.foundation}, beside "
+        f"{', '.join(spec.controls) or 'no controls'}.",
+        group_name=spec.name,
+        owners=OWNERS,
+        kinds={"pytorch"},
+        code_version=spec.digest()[:12],
+        pool="training",
+        metadata={
+            "dagster/column_schema": MODEL_SCHEMA,
+            "spec": dg.MetadataValue.json(spec.model_dump(mode="json")),
+        },
+    )
+    def model(context: dg.AssetExecutionContext, home: Home, trainer: Trainer) -> dg.MaterializeResult[Any]:
+        results = trainer.run(
+            context,
+            "lim_pipelines.finetune.train",
+            {
+                "lake": home.lake().root,
+                "models": str(home.models),
+                "strategy": spec.model_dump(mode="json"),
+                "cutoffs": [cutoff.isoformat() for cutoff in cutoff_dates(context)],
+            },
+        )
+        return trained(home.models / spec.name, results, None)
+
+    return model
+
+
+def build_targets(spec: StrategySpec) -> dg.AssetsDefinition:
+    """Make the asset of a strategy's target weights."""
+
+    @dg.asset(
+        name=f"{spec.name}_targets",
+        partitions_def=cutoffs,
+        deps=[f"{spec.name}_model"],
+        **{
+            **table_asset(TARGETS, spec.name),
+            "code_version": spec.digest()[:12],
+            "description": f"Target weights of {spec.name} for the sessions from each cutoff to the next, every arm and seed.",
+        },
+    )
+    def targets(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
+        lake, days = home.lake(), cutoff_dates(context)
+        scope = scope_of({"strategy": [spec.name], "cutoff": days})
+        rows = walkforward.decide(lake, home.models, spec, days)
+        return written(
+            lake, TARGETS, lake.write(TARGETS, rows, scope), scope, {"sample": table_metadata(rows.tail(10))}
+        )
+
+    return targets
+
+
+def build_backtest(spec: StrategySpec) -> dg.AssetsDefinition:
+    """Make the asset of a strategy's stitched out-of-sample backtest and report."""
+
+    @dg.asset(
+        name=f"{spec.name}_backtest",
+        deps=[dg.AssetDep(f"{spec.name}_targets", partition_mapping=dg.AllPartitionMapping())],
+        group_name=spec.name,
+        owners=OWNERS,
+        kinds={"polars", "html"},
+        code_version=spec.digest()[:12],
+        description=f"Walk-forward backtest of {spec.name}: the out-of-sample pieces of all cutoffs, net of costs, gross"
+        " beside; with a self-contained HTML report.",
+        metadata={"dagster/column_schema": column_schema(BACKTEST_DAILY)},
+    )
+    def backtest(home: Home) -> dg.MaterializeResult[Any]:
+        lake = home.lake()
+        result = walkforward.backtest(lake, home.models, home.reports, spec)
+        scope = scope_of({"strategy": [spec.name]})
+        return written(
+            lake,
+            BACKTEST_DAILY,
+            result.commit,
+            scope,
+            {
+                "verdict": result.verdict,
+                "report": dg.MetadataValue.path(result.report),
+                "results": table_metadata(result.summary, rows=40),
+                "equity": image(result.equity_png, "equity curve, net and gross"),
+            },
+        )
+
+    return backtest

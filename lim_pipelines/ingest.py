@@ -1,0 +1,138 @@
+"""The three steps of market and macro data, from sources to validated tables of the lake.
+
+Each step reads the lake (or the sources), calls one room's pure function, and writes whole partitions. What does not
+belong here: parsing (`sources/`), alignment (`align/`), the rules (`validate/`), scheduling (`assets/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from lim_pipelines import sources
+from lim_pipelines.align import bars as align_bars
+from lim_pipelines.align import macro as align_macro
+from lim_pipelines.align.revisions import merge
+from lim_pipelines.lake import Commit, Lake
+from lim_pipelines.schemas import (
+    ALIGNED_BARS,
+    ALIGNED_MACRO,
+    QUARANTINE,
+    RAW_MACRO,
+    RAW_QUOTES,
+    VALIDATED_BARS,
+    VALIDATED_MACRO,
+    Table,
+)
+from lim_pipelines.sources import macro as macro_source
+from lim_pipelines.sources.base import SourceFile
+from lim_pipelines.validate.gate import validate
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did to the partitions it was asked for.
+
+    Parameters
+    ----------
+    commit
+        What the write of the step's table did.
+    rows_in
+        Rows read.
+    quarantined
+        Rows held back by this step, as QUARANTINE.
+    files
+        Vendor files read; only of the first step.
+    """
+
+    commit: Commit
+    rows_in: int
+    quarantined: pl.DataFrame
+    files: tuple[SourceFile, ...] = ()
+
+
+def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
+    """Read every source that serves the partitions and write `raw_quotes`.
+
+    Values that differ from what the lake holds become new revisions, known as of now.
+
+    Parameters
+    ----------
+    lake
+        Lake to write.
+    landing
+        Folder of dropped vendor files.
+    scope
+        Columns exchange and date.
+    """
+    found = sources.collect(
+        frozenset(scope["exchange"].unique()), scope["date"].min(), scope["date"].max(), landing
+    )
+    keys = list(RAW_QUOTES.partition_key)
+    incoming = found.rows.join(scope, on=keys, how="semi")
+    existing = lake.revisions(RAW_QUOTES, _near(scope)).join(scope.lazy(), on=keys, how="semi").collect()
+    rows = merge(existing, incoming, datetime.now(UTC), RAW_QUOTES)
+    rejected = _hold_back(lake, "parse", found.rejected.join(scope, on=keys, how="semi"), scope)
+    commit = lake.write(RAW_QUOTES, rows, scope)
+    return Step(commit, incoming.height + rejected.height, rejected, tuple(found.files))
+
+
+def align_quotes(lake: Lake, scope: pl.DataFrame) -> Step:
+    """Bring `raw_quotes` onto session grids and instrument ids, and write `aligned_bars`."""
+    raw = _partitions(lake, RAW_QUOTES, scope)
+    outcome = align_bars.align(raw)
+    quarantined = _hold_back(lake, "align", outcome.quarantined, scope)
+    return Step(lake.write(ALIGNED_BARS, outcome.rows, scope), raw.height, quarantined)
+
+
+def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
+    """Let through the rows of `aligned_bars` that pass every blocking rule, and write `validated_bars`."""
+    aligned = _partitions(lake, ALIGNED_BARS, scope)
+    outcome = validate(aligned, VALIDATED_BARS)
+    quarantined = _hold_back(lake, "validate", outcome.quarantined, scope)
+    return Step(lake.write(VALIDATED_BARS, outcome.rows, scope), aligned.height, quarantined)
+
+
+def load_raw_macro(lake: Lake) -> Step:
+    """Read the macro series and write `raw_macro`; changed values become new revisions, known as of now."""
+    incoming = macro_source.read()
+    rows = merge(lake.revisions(RAW_MACRO).collect(), incoming, datetime.now(UTC), RAW_MACRO)
+    return Step(lake.write(RAW_MACRO, rows, _series(rows)), incoming.height, QUARANTINE.empty())
+
+
+def align_macro_series(lake: Lake) -> Step:
+    """Bring `raw_macro` onto period ends and write `aligned_macro`."""
+    raw = lake.revisions(RAW_MACRO).collect()
+    outcome = align_macro.align(raw)
+    return Step(lake.write(ALIGNED_MACRO, outcome.rows, _series(raw)), raw.height, outcome.quarantined)
+
+
+def validate_macro_series(lake: Lake) -> Step:
+    """Let through the rows of `aligned_macro` that pass every blocking rule, and write `validated_macro`."""
+    aligned = lake.revisions(ALIGNED_MACRO).collect()
+    outcome = validate(aligned, VALIDATED_MACRO)
+    return Step(lake.write(VALIDATED_MACRO, outcome.rows, _series(aligned)), aligned.height, outcome.quarantined)
+
+
+def _near(scope: pl.DataFrame) -> pl.Expr:
+    return pl.col("exchange").is_in(scope["exchange"].unique().to_list()) & pl.col("date").is_between(
+        scope["date"].min(), scope["date"].max()
+    )
+
+
+def _partitions(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
+    rows = lake.revisions(table, _near(scope)).join(scope.lazy(), on=list(table.partition_key), how="semi")
+    return rows.sort(table.row_key).collect()
+
+
+def _hold_back(lake: Lake, stage: str, rows: pl.DataFrame, scope: pl.DataFrame) -> pl.DataFrame:
+    rows = QUARANTINE.conform(rows)
+    lake.write(QUARANTINE, rows, scope.select(pl.lit(stage).alias("stage"), "exchange", "date"))
+    return rows
+
+
+def _series(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select("series_id").unique()

@@ -1,0 +1,50 @@
+"""Where the platform keeps its files.
+
+What does not belong here: what is in the files (`lim_pipelines`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from lim_pipelines.lake import Lake
+
+
+class Home(dg.ConfigurableResource):
+    """The folder below which everything is kept.
+
+    Parameters
+    ----------
+    root
+        Folder. Empty means the environment variable LIM_HOME, read when used, and without it `.lim` in the
+        working folder.
+    """
+
+    root: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The folder itself, absolute."""
+        return Path(self.root or os.environ.get("LIM_HOME", ".lim")).resolve()
+
+    def lake(self) -> Lake:
+        """The lake."""
+        return Lake(self.path / "lake")
+
+    @property
+    def landing(self) -> Path:
+        """Folder into which vendors' files are dropped; never written by the platform."""
+        return self.path / "landing"
+
+    @property
+    def models(self) -> Path:
+        """Folder of checkpoints and strategy models."""
+        return self.path / "models"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of HTML reports."""
+        return self.path / "reports"

@@ -1,0 +1,65 @@
+"""The warehouse: one DuckDB file for the dbt marts, over views of the lake's Parquet files.
+
+What does not belong here: the marts' SQL (`dbt_project/`). A DuckDB file admits one process at a time, so
+whoever writes it runs in the pool `warehouse`, which has one slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+from dagster_duckdb import DuckDBResource
+
+from lim_pipelines.schemas import TABLES
+from resources.home import Home
+
+
+class Warehouse(dg.ConfigurableResource):
+    """The warehouse file of a home.
+
+    Parameters
+    ----------
+    home
+        Where the platform keeps its files.
+    """
+
+    home: dg.ResourceDependency[Home]
+
+    @property
+    def path(self) -> Path:
+        """The DuckDB file."""
+        return self.home.path / "warehouse.duckdb"
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for as long as the context lasts."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with DuckDBResource(database=str(self.path)).get_connection() as connection:
+            yield connection
+
+    def expose_lake(self) -> None:
+        """Make a view `lake.<table>` of every lake table's newest files, all revisions."""
+        lake = self.home.lake()
+        with self.connect() as connection:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
+            for table in TABLES.values():
+                uris = lake.file_uris(table)
+                # Folder names hold the partition columns; DuckDB reads them back with hive_partitioning.
+                rows = (
+                    f"SELECT {', '.join(table.columns)} FROM read_parquet({uris!r}, hive_partitioning = true,"
+                    " hive_types_autocast = false, union_by_name = true)"
+                    if uris
+                    else f"SELECT * FROM ({_empty_select(table.name)}) WHERE false"
+                )
+                connection.execute(f"CREATE OR REPLACE VIEW lake.{table.name} AS {rows}")
+
+
+def _empty_select(table_name: str) -> str:
+    columns = duckdb.from_arrow(TABLES[table_name].empty().to_arrow())
+    return "SELECT " + ", ".join(
+        f"NULL::{dtype} AS {name}" for name, dtype in zip(columns.columns, columns.types, strict=True)
+    )
