@@ -1,0 +1,50 @@
+"""The same bar more than once: what to keep and what to hold back.
+
+What does not belong here: the same bar from different vendors (`align/`), corrections that arrive later
+(`align/revisions.py`); those differ in source or `known_at` and are no duplicates.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+VALUES = ("open", "high", "low", "close", "volume", "ex_factor")
+
+
+def split_duplicates(
+    frame: pl.DataFrame, key: list[str], order: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part rows into those to keep and those that repeat or contradict another.
+
+    Parameters
+    ----------
+    frame
+        Rows with the columns of `key`, of `order`, and `VALUES`.
+    key
+        Columns that identify a bar.
+    order
+        Columns whose least row is the first.
+
+    Returns
+    -------
+    kept, held
+        Of rows with the same values the first is kept, the others are held as `duplicate_bar`. Rows of one
+        bar that contradict each other are all held as `conflicting_duplicate`. `held` has two more
+        columns, rule and reason.
+    """
+    verdict = (
+        pl.when(~pl.struct(key).is_duplicated())
+        .then(None)
+        .when(pl.struct(VALUES).n_unique().over(key) > 1)
+        .then(pl.lit("conflicting_duplicate"))
+        .when(pl.int_range(pl.len()).over(key, order_by=order) > 0)
+        .then(pl.lit("duplicate_bar"))
+    )
+    judged = frame.with_columns(verdict.alias("rule"))
+    held = judged.filter(pl.col("rule").is_not_null()).with_columns(
+        pl.when(pl.col("rule") == "duplicate_bar")
+        .then(pl.lit("the same bar was given before with the same values; the first one was kept"))
+        .otherwise(pl.lit("the bar is given more than once with different values; send one corrected file"))
+        .alias("reason")
+    )
+    return judged.filter(pl.col("rule").is_null()).drop("rule"), held

@@ -1,0 +1,42 @@
+"""Rows held back: one way to write them down, used by parsing, alignment and validation.
+
+What does not belong here: the rules themselves.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import polars.selectors as cs
+
+from lim_pipelines.schemas import QUARANTINE
+
+
+def quarantine(stage: str, failing: pl.DataFrame, evidence: list[str]) -> pl.DataFrame:
+    """Bring failing rows to the quarantine table.
+
+    Parameters
+    ----------
+    stage
+        parse, align or validate.
+    failing
+        Rows with columns exchange, date, source, file, line, symbol, rule, reason, known_at, and the
+        evidence.
+    evidence
+        Columns that are kept as JSON. Numbers become text: JSON knows no infinity, and the row as it came
+        must stay readable.
+
+    Returns
+    -------
+    pl.DataFrame
+        Frame of `QUARANTINE`; as many rows as `failing`.
+    """
+    if failing.is_empty():
+        return QUARANTINE.empty()
+    return QUARANTINE.conform(
+        failing.with_columns(
+            pl.lit(stage).alias("stage"),
+            pl.struct(cs.by_name(evidence) - cs.float(), (cs.by_name(evidence) & cs.float()).cast(pl.String))
+            .struct.json_encode()
+            .alias("evidence"),
+        )
+    )
