@@ -1,0 +1,148 @@
+"""Run the whole lineage on the embedded data, through Dagster, in this process: `make demo`.
+
+Range runs against the persistent instance in $DAGSTER_HOME, so that `make ui` shows all of them. What is already
+materialized is not run again, and a demo that was killed goes on where it stopped: every step is idempotent.
+What does not belong here: anything a user of the UI would miss.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from tqdm import tqdm
+
+from assets.partitions import FIRST_SESSION
+from lim_pipelines.definitions import defs
+from lim_pipelines.lake import LATEST
+from lim_pipelines.schemas import SCORES
+from resources.home import Home
+
+LAST_SESSION = date(2018, 12, 31)
+"""The embedded indices end here."""
+
+FIRST_CUTOFF, LAST_CUTOFF = "2018-01-01", "2018-12-01"
+DEMO_TAG = {"lim/demo": "true"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One range run.
+
+    Parameters
+    ----------
+    title
+        What the progress bar says.
+    assets
+        Names of the assets that run.
+    start, end
+        First and last partition key; empty for assets without partitions.
+    """
+
+    title: str
+    assets: tuple[str, ...]
+    start: str = ""
+    end: str = ""
+
+
+def stages() -> list[Stage]:
+    """The lineage, in order."""
+    names = {key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys}
+    strategies = sorted(name.removesuffix("_backtest") for name in names if name.endswith("_backtest"))
+    first, last = f"{FIRST_SESSION}|XNAS", f"{LAST_SESSION}|XSIM"
+    cutoffs = (FIRST_CUTOFF, LAST_CUTOFF)
+    return [
+        Stage("macro series", ("raw_macro", "aligned_macro", "validated_macro")),
+        Stage("archive: history to 2018-09", ("archive",), "XNAS", "XSIM"),
+        Stage("quotes: 92 days x 4 exchanges", ("raw_quotes", "aligned_bars", "validated_bars"), first, last),
+        Stage("landing folder", ("landing_files",)),
+        Stage("SQL marts", ("data_coverage", "macro_as_known")),
+        Stage("foundation: real", ("foundation_checkpoint",), *cutoffs),
+        Stage("foundation: simulated", ("xsim_foundation_checkpoint",), *cutoffs),
+        *(Stage(f"{name}: models, targets", (f"{name}_model", f"{name}_targets"), *cutoffs) for name in strategies),
+        *(Stage(f"{name}: backtest", (f"{name}_backtest",)) for name in strategies),
+        Stage("leaderboard", ("leaderboard",)),
+    ]
+
+
+def is_done(instance: DagsterInstance, stage: Stage) -> bool:
+    """Whether every partition of the stage is materialized by the present code."""
+    graph = defs.resolve_asset_graph()
+    for name in stage.assets:
+        key, node = dg.AssetKey(name), graph.get(dg.AssetKey(name))
+        event = instance.get_latest_materialization_event(key)
+        materialization = event.asset_materialization if event else None
+        if materialization is None or (materialization.tags or {}).get("dagster/code_version") != node.code_version:
+            return False
+        if node.partitions_def is not None:
+            wanted = set(node.partitions_def.get_partition_keys_in_range(dg.PartitionKeyRange(stage.start, stage.end)))
+            if wanted - set(instance.get_materialized_partitions(key)):
+                return False
+    return True
+
+
+def bury_the_dead(instance: DagsterInstance) -> None:
+    """Mark runs of an earlier demo that was killed as failed; nothing works on them any more."""
+    unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED]
+    for run in instance.get_runs(RunsFilter(statuses=unfinished, tags=DEMO_TAG)):
+        instance.report_run_failed(run, "The demo was stopped before this run ended; `make demo` goes on from there.")
+
+
+def run_stage(instance: DagsterInstance, stage: Stage) -> None:
+    """Run a stage as one Dagster run over its whole range of partitions."""
+    keys = [dg.AssetKey(name) for name in stage.assets]
+    job = defs.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection=set(keys), asset_check_selection=checks_of(keys)
+    )
+    tags = dict(DEMO_TAG)
+    if stage.start:
+        tags |= {"dagster/asset_partition_range_start": stage.start, "dagster/asset_partition_range_end": stage.end}
+    result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=True)
+    if not result.success:
+        raise SystemExit(f"{stage.title}: run {result.run_id} failed; `make ui` shows why")
+
+
+def checks_of(keys: list[dg.AssetKey]) -> set[dg.AssetCheckKey]:
+    """All asset checks of some assets."""
+    graph = defs.resolve_asset_graph()
+    return {check for key in keys for check in graph.get_check_keys_for_assets({key})}
+
+
+def main() -> None:
+    """Run what is not done yet, then print the results."""
+    warnings.filterwarnings("ignore")
+    logging.getLogger("dagster").setLevel(logging.WARNING)
+    home = Home()
+    began = time.monotonic()
+    with DagsterInstance.get() as instance:
+        bury_the_dead(instance)
+        bar = tqdm(stages(), unit="stage", disable=None)
+        for stage in bar:
+            bar.set_description(f"{stage.title:32.32}")
+            if is_done(instance, stage):
+                continue
+            start = time.monotonic()
+            run_stage(instance, stage)
+            tqdm.write(f"  {stage.title:32} {time.monotonic() - start:6.1f} s", file=sys.stdout)
+    print(f"\nlineage complete in {time.monotonic() - began:.0f} s\n")
+    print_results(home)
+
+
+def print_results(home: Home) -> None:
+    """The short table: one line an arm, net of costs with gross beside."""
+    scores = home.lake().read(SCORES, as_of=LATEST).collect()
+    if not scores.height:
+        raise SystemExit(f"no results in {home.path}; remove the folder and run `make demo` again")
+    for report in sorted(home.reports.glob("*.html")):
+        print(f"report: {os.path.relpath(report)}")
+
+
+if __name__ == "__main__":
+    main()
