@@ -1,0 +1,197 @@
+"""The lake's promises: atomic, idempotent, point in time, partitions that do not disturb each other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lim_pipelines.lake import LATEST, Lake, as_of_view, fingerprint, scope_of
+from lim_pipelines.schemas import VALIDATED_BARS, SchemaError
+
+DAY = date(2018, 10, 1)
+
+
+def bar(day: date, exchange: str = "XNAS", close: float = 1.0, known_day: date | None = None) -> dict[str, object]:
+    known = known_day or day
+    return {
+        "exchange": exchange,
+        "date": day,
+        "instrument_id": f"{exchange}:A",
+        "freq": "1d",
+        "ts": datetime(day.year, day.month, day.day, 21, tzinfo=UTC),
+        "open": close,
+        "high": close,
+        "low": close,
+        "close": close,
+        "volume": None,
+        "ex_factor": 1.0,
+        "source": "test",
+        "known_at": datetime(known.year, known.month, known.day, 22, tzinfo=UTC),
+    }
+
+
+def frame(*rows: dict[str, object]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=VALIDATED_BARS.schema)
+
+
+def days(n: int) -> list[date]:
+    return [DAY + timedelta(i) for i in range(n)]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def test_what_is_written_is_read_and_writing_it_again_commits_nothing(lake: Lake) -> None:
+    rows, scope = frame(*(bar(day) for day in days(3))), scope_of({"exchange": ["XNAS"], "date": days(5)})
+    first = lake.write(VALIDATED_BARS, rows, scope)
+    assert (first.version, first.rows, first.changed["date"].to_list()) == (0, 3, days(3))
+    before = lake.partition_fingerprints(VALIDATED_BARS, scope)
+
+    again = lake.write(VALIDATED_BARS, rows.reverse(), scope)
+
+    assert (again.version, again.changed.height) == (0, 0)
+    assert lake.partition_fingerprints(VALIDATED_BARS, scope) == before
+    assert lake.read(VALIDATED_BARS, as_of=LATEST).collect().equals(rows)
+
+
+def test_a_write_replaces_only_the_partitions_that_change(lake: Lake) -> None:
+    scope = scope_of({"exchange": ["XNAS", "XNYS"], "date": days(4)})
+    lake.write(VALIDATED_BARS, frame(*(bar(d, e) for d in days(4) for e in ("XNAS", "XNYS"))), scope)
+    files = set(lake.file_uris(VALIDATED_BARS))
+
+    commit = lake.write(VALIDATED_BARS, frame(bar(DAY, close=2.0)), scope_of({"exchange": ["XNAS"], "date": [DAY]}))
+
+    assert commit.changed.rows() == [("XNAS", DAY)]
+    assert lake.changed_since(VALIDATED_BARS, 0).rows() == [("XNAS", DAY)]
+    assert lake.changed_since(VALIDATED_BARS, commit.version).is_empty()
+    closes = lake.read(VALIDATED_BARS, as_of=LATEST).collect()["close"].to_list()
+    assert closes == [2.0, 1, 1, 1, 1, 1, 1, 1]
+    assert {f for f in files if "exchange=XNYS" in f} <= set(lake.file_uris(VALIDATED_BARS))
+
+
+def test_an_empty_partition_removes_its_rows(lake: Lake) -> None:
+    scope = scope_of({"exchange": ["XNAS"], "date": days(2)})
+    lake.write(VALIDATED_BARS, frame(*(bar(d) for d in days(2))), scope)
+    commit = lake.write(VALIDATED_BARS, frame(), scope.filter(pl.col("date") == DAY))
+    assert commit.changed.rows() == [("XNAS", DAY)]
+    assert lake.read(VALIDATED_BARS, as_of=LATEST).collect()["date"].to_list() == days(2)[1:]
+
+
+def test_reads_are_as_of_a_moment(lake: Lake) -> None:
+    correction = bar(DAY, close=2.0, known_day=DAY + timedelta(10))
+    rows = frame(bar(DAY), correction, bar(DAY + timedelta(1)))
+    lake.write(VALIDATED_BARS, rows, scope_of({"exchange": ["XNAS"], "date": days(2)}))
+
+    def closes(moment: datetime) -> list[float]:
+        return lake.read(VALIDATED_BARS, as_of=moment).collect()["close"].to_list()
+
+    assert closes(datetime(2018, 10, 1, 21, 59, tzinfo=UTC)) == []
+    assert closes(datetime(2018, 10, 1, 22, tzinfo=UTC)) == [1.0]
+    assert closes(datetime(2018, 10, 5, tzinfo=UTC)) == [1.0, 1.0]
+    assert closes(datetime(2018, 11, 1, tzinfo=UTC)) == [2.0, 1.0]
+    assert lake.read(VALIDATED_BARS, as_of=LATEST).collect()["close"].to_list() == [2.0, 1.0]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(1, 5)), unique_by=lambda r: r[:2], max_size=30),
+    st.integers(-1, 10),
+)
+def test_as_of_view_against_a_slow_reference(revisions: list[tuple[int, int, int]], moment: int) -> None:
+    rows = [bar(DAY + timedelta(day), close=float(value), known_day=DAY + timedelta(known)) for day, known, value in revisions]
+    as_of = datetime(2018, 10, 1, 23, tzinfo=UTC) + timedelta(moment)
+    expected = {}
+    for row in sorted(rows, key=lambda r: r["known_at"]):  # type: ignore[arg-type, return-value]
+        if row["known_at"] <= as_of:  # type: ignore[operator]
+            expected[row["date"]] = row["close"]
+    seen = as_of_view(frame(*rows), as_of, VALIDATED_BARS)
+    assert dict(zip(seen["date"], seen["close"], strict=True)) == expected
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.permutations(range(6)))
+def test_order_of_arrival_does_not_matter(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
+    one, other = (Lake(tmp_path_factory.mktemp("lake")) for _ in range(2))
+    whole = scope_of({"exchange": ["XNAS"], "date": days(6)})
+    one.write(VALIDATED_BARS, frame(*(bar(d) for d in days(6))), whole)
+    for i in order:
+        day = days(6)[i]
+        other.write(VALIDATED_BARS, frame(bar(day)), scope_of({"exchange": ["XNAS"], "date": [day]}))
+    assert one.partition_fingerprints(VALIDATED_BARS, whole) == other.partition_fingerprints(VALIDATED_BARS, whole)
+
+
+def test_rows_outside_the_scope_are_refused(lake: Lake) -> None:
+    with pytest.raises(ValueError, match=r"validated_bars: rows outside the written partitions.*XNYS"):
+        lake.write(VALIDATED_BARS, frame(bar(DAY, "XNYS")), scope_of({"exchange": ["XNAS"], "date": [DAY]}))
+    assert lake.version(VALIDATED_BARS) == -1
+
+
+def test_schema_errors_name_table_and_column() -> None:
+    good = frame(bar(DAY))
+    with pytest.raises(SchemaError, match=r"validated_bars: columns \['close'\] are missing"):
+        VALIDATED_BARS.conform(good.drop("close"))
+    with pytest.raises(SchemaError, match=r"validated_bars: nulls in \['close'\]"):
+        VALIDATED_BARS.conform(good.with_columns(pl.lit(None, pl.Float64).alias("close")))
+    with pytest.raises(SchemaError, match="2 rows share a key"):
+        VALIDATED_BARS.conform(pl.concat([good, good]))
+    with pytest.raises(SchemaError, match="validated_bars"):
+        VALIDATED_BARS.conform(good.with_columns(pl.lit("many").alias("close")))
+
+
+def test_fingerprint_sees_content_not_construction() -> None:
+    whole = frame(*(bar(d) for d in days(4)))
+    pieces = pl.concat([whole[:1], whole[1:3], whole[3:]], rechunk=False)
+    assert fingerprint(whole) == fingerprint(pieces)
+    assert fingerprint(whole) != fingerprint(whole.with_columns(pl.col("close") + 1e-12))
+
+
+def test_writers_of_different_partitions_do_not_meet(lake: Lake) -> None:
+    lake.write(VALIDATED_BARS, frame(*(bar(d) for d in days(8))), scope_of({"exchange": ["XNAS"], "date": days(8)}))
+
+    def correct(day: date) -> None:
+        one = Lake(lake.root)
+        one.write(VALIDATED_BARS, frame(bar(day, close=2.0)), scope_of({"exchange": ["XNAS"], "date": [day]}))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(correct, days(8)))
+    assert lake.read(VALIDATED_BARS, as_of=LATEST).collect()["close"].to_list() == [2.0] * 8
+
+
+KILLED_WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_lake import VALIDATED_BARS, Lake, bar, days, frame, scope_of
+lake, rows = Lake(sys.argv[1]), frame(*(bar(d, close=2.0) for d in days(400)))
+print("writing", flush=True)
+while True:
+    for close in (2.0, 3.0):
+        lake.write(VALIDATED_BARS, rows.with_columns(close=close), scope_of({"exchange": ["XNAS"], "date": days(400)}))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_writer_leaves_one_version_or_the_other(lake: Lake) -> None:
+    scope = scope_of({"exchange": ["XNAS"], "date": days(400)})
+    lake.write(VALIDATED_BARS, frame(*(bar(d) for d in days(400))), scope)
+    for attempt in range(8):
+        arguments = [sys.executable, "-c", KILLED_WRITER, lake.root, str(Path(__file__).parent)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            try:
+                writer.wait(timeout=0.05 + 0.037 * attempt)
+            except subprocess.TimeoutExpired:
+                writer.kill()
+        rows = lake.read(VALIDATED_BARS, as_of=LATEST).collect()
+        assert rows.height == 400
+        assert rows["close"].n_unique() == 1
