@@ -21,7 +21,7 @@ from lim_pipelines.sources.packages import package_file, read_text_table
 PATH = "package://bokeh_sampledata/_data/stocks.csv.gz"
 LISTED_ON = {"AAPL": "XNAS", "FB": "XNAS", "GOOG": "XNAS", "IBM": "XNYS", "MSFT": "XNAS"}
 EX_FACTOR_DIGITS = 9
-"""The adjusted close has 12 digits; what is left of the ratio's change after rounding to 9 is a real event."""
+"""The adjusted close has 12 digits; a change of the ratio that survives rounding to 9 is a real event."""
 
 
 class BokehStocks:

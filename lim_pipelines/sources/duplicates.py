@@ -32,19 +32,20 @@ def split_duplicates(
         bar that contradict each other are all held as `conflicting_duplicate`. `held` has two more
         columns, rule and reason.
     """
+    repeated = pl.struct(key).is_duplicated()
     verdict = (
-        pl.when(~pl.struct(key).is_duplicated())
-        .then(None)
-        .when(pl.struct(VALUES).n_unique().over(key) > 1)
+        pl.when(pl.struct(VALUES).n_unique().over(key) > 1)
         .then(pl.lit("conflicting_duplicate"))
         .when(pl.int_range(pl.len()).over(key, order_by=order) > 0)
         .then(pl.lit("duplicate_bar"))
     )
-    judged = frame.with_columns(verdict.alias("rule"))
+    # Windows over half a million groups of one row are slow: only repeated rows need them.
+    judged = frame.filter(repeated).with_columns(rule=verdict)
+    kept = judged.filter(pl.col("rule").is_null()).drop("rule")
     held = judged.filter(pl.col("rule").is_not_null()).with_columns(
         pl.when(pl.col("rule") == "duplicate_bar")
         .then(pl.lit("the same bar was given before with the same values; the first one was kept"))
         .otherwise(pl.lit("the bar is given more than once with different values; send one corrected file"))
         .alias("reason")
     )
-    return judged.filter(pl.col("rule").is_null()).drop("rule"), held
+    return pl.concat([frame.filter(~repeated), kept]), held
