@@ -73,8 +73,12 @@ def _history(rows: pl.DataFrame, transform: Transform) -> pl.DataFrame:
     for ts, value, known_at in rows.sort("known_at", "ts").select("ts", "value", "known_at").iter_rows():
         known[ts] = value
         out[known_at] = transform(known, max(known))
-    schema = {"known_at": UTC_TIME, "value": pl.Float64}
-    return pl.DataFrame({"known_at": list(out), "value": list(out.values())}, schema=schema)
+    return pl.DataFrame(
+        {
+            "known_at": pl.Series(list(out), dtype=UTC_TIME),
+            "value": pl.Series(list(out.values()), dtype=pl.Float64),
+        }
+    )
 
 
 def features_at(macro: pl.DataFrame, moments: pl.Series, names: Iterable[str]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """What a strategy's models are fitted on and how: the part of a strategy's YAML that training reads.
 
-What does not belong here: how forecasts become positions (`strategies/spec.py` adds that; changing it retrains
-nothing), the fitting itself (`train.py`). Import-light: Dagster reads specs when it loads.
+What does not belong here: how forecasts become positions (`strategies/spec.py` adds that; changing it
+retrains nothing), the fitting itself (`train.py`). Import-light: Dagster reads specs when it loads.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Universe(Setting):
 
 
 class FitSettings(Setting):
-    """How models are fitted. Every neural arm gets the same steps, rate and samples: the comparison is fair."""
+    """How models are fitted. Every neural arm gets the same: that makes the comparison fair."""
 
     steps: int = Field(default=160, ge=1, le=100_000, description="Optimiser steps of every neural arm.")
     learning_rate: float = Field(
@@ -109,8 +109,8 @@ class FitSettings(Setting):
 class ModelSpec(Setting):
     """What is forecast, from what, by which methods.
 
-    The forecast is the log total return over `horizon` sessions, counted from the close that follows the decision
-    (data to alpha, paper section 3.1).
+    The forecast is the log total return over `horizon` sessions, counted from the close that follows the
+    decision (data to alpha, paper section 3.1).
     """
 
     name: str = Field(
@@ -138,7 +138,7 @@ class ModelSpec(Setting):
         unknown = sorted(set(value) - set(FEATURES))
         if unknown:
             raise ValueError(
-                f"unknown features {unknown}; known are {sorted(FEATURES)} (lim_pipelines/finetune/features.py)"
+                f"unknown features {unknown}; known are {sorted(FEATURES)}, see finetune/features.py"
             )
         return value
 

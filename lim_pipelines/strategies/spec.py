@@ -25,7 +25,7 @@ class DirectionalPortfolio(Setting):
 
 
 class MarkowitzPortfolio(Setting):
-    """Positions of a cross-section: mean against variance and trading cost, net zero (`portfolio/markowitz.py`)."""
+    """Positions of a cross-section: mean against variance and trading cost, net zero."""
 
     risk_aversion: float = Field(
         default=10.0, gt=0, description="gamma: price of a unit of variance over the horizon."

@@ -1,0 +1,99 @@
+r"""Ridge regression on the same context: the linear control.
+
+Inputs are the window's close returns over their own root mean square, and the same macro features as the
+neural arms. With :math:`\sigma_i` the sample's scale and :math:`\tilde x` the inputs (of a cross-section
+relative to the session's mean, as the forecast will be):
+
+.. math:: b = \arg\min_b \sum_i \bigl((y_i - \sigma_i \tilde x_i^\top b) / \sigma_i\bigr)^2
+    + \lambda n \lVert b\rVert^2
+
+:math:`\lambda` is the best of a fixed grid on the purged validation tail, where the neural arms stop early.
+
+What does not belong here: torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lim_pipelines.finetune.base import targets
+from lim_pipelines.finetune.samples import Floats, Samples, demean
+from lim_pipelines.finetune.scaling import Scaling
+from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.finetune.split import Split
+from lim_pipelines.foundation.windows import VARIABLES, WindowStore
+
+PENALTIES = tuple(10.0**k for k in range(-3, 4))
+_CLOSE = VARIABLES.index("close")
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """A fitted ridge regression; a `Forecaster`.
+
+    Parameters
+    ----------
+    coefficients
+        Shape (1 + context + F,): constant, lags (oldest first), features.
+    scaling
+        Of the features, fitted before the cutoff.
+    context
+        Lags.
+    penalty
+        lambda.
+    """
+
+    coefficients: Floats
+    scaling: Scaling
+    context: int
+    penalty: float
+
+    def outputs(self, samples: Samples) -> Floats:
+        """See `base.Forecaster`."""
+        return np.asarray(inputs(samples, self.scaling, self.context) @ self.coefficients)
+
+
+def inputs(samples: Samples, scaling: Scaling, context: int) -> Floats:
+    """Regressors of N samples, shape (N, 1 + context + F)."""
+    lags = (
+        WindowStore(samples.series, context, 1).batch(samples.picks).values[:, :, _CLOSE].astype(np.float64)
+    )
+    lags = np.nan_to_num(lags)
+    lags = lags / np.maximum(np.sqrt((lags**2).mean(axis=1, keepdims=True)), 1e-6)
+    return np.concatenate([np.ones((len(samples), 1)), lags, scaling.apply(samples.features)], axis=1)
+
+
+def fit(spec: ModelSpec, samples: Samples, split: Split, context: int) -> Ridge:
+    """Fit on the split's rows, choose the penalty on its validation tail.
+
+    Parameters
+    ----------
+    spec
+        Task and horizon.
+    samples
+        Samples known at the cutoff.
+    split
+        Rows to fit on and to validate on.
+    context
+        Lags; the backbone's L_X.
+    """
+    fitted, held_out = samples.at(split.fit), samples.at(split.validation)
+    scaling = Scaling.of(fitted.features)
+    x, y = _whitened(spec, fitted, inputs(fitted, scaling, context))
+    x_out, y_out = _whitened(spec, held_out, inputs(held_out, scaling, context))
+    values, vectors = np.linalg.eigh(x.T @ x / len(y))
+    projected = vectors.T @ (x.T @ y / len(y))
+    paths = [vectors @ (projected / (np.maximum(values, 0.0) + penalty)) for penalty in PENALTIES]
+    errors = [float(((y_out - x_out @ b) ** 2).mean()) for b in paths]
+    best = int(np.argmin(errors))
+    return Ridge(paths[best], scaling, context, PENALTIES[best])
+
+
+def _whitened(spec: ModelSpec, samples: Samples, x: Floats) -> tuple[Floats, Floats]:
+    """Regressors and labels in units of the sample's scale, in which errors weigh alike."""
+    scale = samples.scale(spec.horizon)
+    if spec.task == "cross_sectional":
+        x = demean(x * scale[:, None], samples.groups()) / scale[:, None]
+    return x, targets(spec.task, samples) / scale
