@@ -31,7 +31,7 @@ class Block(nn.Module):
         self.qkv = nn.Linear(d, 3 * d, bias=False)
         self.out = nn.Linear(d, d, bias=False)
         self.feed_norm = nn.RMSNorm(d)
-        self.feed = nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(approximate="tanh"), nn.Linear(4 * d, d))
+        self.feed = nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))
 
     def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
         """Transform tokens (B, S, d); `mask` (B, 1, 1, S) is True where a token may be attended to."""

@@ -1,0 +1,289 @@
+"""Checkpoints on disk: a folder of weights and JSON, named by what went into it, there wholly or not at all.
+
+What does not belong here: training (`train.py`), what the weights mean (`model.py`). torch is imported by
+`save` and `load` only, so assets may read a checkpoint's `meta.json` without it. No pickle is ever read.
+
+    <root>/<name>/<cutoff>/<digest[:16]>/   model.safetensors, meta.json, and what else training left there
+    <root>/<name>/<cutoff>/current.json     which of them is current
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lim_pipelines.foundation.config import FoundationConfig
+
+if TYPE_CHECKING:
+    from lim_pipelines.foundation.model import FoundationModel
+
+WEIGHTS = "model.safetensors"
+META = "meta.json"
+CURRENT = "current.json"
+_STALE_SECONDS = 24 * 3600
+
+
+class CheckpointError(ValueError):
+    """A checkpoint folder cannot be read."""
+
+
+class Group(BaseModel):
+    """Rows of one exchange and frequency that a checkpoint was trained from.
+
+    Parameters
+    ----------
+    exchange, freq
+        Which rows.
+    instruments, rows
+        How many.
+    first_ts, last_ts
+        ISO 8601, UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    exchange: str
+    freq: str
+    instruments: int
+    rows: int
+    first_ts: str
+    last_ts: str
+
+
+class DataRead(BaseModel):
+    """What a checkpoint read from the lake.
+
+    Parameters
+    ----------
+    table, lake_version
+        Table, and its version when it was read.
+    as_of
+        Moment of the point-in-time read, ISO 8601, UTC.
+    fingerprint
+        Content hash of the rows.
+    rows
+        Number of rows read from the lake, before resampling.
+    groups
+        The series made of them, by exchange and frequency.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    lake_version: int
+    as_of: str
+    fingerprint: str
+    rows: int
+    groups: tuple[Group, ...]
+
+
+class Meta(BaseModel):
+    """`meta.json` of a foundation checkpoint.
+
+    Parameters
+    ----------
+    config
+        The family's configuration.
+    cutoff
+        Nothing known after this midnight UTC was used.
+    input_digest
+        SHA-256 of everything the weights depend on.
+    parent
+        Input digest of the checkpoint it went on from; None for the first.
+    parent_cutoff
+        Cutoff of that checkpoint.
+    code_version, seed, steps
+        Version of the training code, seed, optimiser steps.
+    data
+        Rows read.
+    windows
+        Number of training and validation windows, purge in bars, and by frequency the first moment whose
+        targets were held out.
+    metrics
+        Name to value; `skill` is 1 - loss / loss of the trivial forecast on the purged, later validation
+        windows.
+    loss_curve
+        (step, training loss) pairs, averaged between.
+    wall_seconds, hardware, torch_version, created_at
+        How it came about. Not part of the digest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: FoundationConfig
+    cutoff: date
+    input_digest: str
+    parent: str | None
+    parent_cutoff: date | None
+    code_version: str
+    seed: int
+    steps: int
+    data: DataRead
+    windows: dict[str, Any]
+    metrics: dict[str, float]
+    loss_curve: tuple[tuple[int, float], ...]
+    wall_seconds: float
+    hardware: str
+    torch_version: str
+    created_at: str
+
+
+def folder_of(root: str | Path, name: str, cutoff: date, digest: str) -> Path:
+    """Where the checkpoint of an input digest lies, whether or not it exists."""
+    return Path(root) / name / cutoff.isoformat() / digest[:16]
+
+
+def resolve(root: str | Path, name: str, cutoff: date) -> Path | None:
+    """Folder of a cutoff's current checkpoint; None if there is none."""
+    pointer = Path(root) / name / cutoff.isoformat() / CURRENT
+    if not pointer.exists():
+        return None
+    folder = folder_of(root, name, cutoff, json.loads(pointer.read_text())["digest"])
+    return folder if (folder / META).exists() else None
+
+
+def cutoffs(root: str | Path, name: str) -> list[date]:
+    """Cutoffs of a family that have a current checkpoint, earliest first."""
+    found = (date.fromisoformat(path.parent.name) for path in (Path(root) / name).glob(f"*/{CURRENT}"))
+    return sorted(cutoff for cutoff in found if resolve(root, name, cutoff) is not None)
+
+
+def set_current(root: str | Path, name: str, cutoff: date, digest: str) -> None:
+    """Make the checkpoint of an input digest the current one of its cutoff, atomically."""
+    pointer = Path(root) / name / cutoff.isoformat() / CURRENT
+    text = json.dumps({"digest": digest}) + "\n"
+    if pointer.exists() and pointer.read_text() == text:
+        return
+    fresh = pointer.with_name(f".tmp-{uuid.uuid4().hex}.json")
+    fresh.write_text(text)
+    _sync(fresh)
+    fresh.replace(pointer)
+    _sync(pointer.parent)
+
+
+def read_meta(folder: str | Path) -> Meta:
+    """Read the `meta.json` of a foundation checkpoint, without torch.
+
+    Raises
+    ------
+    CheckpointError
+        The folder holds no readable `meta.json`.
+    """
+    path = Path(folder) / META
+    try:
+        return Meta.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: not a foundation checkpoint ({error}); materialise its cutoff again"
+        ) from error
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Fill a folder aside and move it into place when the block ends without an error.
+
+    If the folder exists by then, another process has done the same work: its result stays, ours is dropped.
+
+    Parameters
+    ----------
+    folder
+        Final place.
+
+    Yields
+    ------
+    Path
+        Temporary folder beside it, to be filled.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
+    temporary = folder.with_name(f".tmp-{folder.name}-{uuid.uuid4().hex[:8]}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            _sync(path)
+        _sync(temporary)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
+        _sync(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save(model: FoundationModel, meta: Meta, folder: Path) -> None:
+    """Write weights and meta into a folder, which `atomic_folder` then moves into place."""
+    from safetensors.torch import save_file
+
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()},
+        folder / WEIGHTS,
+    )
+    (folder / META).write_text(meta.model_dump_json(indent=2) + "\n")
+
+
+def load(folder: str | Path) -> tuple[FoundationModel, Meta]:
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    folder
+        Checkpoint folder.
+
+    Returns
+    -------
+    tuple
+        The model in evaluation mode, on the CPU; its meta.
+
+    Raises
+    ------
+    CheckpointError
+        The folder is no checkpoint, its weights are damaged or do not fit this code's model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from lim_pipelines.foundation.model import FoundationModel
+
+    meta = read_meta(folder)
+    model = FoundationModel(meta.config)
+    path = Path(folder) / WEIGHTS
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: damaged or of another model ({error}); materialise its cutoff again"
+        ) from error
+    return model.eval(), meta
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed processes left behind. A day is longer than any training that may still run."""
+    for path in parent.glob(".tmp-*"):
+        try:
+            stale = time.time() - path.stat().st_mtime > _STALE_SECONDS
+        except FileNotFoundError:
+            continue
+        if stale:
+            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
