@@ -1,0 +1,75 @@
+"""The gate: rows that pass every blocking rule are published, the others are quarantined with the reason.
+
+What does not belong here: the rules (`rules.py`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lim_pipelines.align.outcome import Outcome
+from lim_pipelines.schemas import VALIDATED_MACRO, Table
+from lim_pipelines.sources.macro import QUARANTINE_EXCHANGE
+from lim_pipelines.sources.quarantine import quarantine
+from lim_pipelines.validate.rules import Rule, prepare, rules_of
+
+
+def validate(frame: pl.DataFrame, table: Table) -> Outcome:
+    """Judge every row by every rule of its table, in one pass.
+
+    Parameters
+    ----------
+    frame
+        Aligned rows, columns of `table`.
+    table
+        `VALIDATED_BARS` or `VALIDATED_MACRO`.
+
+    Returns
+    -------
+    Outcome
+        Rows in = rows + quarantined. A quarantined row names the first blocking rule that it fails; its
+        reason holds all of them with their remedies. `warnings` counts published rows for each warning rule.
+    """
+    rules = rules_of(table)
+    blocking = [rule for rule in rules if rule.severity == "blocking"]
+    warning = [rule for rule in rules if rule.severity == "warning"]
+    judged = prepare(frame, table).with_columns(rule.passes().alias(_flag(rule)) for rule in rules)
+    good = pl.all_horizontal(_flag(rule) for rule in blocking)
+    published = judged.filter(good)
+    counts = published.select((~pl.col(_flag(rule))).sum().alias(rule.name) for rule in warning).row(
+        0, named=True
+    )
+
+    failing = judged.filter(~good).with_columns(
+        rule=pl.coalesce(pl.when(~pl.col(_flag(rule))).then(pl.lit(rule.name)) for rule in blocking),
+        reason=pl.concat_str(
+            (pl.when(~pl.col(_flag(rule))).then(pl.lit(_explain(rule))) for rule in blocking),
+            separator=" | ",
+            ignore_nulls=True,
+        ),
+    )
+    return Outcome(
+        rows=table.conform(published),
+        quarantined=quarantine("validate", _origin(failing, table), list(table.columns)),
+        warnings={name: int(count) for name, count in counts.items()},
+    )
+
+
+def _flag(rule: Rule) -> str:
+    return f"_{rule.name}"
+
+
+def _explain(rule: Rule) -> str:
+    return f"{rule.name}: {rule.rationale}; {rule.remedy}"
+
+
+def _origin(failing: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Add the quarantine's columns that say where a row came from."""
+    if table.name == VALIDATED_MACRO.name:
+        return failing.with_columns(
+            exchange=pl.lit(QUARANTINE_EXCHANGE), date=pl.col("ts").dt.date(), symbol=pl.col("series_id")
+        )
+    # Aligned bars have left their vendor line behind: the way back is the raw table under the same key.
+    return failing.with_columns(
+        file=pl.lit("lake://aligned_bars"), line=pl.lit(0, pl.Int64), symbol=pl.col("instrument_id")
+    )
