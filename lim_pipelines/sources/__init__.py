@@ -17,12 +17,13 @@ from lim_pipelines.schemas import QUARANTINE, RAW_QUOTES
 from lim_pipelines.sources.arch_series import ArchSeries
 from lim_pipelines.sources.base import Parsed, QuoteSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.bokeh_stocks import BokehStocks
+from lim_pipelines.sources.csv_drop import CsvDrop
 from lim_pipelines.sources.duplicates import split_duplicates
 from lim_pipelines.sources.hv_apple import HvApple
 from lim_pipelines.sources.quarantine import quarantine
 from lim_pipelines.sources.xsim import XSim
 
-QUOTE_SOURCES: tuple[QuoteSource, ...] = (BokehStocks(), ArchSeries(), HvApple(), XSim())
+QUOTE_SOURCES: tuple[QuoteSource, ...] = (BokehStocks(), ArchSeries(), HvApple(), XSim(), CsvDrop())
 """All sources, in the order in which they are read."""
 
 
