@@ -210,7 +210,8 @@ def fit(
         need = config.patch + config.horizon + 1
         raise NoWindowsError(
             f"{label}: no training window; a series needs {need} bars before the latest"
-            f" {VALIDATION_SHARE:.0%}, which are held out; the longest has {max(map(len, series))} bars in all. Load more history."
+            f" {VALIDATION_SHARE:.0%}, which are held out; the longest has {max(map(len, series))} in all."
+            " Load more history."
         )
     progress = _Progress(label, log)
     _train(Pretraining(model, steps, learning_rate, seed), store, training, progress)

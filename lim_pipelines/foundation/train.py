@@ -1,0 +1,281 @@
+"""Entry point: train a list of cutoffs, each from the one before it (paper, section 6.2: rolling training).
+
+    python -m lim_pipelines.foundation.train                    under Dagster Pipes; the job comes as extras
+    python -m lim_pipelines.foundation.train --job job.json     anywhere else; results go to stdout as JSON
+
+What does not belong here: the loop (`pretrain.py`), reading (`data.py`). torch and Lightning are imported
+only when something must be trained: a run that finds everything done takes a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
+from lim_pipelines.foundation.data import Rows, read_rows
+from lim_pipelines.foundation.plot import loss_svg
+from lim_pipelines.lake import Lake
+
+if TYPE_CHECKING:
+    from lim_pipelines.foundation.model import FoundationModel
+
+CONTINUAL_RATE = 0.3
+"""Peak learning rate of a continued training over that of a first one: it refines, it does not start over."""
+
+
+class Job(BaseModel):
+    """What to train.
+
+    Parameters
+    ----------
+    lake, models
+        Roots of the lake and of the checkpoints.
+    family
+        Name of the family; that of `config`.
+    cutoffs
+        Cutoffs to train; done in order of time.
+    config
+        The family's configuration.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lake: str
+    models: str
+    family: str
+    cutoffs: tuple[date, ...] = Field(min_length=1)
+    config: FoundationConfig
+
+    @model_validator(mode="after")
+    def _one_family(self) -> Job:
+        if self.family != self.config.name:
+            raise ValueError(f"family {self.family!r} with the configuration of {self.config.name!r}")
+        return self
+
+
+class CutoffResult(BaseModel):
+    """What became of one cutoff.
+
+    Parameters
+    ----------
+    cutoff
+        The cutoff.
+    digest
+        Input digest of its checkpoint: the data version.
+    folder
+        Where it lies.
+    reused
+        Whether the checkpoint was there already.
+    parent
+        Input digest of the checkpoint it went on from; None for the first.
+    steps, seconds
+        Optimiser steps, and the wall time of this call.
+    metrics
+        As in the checkpoint's meta.
+    """
+
+    cutoff: date
+    digest: str
+    folder: str
+    reused: bool
+    parent: str | None
+    steps: int
+    seconds: float
+    metrics: dict[str, float]
+
+
+def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
+    """Bring the checkpoints of a job's cutoffs up to date.
+
+    A cutoff whose input digest has a checkpoint is not trained again. Otherwise training goes on from the
+    current checkpoint of the latest earlier cutoff, or starts from scratch where there is none of the same
+    architecture and code version.
+
+    Parameters
+    ----------
+    job
+        What to train.
+    say
+        Gets one line a cutoff.
+
+    Raises
+    ------
+    NoRowsError, LookAheadError
+        See `read_rows`.
+    NoWindowsError, FloatingPointError
+        See `fit`.
+    """
+    lake = Lake(job.lake)
+    results = []
+    for cutoff in sorted(job.cutoffs):
+        start = time.perf_counter()
+        parent = find_parent(job.models, job.config, cutoff)
+        rows = read_rows(lake, job.config, cutoff)
+        digest = input_digest(job.config, parent, rows.read.fingerprint)
+        folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)
+        reused = (folder / checkpoint.META).exists()
+        if not reused:
+            _train(job, cutoff, parent, rows, digest, folder)
+        checkpoint.set_current(job.models, job.family, cutoff, digest)
+        meta = checkpoint.read_meta(folder)
+        seconds = round(time.perf_counter() - start, 2)
+        results.append(
+            CutoffResult(
+                cutoff=cutoff,
+                digest=digest,
+                folder=str(folder),
+                reused=reused,
+                parent=meta.parent,
+                steps=meta.steps,
+                seconds=seconds,
+                metrics=meta.metrics,
+            )
+        )
+        skill = meta.metrics.get("skill", float("nan"))
+        say(
+            f"{job.family} {cutoff}: {'found' if reused else 'trained'} {folder.name} in {seconds} s,"
+            f" {rows.read.rows:,} rows, validation skill {skill:.2%}"
+        )
+    return results
+
+
+def find_parent(models: str | Path, config: FoundationConfig, cutoff: date) -> checkpoint.Meta | None:
+    """Meta of the checkpoint that a cutoff's training goes on from; None if it starts from scratch."""
+    for earlier in reversed(checkpoint.cutoffs(models, config.name)):
+        if earlier < cutoff:
+            folder = checkpoint.resolve(models, config.name, earlier)
+            assert folder is not None
+            meta = checkpoint.read_meta(folder)
+            same = meta.config.architecture == config.architecture and meta.code_version == CODE_VERSION
+            return meta if same else None
+    return None
+
+
+def input_digest(config: FoundationConfig, parent: checkpoint.Meta | None, rows: str) -> str:
+    """SHA-256 of everything that a checkpoint depends on.
+
+    Parameters
+    ----------
+    config
+        The family's configuration, its seed included.
+    parent
+        Checkpoint it goes on from.
+    rows
+        Fingerprint of the rows read as of the cutoff.
+    """
+    parts = {
+        "config": config.model_dump(mode="json"),
+        "code_version": CODE_VERSION,
+        "seed": config.seed,
+        "parent": parent.input_digest if parent else None,
+        "rows": rows,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _train(
+    job: Job, cutoff: date, parent: checkpoint.Meta | None, rows: Rows, digest: str, folder: Path
+) -> None:
+    import torch
+
+    from lim_pipelines.foundation.pretrain import fit
+
+    config = job.config
+    start = time.perf_counter()
+    model, steps, rate = _begin(job, parent)
+    with checkpoint.atomic_folder(folder) as fresh:
+        with (fresh / "metrics.jsonl").open("w", buffering=1) as log:
+            found = fit(
+                model,
+                rows.series,
+                steps=steps,
+                learning_rate=rate,
+                seed=config.seed * 1_000_003 + cutoff.toordinal(),
+                held_out_before=parent.windows["held_out_from_us"] if parent else {},
+                label=f"{job.family} {cutoff}",
+                log=log,
+            )
+        meta = checkpoint.Meta(
+            config=config,
+            cutoff=cutoff,
+            input_digest=digest,
+            parent=parent.input_digest if parent else None,
+            parent_cutoff=parent.cutoff if parent else None,
+            code_version=CODE_VERSION,
+            seed=config.seed,
+            steps=steps,
+            data=rows.read,
+            windows=found.windows,
+            metrics=found.metrics,
+            loss_curve=found.curve,
+            wall_seconds=round(time.perf_counter() - start, 3),
+            hardware=_hardware(),
+            torch_version=torch.__version__,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        (fresh / "loss.svg").write_text(loss_svg(f"{job.family} {cutoff}", found.curve))
+        checkpoint.save(model, meta, fresh)
+
+
+def _begin(job: Job, parent: checkpoint.Meta | None) -> tuple[FoundationModel, int, float]:
+    """Model to train, steps and learning rate."""
+    import torch
+
+    from lim_pipelines.foundation.model import FoundationModel
+
+    config = job.config
+    torch.manual_seed(config.seed)
+    model = FoundationModel(config)
+    if parent is None:
+        return model, config.steps_first, config.learning_rate
+    folder = checkpoint.folder_of(job.models, job.family, parent.cutoff, parent.input_digest)
+    model.load_state_dict(checkpoint.load(folder)[0].state_dict())
+    return model, config.steps_continual, config.learning_rate * CONTINUAL_RATE
+
+
+def _hardware() -> str:
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
+    return f"{platform.machine()}, {torch.get_num_threads()} threads, {device}"
+
+
+def main() -> None:
+    """Run the job that Dagster Pipes or the command line names."""
+    parser = argparse.ArgumentParser(description="Train foundation checkpoints.")
+    parser.add_argument(
+        "--job", type=Path, help="JSON file with a job; without it the job comes through Dagster Pipes"
+    )
+    path: Path | None = parser.parse_args().job
+    if path is not None:
+        results = train_cutoffs(
+            Job.model_validate_json(path.read_text()), lambda line: print(line, file=sys.stderr)
+        )
+        print(json.dumps(_plain(results), indent=2))
+        return
+    from dagster_pipes import open_dagster_pipes
+
+    with open_dagster_pipes() as pipes:
+        # Pipes cannot name a partition in a report, and one run trains many: the asset gets the list.
+        results = train_cutoffs(Job.model_validate(pipes.extras), pipes.log.info)
+        pipes.report_custom_message(_plain(results))
+
+
+def _plain(results: list[CutoffResult]) -> list[dict[str, Any]]:
+    return [result.model_dump(mode="json") for result in results]
+
+
+if __name__ == "__main__":
+    main()
