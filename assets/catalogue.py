@@ -3,10 +3,7 @@
 What does not belong here: the assets.
 """
 
-from __future__ import annotations
-
 import base64
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,18 +45,6 @@ def table_asset(table: Table, group: str) -> dict[str, Any]:
     }
 
 
-def data_version(fingerprints: Mapping[Any, str]) -> dg.DataVersion:
-    """One content hash for all partitions of a run.
-
-    Dagster takes one data version a step. The hash of a single partition is that partition's own; of a range, the
-    hash of all of them. Which partitions changed is in the lake's commits.
-    """
-    if len(fingerprints) == 1:
-        return dg.DataVersion(next(iter(fingerprints.values())))
-    lines = "\n".join(f"{key}={value}" for key, value in sorted(fingerprints.items(), key=lambda item: str(item[0])))
-    return dg.DataVersion(hashlib.sha256(lines.encode()).hexdigest())
-
-
 def written(
     lake: Lake, table: Table, commit: Commit, scope: pl.DataFrame, metadata: Mapping[str, Any] | None = None
 ) -> dg.MaterializeResult[Any]:
@@ -77,7 +62,7 @@ def written(
         More to show.
     """
     return dg.MaterializeResult(
-        data_version=data_version(lake.partition_fingerprints(table, scope)),
+        data_version=dg.DataVersion(lake.content_version(table, scope)),
         metadata={
             "dagster/row_count": commit.rows,
             "dagster/uri": lake.uri(table),

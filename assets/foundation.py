@@ -4,8 +4,6 @@ What does not belong here: the model and its training (`lim_pipelines/foundation
 own.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
@@ -58,4 +56,4 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
     return checkpoint
 
 
-checkpoints = [build_checkpoint(config) for config in FOUNDATIONS.values()]
+ASSETS = [build_checkpoint(config) for config in FOUNDATIONS.values()]

@@ -4,8 +4,6 @@ What does not belong here: the steps themselves (`lim_pipelines/ingest.py`). Ser
 assets have no partitions; joins are as of `known_at`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
@@ -54,3 +52,5 @@ def validated_macro(home: Home) -> dg.MaterializeResult[Any]:
     """Macro series that pass every blocking rule."""
     lake = home.lake()
     return _written(lake, VALIDATED_MACRO, ingest.validate_macro_series(lake))
+
+ASSETS = [raw_macro, aligned_macro, validated_macro]

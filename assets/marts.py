@@ -5,8 +5,6 @@ What does not belong here: SQL (`dbt_project/models`). The assets are made from 
 location; it is loaded when the marts run.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys
@@ -39,17 +37,12 @@ def _upstream(unique_id: str) -> list[dg.AssetKey]:
 
 def _column_lineage(unique_id: str, columns: list[str]) -> dg.TableColumnLineage:
     """Columns that keep their name from a source keep their lineage."""
-    sources = [n for n in MANIFEST["nodes"][unique_id]["depends_on"]["nodes"] if n in MANIFEST["sources"]]
-    return dg.TableColumnLineage(
-        {
-            column: [
-                dg.TableColumnDep(dg.AssetKey(MANIFEST["sources"][s]["meta"]["dagster"]["asset_key"]), column)
-                for s in sources
-                if column in TABLES[MANIFEST["sources"][s]["name"]].columns
-            ]
-            for column in columns
-        }
-    )
+    sources = [MANIFEST["sources"][n] for n in MANIFEST["nodes"][unique_id]["depends_on"]["nodes"] if n in MANIFEST["sources"]]
+    origins: dict[str, list[dg.TableColumnDep]] = {}
+    for column in columns:
+        keys = {tuple(s["meta"]["dagster"]["asset_key"]) for s in sources if column in TABLES[s["name"]].columns}
+        origins[column] = [dg.TableColumnDep(dg.AssetKey(key), column) for key in sorted(keys)]
+    return dg.TableColumnLineage(origins)
 
 
 def _spec(unique_id: str, node: dict[str, Any]) -> dg.AssetSpec:

@@ -3,8 +3,6 @@
 What does not belong here: what is written into a partition.
 """
 
-from __future__ import annotations
-
 from datetime import date
 
 import dagster as dg

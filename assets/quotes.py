@@ -3,8 +3,6 @@
 What does not belong here: the steps themselves (`lim_pipelines/ingest.py`).
 """
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Any
 
@@ -102,3 +100,5 @@ def archive(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResu
         metadata |= {f"{name}/{key}": value for key, value in _held_back(step).items()}
         metadata |= _files(step) if step.files else {}
     return written(lake, VALIDATED_BARS, step.commit, scope, metadata)
+
+ASSETS = [archive, raw_quotes, aligned_bars, validated_bars]

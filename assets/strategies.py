@@ -5,8 +5,6 @@ What does not belong here: what a strategy may say (`lim_pipelines/strategies/sp
 is `dg scaffold defs` and ten lines of YAML.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +40,7 @@ class StrategyComponent(dg.Component):
         return StrategySpec
 
     @classmethod
-    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> StrategyComponent:
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "StrategyComponent":
         """Make the component from its checked attributes."""
         if not isinstance(attributes, StrategySpec):
             raise TypeError(f"{context.path}: a strategy needs `attributes:`; copy lim_pipelines/defs/wti_transfer")

@@ -3,15 +3,14 @@
 What does not belong here: training (`lim_pipelines/foundation`, `lim_pipelines/finetune`).
 """
 
-from __future__ import annotations
-
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from assets.catalogue import data_version, table_metadata
+from assets.catalogue import table_metadata
 
 
 def trained(folder: Path, results: list[dict[str, Any]], plot: dg.MetadataValue | None) -> dg.MaterializeResult[Any]:
@@ -45,9 +44,8 @@ def trained(folder: Path, results: list[dict[str, Any]], plot: dg.MetadataValue 
     }
     if plot is not None:
         metadata["plot"] = plot
-    return dg.MaterializeResult(
-        data_version=data_version({result["cutoff"]: result["digest"] for result in results}), metadata=metadata
-    )
+    version = hashlib.sha256("".join(sorted(result["digest"] for result in results)).encode()).hexdigest()
+    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata=metadata)
 
 
 MODEL_SCHEMA = dg.TableSchema(

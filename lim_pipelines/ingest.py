@@ -20,6 +20,7 @@ from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
     ALIGNED_MACRO,
+    LANDING_FILES,
     QUARANTINE,
     RAW_MACRO,
     RAW_QUOTES,
@@ -29,6 +30,7 @@ from lim_pipelines.schemas import (
 )
 from lim_pipelines.sources import macro as macro_source
 from lim_pipelines.sources.base import SourceFile
+from lim_pipelines.sources.csv_drop import inspect, landed
 from lim_pipelines.validate.gate import validate
 
 
@@ -98,23 +100,53 @@ def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
 
 def load_raw_macro(lake: Lake) -> Step:
     """Read the macro series and write `raw_macro`; changed values become new revisions, known as of now."""
-    incoming = macro_source.read()
-    rows = merge(lake.revisions(RAW_MACRO).collect(), incoming, datetime.now(UTC), RAW_MACRO)
-    return Step(lake.write(RAW_MACRO, rows, _series(rows)), incoming.height, QUARANTINE.empty())
+    found = macro_source.collect_macro()
+    rows = merge(lake.revisions(RAW_MACRO).collect(), found.rows, datetime.now(UTC), RAW_MACRO)
+    rejected = _hold_back_macro(lake, "parse", found.rejected)
+    commit = lake.write(RAW_MACRO, rows, _series(rows))
+    return Step(commit, found.rows.height + rejected.height, rejected)
 
 
 def align_macro_series(lake: Lake) -> Step:
-    """Bring `raw_macro` onto period ends and write `aligned_macro`."""
+    """Bring `raw_macro` to one value a period and revision, and write `aligned_macro`."""
     raw = lake.revisions(RAW_MACRO).collect()
     outcome = align_macro.align(raw)
-    return Step(lake.write(ALIGNED_MACRO, outcome.rows, _series(raw)), raw.height, outcome.quarantined)
+    quarantined = _hold_back_macro(lake, "align", outcome.quarantined)
+    return Step(lake.write(ALIGNED_MACRO, outcome.rows, _series(raw)), raw.height, quarantined)
 
 
 def validate_macro_series(lake: Lake) -> Step:
     """Let through the rows of `aligned_macro` that pass every blocking rule, and write `validated_macro`."""
     aligned = lake.revisions(ALIGNED_MACRO).collect()
     outcome = validate(aligned, VALIDATED_MACRO)
-    return Step(lake.write(VALIDATED_MACRO, outcome.rows, _series(aligned)), aligned.height, outcome.quarantined)
+    quarantined = _hold_back_macro(lake, "validate", outcome.quarantined)
+    return Step(lake.write(VALIDATED_MACRO, outcome.rows, _series(aligned)), aligned.height, quarantined)
+
+
+def register_landing_files(lake: Lake, landing: Path) -> Step:
+    """Write down every file of the landing folder: accepted, or refused and why.
+
+    A file refused as a whole stays where it is; nothing of it enters the lake.
+    """
+    rows = [
+        {
+            "path": found.file.path,
+            "sha256": found.file.sha256,
+            "bytes": found.file.bytes,
+            "source": found.file.source,
+            "exchange": found.file.exchange,
+            "first_date": min(found.dates, default=None),
+            "last_date": max(found.dates, default=None),
+            "rows": found.rows,
+            "rows_rejected": found.rows_rejected,
+            "rule": found.rule,
+            "reason": found.reason,
+        }
+        for found in (inspect(path, landing) for path in landed(landing))
+    ]
+    ledger = pl.DataFrame(rows, schema=LANDING_FILES.schema)
+    commit = lake.write(LANDING_FILES, ledger, ledger.select(LANDING_FILES.partition_key))
+    return Step(commit, ledger.height, QUARANTINE.empty())
 
 
 def _near(scope: pl.DataFrame) -> pl.Expr:
@@ -131,6 +163,14 @@ def _partitions(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
 def _hold_back(lake: Lake, stage: str, rows: pl.DataFrame, scope: pl.DataFrame) -> pl.DataFrame:
     rows = QUARANTINE.conform(rows)
     lake.write(QUARANTINE, rows, scope.select(pl.lit(stage).alias("stage"), "exchange", "date"))
+    return rows
+
+
+def _hold_back_macro(lake: Lake, stage: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Like `_hold_back`, for all macro series at once: their quarantine stands under an exchange of its own."""
+    here = (pl.col("stage") == stage) & (pl.col("exchange") == macro_source.QUARANTINE_EXCHANGE)
+    before = lake.revisions(QUARANTINE, here).collect()
+    lake.write(QUARANTINE, rows, pl.concat([before, rows]).select(QUARANTINE.partition_key))
     return rows
 
 

@@ -325,21 +325,16 @@ class Lake:
         ]
         return pl.concat([pl.DataFrame(schema=keys), *notes]).unique().sort(list(keys))
 
-    def partition_fingerprints(self, table: Table, scope: pl.DataFrame) -> dict[tuple[Any, ...], str]:
-        """Content hash of each partition in `scope`, all revisions included.
+    def content_version(self, table: Table, scope: pl.DataFrame) -> str:
+        """Content hash of the partitions in `scope`, all revisions included.
 
         Returns
         -------
-        dict
-            Partition key values to hash. An empty partition has the hash of the empty table.
+        str
+            SHA-256 in hexadecimal; partitions that hold the same rows have the same hash, whenever written.
         """
-        key = list(table.partition_key)
-        rows = self.revisions(table, self._near(scope)).join(scope.lazy(), on=key, how="semi").sort(table.row_key).collect()
-        groups = rows.partition_by(key, as_dict=True)
-        empty = fingerprint(table.empty())
-        return {
-            values: fingerprint(groups[values]) if values in groups else empty for values in scope.select(key).iter_rows()
-        }
+        rows = self.revisions(table, self._near(scope)).join(scope.lazy(), on=list(table.partition_key), how="semi")
+        return fingerprint(rows.sort(table.row_key).collect())
 
 
 def midnight(day: date) -> datetime:

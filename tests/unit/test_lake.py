@@ -55,12 +55,12 @@ def test_what_is_written_is_read_and_writing_it_again_commits_nothing(lake: Lake
     rows, scope = frame(*(bar(day) for day in days(3))), scope_of({"exchange": ["XNAS"], "date": days(5)})
     first = lake.write(VALIDATED_BARS, rows, scope)
     assert (first.version, first.rows, first.changed["date"].to_list()) == (0, 3, days(3))
-    before = lake.partition_fingerprints(VALIDATED_BARS, scope)
+    before = lake.content_version(VALIDATED_BARS, scope)
 
     again = lake.write(VALIDATED_BARS, rows.reverse(), scope)
 
     assert (again.version, again.changed.height) == (0, 0)
-    assert lake.partition_fingerprints(VALIDATED_BARS, scope) == before
+    assert lake.content_version(VALIDATED_BARS, scope) == before
     assert lake.read(VALIDATED_BARS, as_of=LATEST).collect().equals(rows)
 
 
@@ -126,7 +126,7 @@ def test_order_of_arrival_does_not_matter(tmp_path_factory: pytest.TempPathFacto
     for i in order:
         day = days(6)[i]
         other.write(VALIDATED_BARS, frame(bar(day)), scope_of({"exchange": ["XNAS"], "date": [day]}))
-    assert one.partition_fingerprints(VALIDATED_BARS, whole) == other.partition_fingerprints(VALIDATED_BARS, whole)
+    assert one.content_version(VALIDATED_BARS, whole) == other.content_version(VALIDATED_BARS, whole)
 
 
 def test_rows_outside_the_scope_are_refused(lake: Lake) -> None:

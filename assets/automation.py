@@ -1,0 +1,135 @@
+"""What runs by itself: new files, the end of a trading day, retraining. All of it is off until switched on in the UI.
+
+What does not belong here: what the runs do. Each sensor's reasons for not running are written for people.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.partitions import FIRST_CUTOFF, FIRST_SESSION
+from lim_pipelines import landing, retraining
+from lim_pipelines.exchanges import EXCHANGES
+from lim_pipelines.foundation.config import FOUNDATIONS
+from resources.home import Home
+
+QUOTE_ASSETS = [dg.AssetKey(name) for name in ("raw_quotes", "aligned_bars", "validated_bars")]
+MACRO_ASSETS = [dg.AssetKey(name) for name in ("raw_macro", "aligned_macro", "validated_macro")]
+
+
+def exchange_date_run(first: str, last: str, start: date, end: date, **request: Any) -> dg.RunRequest:
+    """One run over the rectangle of exchanges `first`..`last` and dates `start`..`end`."""
+    tags = {
+        "dagster/asset_partition_range_start": f"{start}|{first}",
+        "dagster/asset_partition_range_end": f"{end}|{last}",
+    }
+    return dg.RunRequest(asset_selection=QUOTE_ASSETS, tags={**tags, **request.pop("tags", {})}, **request)
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    target=dg.AssetSelection.assets(*QUOTE_ASSETS, "archive", "landing_files"),
+    description="New or changed files in the landing folder: exactly the partitions they touch.",
+)
+def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
+    """Ask for the partitions of every file whose content is new."""
+    seen = {path: landing.Seen(**entry) for path, entry in json.loads(context.cursor or "{}").items()}
+    survey = landing.survey(home.landing, seen)
+    if not survey.arrivals and not survey.refused:
+        return dg.SkipReason(survey.summary())
+    requests = [*_arrival_runs(survey.arrivals)]
+    requests.append(
+        dg.RunRequest(
+            run_key="landing_files@" + ",".join(sorted(a.key for a in (*survey.arrivals, *survey.refused))),
+            asset_selection=[dg.AssetKey("landing_files")],
+        )
+    )
+    for refused in survey.refused:
+        context.log.error("refused %s: %s", refused.path, refused.reason)
+    cursor = json.dumps({path: entry.__dict__ for path, entry in survey.seen.items()})
+    return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+def _arrival_runs(arrivals: tuple[landing.Arrival, ...]) -> Iterator[dg.RunRequest]:
+    for arrival in arrivals:
+        tags = {"lim/file": arrival.path[:200]}
+        recent = [day for day in arrival.dates if day >= FIRST_SESSION]
+        if recent:
+            yield exchange_date_run(
+                arrival.exchange, arrival.exchange, min(recent), max(recent), run_key=arrival.key, tags=tags
+            )
+        if len(recent) < len(arrival.dates):
+            yield dg.RunRequest(
+                run_key=f"archive:{arrival.key}",
+                partition_key=arrival.exchange,
+                asset_selection=[dg.AssetKey("archive")],
+                tags=tags,
+            )
+
+
+# After the last regular close in New York, in winter and summer time, plus the feeds' lag.
+@dg.schedule(
+    cron_schedule="30 22 * * 1-5",
+    target=dg.AssetSelection.assets(*QUOTE_ASSETS, *MACRO_ASSETS),
+    description="Loads the day's quotes of every exchange, and the macro series, after the last close.",
+)
+def daily_quotes(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Ask for today's partition of every exchange, in one run."""
+    today = context.scheduled_execution_time.date()
+    mics = sorted(EXCHANGES)
+    yield exchange_date_run(mics[0], mics[-1], today, today, run_key=f"quotes:{today}")
+    yield dg.RunRequest(run_key=f"macro:{today}", asset_selection=MACRO_ASSETS)
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    target=dg.AssetSelection.groups("foundation") | dg.AssetSelection.key_substring("_model")
+    | dg.AssetSelection.key_substring("_targets"),
+    description=f"Trains the next cutoff after at least {retraining.NEW_SESSIONS} new or corrected sessions, or when the"
+    " drift check fails.",
+)
+def retraining_sensor(context: dg.SensorEvaluationContext, home: Home) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for the newest cutoff of every family for which there is a cause."""
+    drifted = _failed_drift_check(context.instance)
+    reasons = []
+    for family, config in FOUNDATIONS.items():
+        plan = retraining.plan(home.lake(), home.models, config, datetime.now(UTC), FIRST_CUTOFF, drifted)
+        if not plan.due:
+            reasons.append(f"{family}: {plan.reason}")
+            continue
+        graph = context.repository_def.asset_graph if context.repository_def else None
+        if graph is None:
+            raise RuntimeError("retraining_sensor needs the code location's asset graph")
+        downstream = {
+            key
+            for key in dg.AssetSelection.assets(family).downstream().resolve(graph)
+            if key.to_user_string().endswith(("_model", "_targets"))
+        }
+        yield dg.RunRequest(
+            run_key=plan.key,
+            partition_key=plan.cutoff.isoformat(),
+            asset_selection=[dg.AssetKey(family), *sorted(downstream)],
+            tags={"lim/cause": plan.reason[:200]},
+        )
+    if len(reasons) == len(FOUNDATIONS):
+        yield dg.SkipReason("; ".join(reasons))
+
+
+DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey("validated_bars"), "drift")
+
+
+def _failed_drift_check(instance: dg.DagsterInstance) -> str:
+    """Id of the newest drift check if it failed, else nothing."""
+    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([DRIFT_CHECK]).get(DRIFT_CHECK)
+    if record is None or record.event is None:
+        return ""
+    evaluation = record.event.dagster_event.asset_check_evaluation_data if record.event.dagster_event else None
+    return "" if evaluation is None or evaluation.passed else str(record.id)
+
+
+SENSORS = [landing_sensor, retraining_sensor]
+SCHEDULES = [daily_quotes]

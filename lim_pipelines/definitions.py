@@ -1,0 +1,60 @@
+"""The composition root: the one place where library, assets and resources meet.
+
+What does not belong here: anything that could be tested without Dagster. Importing this file must stay quick and
+must not load torch, lightning, great_expectations, cvxpy, pandas or scipy (`tests/test_architecture.py`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import dagster as dg
+
+# Components and code references are beta and preview in dagster 1.13; the pin is exact, so the warnings say nothing.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+from assets import automation, checks, foundation, landing, leaderboard, macro, marts, quotes  # noqa: E402
+from resources.home import Home  # noqa: E402
+from resources.trainer import Trainer  # noqa: E402
+from resources.warehouse import Warehouse  # noqa: E402
+
+
+def load_strategies() -> dg.Definitions:
+    """Build the strategies of `lim_pipelines/defs`, one folder each.
+
+    Not `dg.load_from_defs_folder`: that imports every component library that is installed (dagster_dbt: 2.5 s).
+    """
+    tree = dg.ComponentTree.for_project(Path(__file__).parent)
+    return tree.build_defs_at_path(tree.defs_module_path)
+
+
+def build_definitions() -> dg.Definitions:
+    """Put everything together."""
+    strategies = load_strategies()
+    names = [spec.key.to_user_string() for spec in strategies.resolve_all_asset_specs()]
+    home = Home()
+    python_assets = [
+        *quotes.ASSETS,
+        *macro.ASSETS,
+        *foundation.ASSETS,
+        landing.landing_files,
+        marts.marts,
+        leaderboard.build_leaderboard(sorted(name for name in names if name.endswith("_backtest"))),
+    ]
+    return dg.Definitions.merge(
+        strategies,
+        dg.Definitions(
+            assets=dg.with_source_code_references(python_assets),
+            asset_checks=checks.ASSET_CHECKS,
+            sensors=automation.SENSORS,
+            schedules=automation.SCHEDULES,
+            resources={"home": home, "warehouse": Warehouse(home=home), "trainer": Trainer()},
+            # Steps of a run share a process: importing the code location again for each costs more than most steps.
+            executor=dg.in_process_executor,
+        ),
+    )
+
+
+defs = build_definitions()

@@ -1,0 +1,106 @@
+"""When a family of checkpoints is due for its next cutoff, and why not.
+
+What does not belong here: starting runs (`assets/automation.py`), training. The cause is read from the lake's own commits,
+so a file that arrives again with the same content is no cause at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.lake import LATEST, Lake, midnight
+from lim_pipelines.schemas import VALIDATED_BARS
+
+NEW_SESSIONS = 15
+"""New or corrected sessions that make a family due; a month of trading has 19 to 23."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Whether a family is due.
+
+    Parameters
+    ----------
+    due
+        Whether to train.
+    cutoff
+        Cutoff to train; the newest that is complete in the lake.
+    reason
+        Why, or why not, for people.
+    key
+        Run key: the same cause never asks twice, also when the run fails.
+    """
+
+    due: bool
+    cutoff: date
+    reason: str
+    key: str
+
+
+def plan(
+    lake: Lake, models: Path, config: FoundationConfig, now: datetime, first_cutoff: date, drifted: str = ""
+) -> Plan:
+    """Decide whether the next cutoff of a family is due.
+
+    Parameters
+    ----------
+    lake, models
+        Where bars and checkpoints lie.
+    config
+        The family.
+    now
+        Present moment, UTC; cutoffs in the future are never trained.
+    first_cutoff
+        First cutoff there is.
+    drifted
+        Id of a failed drift check that has not been answered yet; empty if there is none.
+    """
+    version = lake.version(VALIDATED_BARS)
+    last = (
+        lake.read(VALIDATED_BARS, as_of=LATEST, where=pl.col("exchange").is_in(config.exchanges))
+        .select(pl.col("known_at").filter(pl.col("known_at") <= now).max())
+        .collect()
+        .item()
+    )
+    if last is None:
+        return Plan(False, first_cutoff, f"no validated bars on {', '.join(config.exchanges)} yet", "")
+    cutoff = max(first_cutoff, min(_next_month(last.date()), now.date().replace(day=1)))
+    trained = [day for day in checkpoint.cutoffs(models, config.name) if day <= cutoff]
+    watermark, parent = -1, "no checkpoint yet"
+    if trained:
+        folder = checkpoint.resolve(models, config.name, trained[-1])
+        if folder is not None:
+            watermark, parent = checkpoint.read_meta(folder).data.lake_version, f"the checkpoint of {trained[-1]}"
+    sessions = _sessions_since(lake, config, watermark, cutoff, trained[-1] if trained else None)
+    key = f"{config.name}@{cutoff}@lake{version}"
+    if sessions >= NEW_SESSIONS:
+        return Plan(True, cutoff, f"{sessions} new or corrected sessions since {parent} (needs {NEW_SESSIONS})", key)
+    if drifted and (not trained or trained[-1] < cutoff or sessions):
+        return Plan(True, cutoff, f"the drift check failed, {sessions} new sessions since {parent}", f"{key}@drift{drifted}")
+    return Plan(False, cutoff, f"{sessions} of {NEW_SESSIONS} new or corrected sessions since {parent}", key)
+
+
+def _next_month(day: date) -> date:
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
+def _sessions_since(lake: Lake, config: FoundationConfig, watermark: int, cutoff: date, trained: date | None) -> int:
+    """Sessions that a training at `cutoff` would see and the checkpoint of `trained` did not.
+
+    Seen by neither counts for nothing: a session after the cutoff, a correction that arrived after it.
+    """
+    here = pl.col("exchange").is_in(config.exchanges)
+    new = lake.changed_since(VALIDATED_BARS, watermark).filter(here)
+    rows = lake.revisions(VALIDATED_BARS, here).filter(pl.col("known_at") <= midnight(cutoff))
+    if trained is not None:
+        # Committed since, or known only since: the older checkpoint read as of its own cutoff.
+        rows = rows.join(
+            new.lazy().with_columns(committed=True), on=["exchange", "date"], how="left"
+        ).filter(pl.col("committed") | (pl.col("known_at") > midnight(trained)))
+    return int(rows.select(pl.col("date").n_unique()).collect().item())
