@@ -87,8 +87,9 @@ def _on_grid(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with session_open and session_close, null on closed dates."""
     spans = rows.group_by("exchange").agg(
         first=pl.col("date").min(),
-        # A session after everything known here cannot matter: its bars are in the future.
-        last=pl.min_horizontal(pl.col("date").max(), pl.col("known_at").max().dt.date()),
+        # Sessions long after everything known here cannot matter, their bars are in the future; but a
+        # session's bars may be known on the evening before its date.
+        last=pl.min_horizontal(pl.col("date").max(), pl.col("known_at").max().dt.date().dt.offset_by("2d")),
     )
     empty = pl.DataFrame(schema={"date": pl.Date, "open": UTC_TIME, "close": UTC_TIME, "exchange": pl.String})
     grids = [

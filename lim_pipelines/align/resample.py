@@ -11,7 +11,7 @@ import polars as pl
 
 from lim_pipelines.align.bars import INTRADAY
 from lim_pipelines.schemas import ALIGNED_BARS
-from lim_pipelines.sources.clock import feed_lag, session_grid
+from lim_pipelines.sources.clock import session_grid
 
 _INSTRUMENT = ["exchange", "instrument_id"]
 
@@ -30,10 +30,10 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     -------
     pl.DataFrame
         Same columns. `date` and `ts` are those of the period's last session and end by the exchange's
-        calendar, `volume` is the sum, `ex_factor` the product, `known_at` the latest moment of its bars,
-        and no earlier than the period's end plus the feed's lag. Prices before a corporate action inside
-        the period are put in terms of its end. Only periods that the exchange's bars have reached the end
-        of are given.
+        calendar, `volume` is the sum, `ex_factor` the product. Prices before a corporate action inside the
+        period are put in terms of its end. Only periods that are over are given: a bar of the exchange
+        ends at the period's end or later. `known_at` is the first moment at which that bar and all bars of
+        the period were known.
 
     Raises
     ------
@@ -47,9 +47,7 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
             "resample takes bars of one length and one revision each; filter or read as of a moment"
         )
     periods = _periods(bars, freq)
-    reached = pl.col("ts").max().over("exchange")
-    rows = bars.with_columns(reached.alias("reached"))
-    rows = rows.join(periods, on=["exchange", "date"], how="inner")
+    rows = bars.join(periods, on=["exchange", "date"], how="inner")
     if freq in INTRADAY:
         step = INTRADAY[freq]
         nth = (
@@ -57,7 +55,7 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
         ).ceil()
         end = pl.col("open_time") + nth.cast(pl.Int64) * pl.lit(step)
         rows = rows.with_columns(period_end=pl.min_horizontal(end, "period_end"))
-    rows = rows.filter(pl.col("period_end") <= pl.col("reached")).sort(*_INSTRUMENT, "ts")
+    rows = _over(rows, bars).sort(*_INSTRUMENT, "ts")
 
     group = [*_INSTRUMENT, "period_date", "period_end"]
     later = (pl.col("ex_factor").cum_prod(reverse=True) / pl.col("ex_factor")).over(group)
@@ -70,11 +68,9 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
         _unless_missing("volume", pl.col("volume").sum()),
         pl.col("ex_factor").product(),
         pl.col("source").last(),
-        pl.col("known_at").max(),
+        pl.max_horizontal(pl.col("known_at").max(), pl.col("known_over").first()),
     )
-    out = out.rename({"period_date": "date", "period_end": "ts"}).with_columns(
-        freq=pl.lit(freq), known_at=pl.max_horizontal("known_at", pl.col("ts") + feed_lag())
-    )
+    out = out.rename({"period_date": "date", "period_end": "ts"}).with_columns(freq=pl.lit(freq))
     return out.select(bars.columns).sort(ALIGNED_BARS.key)
 
 
@@ -98,6 +94,25 @@ def _periods(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
             )
         )
     return pl.concat(frames)
+
+
+def _over(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Rows of periods that are over, with the first moment at which a bar of the exchange showed it."""
+    shown = bars.group_by("exchange", "ts").agg(pl.col("known_at").min()).sort("ts")
+    shown = shown.select(
+        "exchange",
+        pl.col("ts").alias("shown_ts"),
+        known_over=pl.col("known_at").cum_min(reverse=True).over("exchange"),
+    )
+    joined = rows.sort("period_end").join_asof(
+        shown,
+        left_on="period_end",
+        right_on="shown_ts",
+        by="exchange",
+        strategy="forward",
+        check_sortedness=False,
+    )
+    return joined.filter(pl.col("known_over").is_not_null())
 
 
 def _unless_missing(name: str, value: pl.Expr) -> pl.Expr:
