@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.catalogue import OWNERS
-from assets.partitions import cutoff_dates, cutoffs
+from assets.partitions import BARS, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines.foundation.config import CODE_VERSION, FOUNDATIONS, FoundationConfig
 from resources.home import Home
@@ -25,11 +25,7 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
     @dg.asset(
         name=config.name,
         partitions_def=cutoffs,
-        deps=[
-            dg.AssetDep("archive", partition_mapping=dg.AllPartitionMapping()),
-            dg.AssetDep("validated_bars", partition_mapping=dg.AllPartitionMapping()),
-            dg.AssetDep(config.name, partition_mapping=FROM_PREVIOUS_CUTOFF),
-        ],
+        deps=[*BARS, dg.AssetDep(config.name, partition_mapping=FROM_PREVIOUS_CUTOFF)],
         description=f"Foundation checkpoints pretrained on {', '.join(config.exchanges)} at {', '.join(config.freqs)}: "
         f"a patch transformer, {config.context} bars of context to {config.horizon} bars of horizon.",
         group_name="foundation",

@@ -94,7 +94,7 @@ def marts(
     )
     work = home.path / "dbt"
     invocation = dbt.cli(
-        ["build", "--vars", json.dumps({}), "--log-path", str(work / "logs")],
+        ["build", "--vars", json.dumps({"warehouse": str(warehouse.path)}), "--log-path", str(work / "logs")],
         manifest=MANIFEST,
         target_path=work / "target",
         raise_on_error=False,

@@ -25,6 +25,10 @@ exchange_dates = dg.MultiPartitionsDefinition({"date": dates, "exchange": exchan
 # A cutoff is the first midnight (UTC) of a month; end_offset=1 because it is complete when its month begins.
 cutoffs = dg.MonthlyPartitionsDefinition(FIRST_CUTOFF.isoformat(), end_offset=1)
 
+# A cutoff depends on everything known before it; Dagster has no mapping for that, so the edge stands for all
+# partitions. What was really read is in each model's meta.json.
+BARS = [dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in ("archive", "validated_bars")]
+
 
 def exchange_date_scope(context: dg.AssetExecutionContext) -> pl.DataFrame:
     """The (exchange, date) partitions of a run, as a scope for `Lake.write`.

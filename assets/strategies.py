@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from assets.catalogue import OWNERS, column_schema, image, table_asset, table_metadata, written
-from assets.partitions import cutoff_dates, cutoffs
+from assets.partitions import BARS, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines import walkforward
 from lim_pipelines.lake import scope_of
@@ -57,12 +57,7 @@ def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
     @dg.asset(
         name=f"{spec.name}_model",
         partitions_def=cutoffs,
-        deps=[
-            spec.foundation,
-            dg.AssetDep("archive", partition_mapping=dg.AllPartitionMapping()),
-            dg.AssetDep("validated_bars", partition_mapping=dg.AllPartitionMapping()),
-            "validated_macro",
-        ],
+        deps=[spec.foundation, *BARS, "validated_macro"],
         description=f"Models of {spec.name} at each cutoff: {spec.method} from {spec.foundation}, beside "
         f"{', '.join(spec.controls) or 'no controls'}.",
         group_name=spec.name,
@@ -97,7 +92,7 @@ def build_targets(spec: StrategySpec) -> dg.AssetsDefinition:
     @dg.asset(
         name=f"{spec.name}_targets",
         partitions_def=cutoffs,
-        deps=[f"{spec.name}_model"],
+        deps=[f"{spec.name}_model", *BARS, "validated_macro"],
         **{
             **table_asset(TARGETS, spec.name),
             "code_version": spec.digest()[:12],
@@ -120,7 +115,7 @@ def build_backtest(spec: StrategySpec) -> dg.AssetsDefinition:
 
     @dg.asset(
         name=f"{spec.name}_backtest",
-        deps=[dg.AssetDep(f"{spec.name}_targets", partition_mapping=dg.AllPartitionMapping())],
+        deps=[dg.AssetDep(f"{spec.name}_targets", partition_mapping=dg.AllPartitionMapping()), *BARS],
         group_name=spec.name,
         owners=OWNERS,
         kinds={"polars", "html"},

@@ -33,7 +33,12 @@ def load_strategies() -> dg.Definitions:
 def build_definitions() -> dg.Definitions:
     """Put everything together."""
     strategies = load_strategies()
-    names = [spec.key.to_user_string() for spec in strategies.resolve_all_asset_specs()]
+    names = [
+        key.to_user_string()
+        for asset in strategies.assets or ()
+        if isinstance(asset, dg.AssetsDefinition)
+        for key in asset.keys
+    ]
     home = Home()
     python_assets = [
         *quotes.ASSETS,

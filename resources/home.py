@@ -3,8 +3,6 @@
 What does not belong here: what is in the files (`lim_pipelines`).
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

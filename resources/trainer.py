@@ -4,8 +4,6 @@ What does not belong here: training (`lim_pipelines/foundation`, `lim_pipelines/
 take seconds to import and gigabytes to run; the code location never loads them.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from typing import Any

@@ -4,8 +4,6 @@ What does not belong here: the marts' SQL (`dbt_project/`). A DuckDB file admits
 whoever writes it runs in the pool `warehouse`, which has one slot.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
