@@ -17,7 +17,6 @@ import os
 import stat
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -157,14 +156,13 @@ def _describe(landing: Path, path: str) -> SourceFile:
         return nothing
     if not stat.S_ISREG(status.st_mode):
         return nothing
-    digest = _sha256(where, status.st_size, status.st_mtime_ns) if status.st_size <= MAX_FILE_BYTES else ""
+    digest = _sha256(where) if status.st_size <= MAX_FILE_BYTES else ""
     # A clock ahead of ours must not date a file into the future.
     arrived_at = min(_EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000), datetime.now(UTC))
     return SourceFile(FOLDER, path, digest, status.st_size, arrived_at, mic)
 
 
-@lru_cache(maxsize=4096)
-def _sha256(where: Path, size: int, mtime_ns: int) -> str:
+def _sha256(where: Path) -> str:
     try:
         return hashlib.sha256(where.read_bytes()).hexdigest()
     except OSError:

@@ -114,7 +114,7 @@ def _decode(content: bytes, path: str) -> str:
 
 
 def _lines(text: str, path: str) -> tuple[str, pl.DataFrame]:
-    if not text.strip():
+    if not text.strip(" \t\r\n"):
         raise RejectedFileError(path, "empty_file", "it holds nothing", "drop the complete file again")
     if not text.endswith("\n"):
         raise RejectedFileError(
@@ -126,7 +126,7 @@ def _lines(text: str, path: str) -> tuple[str, pl.DataFrame]:
     lines = pl.Series("text", [text]).str.split("\n").explode().str.strip_chars_end("\r")
     frame = lines.to_frame().with_row_index("line", offset=1).cast({"line": pl.Int64})
     header = frame["text"][0]
-    rows = frame.filter((pl.col("line") > 1) & (pl.col("text").str.strip_chars() != ""))
+    rows = frame.filter((pl.col("line") > 1) & (pl.col("text").str.strip_chars(" \t\r") != ""))
     if rows.is_empty():
         raise RejectedFileError(
             path, "empty_file", "it holds a header and no rows", "drop the complete file again"
