@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lim_pipelines.exchanges import get_exchange
+from lim_pipelines.portfolio.trading import BASIS_POINT, trade_rate
 
 Floats = npt.NDArray[np.float64]
 
-BASIS_POINT = 1e-4
 DAYS_PER_YEAR = 365.0
 
 
@@ -48,8 +48,7 @@ def cost_rates(mics: Sequence[str]) -> CostRates:
     UnknownExchangeError
         An identifier is not registered.
     """
-    exchanges = [get_exchange(mic) for mic in mics]
     return CostRates(
-        np.array([(e.commission_bps + e.half_spread_bps) * BASIS_POINT for e in exchanges]),
-        np.array([e.borrow_bps_per_year * BASIS_POINT for e in exchanges]),
+        np.array([trade_rate(mic) for mic in mics]),
+        np.array([get_exchange(mic).borrow_bps_per_year * BASIS_POINT for mic in mics]),
     )

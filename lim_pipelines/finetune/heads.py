@@ -60,6 +60,12 @@ class Head(nn.Module):
         scaling = Scaling(self.feature_mean.numpy(), self.feature_spread.numpy())
         return torch.from_numpy(scaling.apply(features)).float()
 
+    @torch.no_grad()
+    def outputs(self, embedding: Tensor, features: Floats) -> Floats:
+        """Return outputs (N,) in units of `Samples.scale`, from (N, d) and features as they come, (N, F)."""
+        self.eval()
+        return np.asarray(self(embedding, self.scaled(features)).double().numpy())
+
     def forward(self, embedding: Tensor, features: Tensor) -> Tensor:
         """Return outputs (B,) in units of `Samples.scale`, from (B, d) and standardised (B, F)."""
         x = torch.cat([self.norm(embedding), features], dim=-1)
@@ -89,14 +95,11 @@ class Network(nn.Module):
         out: Tensor = self.head(self.backbone.encode(windows), features)
         return out
 
-    @torch.no_grad()
     def outputs(self, samples: Samples) -> Floats:
         """See `base.Forecaster`."""
-        self.eval()
         if not len(samples):
             return np.zeros(0)
-        out = self.head(embed(self.backbone, samples), self.head.scaled(samples.features))
-        return np.asarray(out.double().numpy())
+        return self.head.outputs(embed(self.backbone, samples), samples.features)
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from lim_pipelines.finetune.spec import FitSettings, ModelSpec
 from lim_pipelines.finetune.split import Split
 
 WARMUP_SHARE = 0.1
-EVALUATIONS = 8
+EVALUATIONS = 5
 HUBER_DELTA = 1.0
 GRADIENT_LIMIT = 1.0
 

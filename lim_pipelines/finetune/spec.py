@@ -87,11 +87,11 @@ class Universe(Setting):
 class FitSettings(Setting):
     """How models are fitted. Every neural arm gets the same: that makes the comparison fair."""
 
-    steps: int = Field(default=160, ge=1, le=100_000, description="Optimiser steps of every neural arm.")
+    steps: int = Field(default=100, ge=1, le=100_000, description="Optimiser steps of every neural arm.")
     learning_rate: float = Field(
         default=1e-3, gt=0, le=0.1, description="Peak rate: warm-up, then a cosine to zero."
     )
-    batch: int = Field(default=64, ge=1, description="Samples a step: windows, or whole cross-sections.")
+    batch: int = Field(default=32, ge=1, description="Samples a step: windows, or whole cross-sections.")
     weight_decay: float = Field(default=0.01, ge=0, description="AdamW's decoupled weight decay.")
     validation_sessions: int = Field(
         default=252,

@@ -71,9 +71,9 @@ def split(spec: ModelSpec, samples: Samples, cutoff: date) -> Split:
     held_out, before = held_out[::-1][::every][::-1], before[::-1][::every][::-1]
     if min(len(before), len(held_out)) < 10:
         raise TooLittleHistoryError(
-            f"strategy {spec.name}, cutoff {cutoff}: {len(dates)} labelled sessions leave {len(before)} to fit"
-            f" on and {len(held_out)} to validate on, 10 of each are needed; take a later cutoff, import more"
-            f" history (archive), or lower fit.validation_sessions ({spec.fit.validation_sessions})"
+            f"strategy {spec.name}, cutoff {cutoff}: {len(dates)} labelled sessions leave {len(before)} to"
+            f" fit on and {len(held_out)} to validate on, 10 of each are needed; take a later cutoff, import"
+            f" more history (archive), or lower fit.validation_sessions ({spec.fit.validation_sessions})"
             f" or horizon ({spec.horizon})"
         )
     day, label_end = samples.frame["date"], samples.frame["label_end"]

@@ -100,7 +100,8 @@ class Markowitz:
         self._mean.value, self._previous.value, self._cost.value = mean, previous, cost
         failure = ""
         try:
-            self._problem.solve(solver="CLARABEL")
+            # Not warm: what was solved before must not reach the last bits of this answer.
+            self._problem.solve(solver="CLARABEL", warm_start=False)
         except Exception as error:  # cvxpy raises its own and the solver's errors, of no common type
             failure = f": {error}"
         if failure or self._problem.status not in ("optimal", "optimal_inaccurate"):

@@ -1,0 +1,249 @@
+"""A strategy's models of one cutoff on disk: all arms and seeds in one `model.safetensors`, and `meta.json`.
+
+What does not belong here: fitting (`train.py`), how folders become current (`foundation/checkpoint.py`,
+which this leans on). torch is imported where weights are touched only, so assets may read the meta without
+it.
+
+Weights are named `<arm>.<seed>.<parameter>`. An arm on a frozen backbone stores its head alone; the
+backbone is the parent checkpoint's, found by its digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lim_pipelines.finetune.base import Forecaster
+from lim_pipelines.finetune.spec import FoundationFamily, ModelSpec
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.config import FoundationConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lim_pipelines.finetune.head import Frozen
+
+Book = tuple[str, int]
+"""Arm and seed."""
+
+
+class ModelError(ValueError):
+    """A strategy's model folder cannot be read; the message says which and what to do."""
+
+
+class ArmMeta(BaseModel):
+    """One fitted arm and seed.
+
+    Parameters
+    ----------
+    arm, seed
+        Which.
+    forecast_scale
+        Standard deviation of its forecasts on rows it was fitted on, log return over the horizon.
+    metrics
+        `fit_` and `validation_` figures of `base.skill`, and what the arm says of its fit (best step,
+        trainable parameters, penalty).
+    seconds
+        Wall time of the fit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arm: str
+    seed: int
+    forecast_scale: float
+    metrics: dict[str, float | None]
+    seconds: float
+
+
+class DataMeta(BaseModel):
+    """Rows of one table that the models were made from.
+
+    Parameters
+    ----------
+    table, lake_version
+        Table, and its version when it was read.
+    as_of
+        Moment of the point-in-time read, ISO 8601, UTC.
+    fingerprint, rows
+        Content hash and number of the rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    lake_version: int
+    as_of: str
+    fingerprint: str
+    rows: int
+
+
+class ModelMeta(BaseModel):
+    """`meta.json` of a strategy's models.
+
+    Parameters
+    ----------
+    spec
+        What they were fitted for.
+    cutoff
+        Nothing known after this midnight UTC was used.
+    input_digest
+        SHA-256 of everything the weights depend on.
+    parent_family, parent
+        Foundation checkpoint of the same cutoff that they start from: family and input digest.
+    backbone
+        Architecture of the backbone.
+    code_version
+        Version of the fitting code.
+    data
+        Rows read.
+    windows
+        First and last decision session that was fitted on and validated on, purged sessions between.
+    arms
+        Every arm and seed.
+    wall_seconds, hardware, torch_version, created_at
+        How it came about. Not part of the digest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spec: ModelSpec
+    cutoff: date
+    input_digest: str
+    parent_family: FoundationFamily
+    parent: str
+    backbone: FoundationConfig
+    code_version: str
+    data: tuple[DataMeta, ...]
+    windows: dict[str, Any]
+    arms: tuple[ArmMeta, ...]
+    wall_seconds: float
+    hardware: str
+    torch_version: str
+    created_at: str
+
+    def scales(self) -> dict[Book, float]:
+        """Return the standard deviation of the fitted forecasts, by book."""
+        return {(arm.arm, arm.seed): arm.forecast_scale for arm in self.arms}
+
+
+def read_meta(folder: str | Path) -> ModelMeta:
+    """Read the `meta.json` of a strategy's models, without torch.
+
+    Raises
+    ------
+    ModelError
+        The folder holds no readable `meta.json`.
+    """
+    path = Path(folder) / checkpoint.META
+    try:
+        return ModelMeta.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path}: not a strategy's models ({error}); materialise this cutoff's model again"
+        ) from error
+
+
+def tensors_of(forecasters: Mapping[Book, Forecaster]) -> dict[str, Tensor]:
+    """Weights of all arms under their names in the file."""
+    import torch
+
+    from lim_pipelines.finetune.head import FrozenNetwork
+    from lim_pipelines.finetune.heads import Network
+    from lim_pipelines.finetune.ridge import Ridge
+
+    out: dict[str, Tensor] = {}
+    for (arm, seed), forecaster in forecasters.items():
+        parts: dict[str, Tensor] = {}
+        if isinstance(forecaster, Network | FrozenNetwork):
+            module = forecaster.head if isinstance(forecaster, FrozenNetwork) else forecaster
+            parts = {name: tensor.detach().contiguous() for name, tensor in module.state_dict().items()}
+        elif isinstance(forecaster, Ridge):
+            arrays = (forecaster.coefficients, forecaster.scaling.mean, forecaster.scaling.spread)
+            parts = dict(zip(_RIDGE, (torch.from_numpy(array.copy()) for array in arrays), strict=True))
+        out |= {f"{arm}.{seed}.{name}": tensor for name, tensor in parts.items()}
+    return out
+
+
+_RIDGE = ("coefficients", "feature_mean", "feature_spread")
+
+
+def save(forecasters: Mapping[Book, Forecaster], meta: ModelMeta, folder: Path) -> None:
+    """Write all arms and the meta into a folder, which `atomic_folder` then moves into place."""
+    from safetensors.torch import save_file
+
+    save_file(tensors_of(forecasters), folder / checkpoint.WEIGHTS)
+    (folder / checkpoint.META).write_text(meta.model_dump_json(indent=2) + "\n")
+
+
+def parent_folder(folder: Path, meta: ModelMeta) -> Path:
+    """Folder of the foundation checkpoint that the models start from."""
+    return checkpoint.folder_of(folder.parents[2], meta.parent_family, meta.cutoff, meta.parent)
+
+
+def load(folder: str | Path) -> tuple[dict[Book, Forecaster], ModelMeta]:
+    """Read all arms of a cutoff.
+
+    Parameters
+    ----------
+    folder
+        Folder of the models, `<models>/<strategy>/<cutoff>/<digest>`.
+
+    Returns
+    -------
+    tuple
+        Forecasters by (arm, seed), in the spec's order; the meta.
+
+    Raises
+    ------
+    ModelError
+        The folder is no model, its weights are damaged, or its parent checkpoint is gone.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    meta = read_meta(folder)
+    path = folder / checkpoint.WEIGHTS
+    frozen = None
+    if "head" in meta.spec.arms:
+        from lim_pipelines.finetune.head import Frozen
+
+        frozen = Frozen(checkpoint.load(parent_folder(folder, meta))[0])
+    try:
+        tensors = load_file(path)
+        return {book: _forecaster(meta, book, tensors, frozen) for book in meta.spec.books()}, meta
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"{path}: weights do not fit code version {meta.code_version} ({error}); materialise it again"
+        ) from error
+
+
+def _forecaster(meta: ModelMeta, book: Book, tensors: dict[str, Tensor], frozen: Frozen | None) -> Forecaster:
+    from lim_pipelines.finetune.head import FrozenNetwork
+    from lim_pipelines.finetune.heads import Head, Network
+    from lim_pipelines.finetune.persistence import Persistence
+    from lim_pipelines.finetune.ridge import Ridge
+    from lim_pipelines.finetune.scaling import Scaling
+    from lim_pipelines.foundation.model import FoundationModel
+
+    arm, seed = book
+    prefix = f"{arm}.{seed}."
+    parts = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    if arm == "persistence":
+        return Persistence(meta.spec.horizon)
+    if arm == "ridge":
+        coefficients, mean, spread = (parts[name].numpy() for name in _RIDGE)
+        penalty = next(a.metrics["penalty"] for a in meta.arms if a.arm == "ridge")
+        return Ridge(coefficients, Scaling(mean, spread), meta.backbone.context, float(penalty or 0.0))
+    head = Head(meta.backbone.shape.d_model, len(meta.spec.features))
+    if frozen is not None and arm == "head":
+        head.load_state_dict(parts)
+        return FrozenNetwork(frozen, head)
+    network = Network(FoundationModel(meta.backbone), head)
+    network.load_state_dict(parts)
+    return network.eval()

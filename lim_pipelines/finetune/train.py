@@ -1,0 +1,252 @@
+"""Training entry point of strategies: `python -m lim_pipelines.finetune.train`, by Pipes or `--job`.
+
+For each cutoff: read what was known, start from the foundation checkpoint of the same cutoff, fit all arms
+and seeds, write one content-addressed folder. What was trained before from the same inputs is not trained
+again.
+
+What does not belong here: the arms (a file each), files (`store.py`). This module imports torch only in the
+processes that fit.
+
+Job (JSON): lake (root), models (root), strategy (a `StrategySpec` as a dict), cutoffs (ISO dates).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tqdm import tqdm
+
+from lim_pipelines.finetune import store
+from lim_pipelines.finetune.features import series_of
+from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.lake import Lake, fingerprint, midnight
+from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
+
+CODE_VERSION = "finetune-1"
+"""Part of every input digest. Raise it when the same inputs would give other weights."""
+
+WORKERS = 2
+"""Cutoffs are fitted in processes of one thread each: the networks are too small to share one."""
+
+
+class MissingCheckpointError(RuntimeError):
+    """The foundation checkpoint of a cutoff is not there."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One cutoff to be trained, with everything that its digest covers.
+
+    Parameters
+    ----------
+    spec
+        What to fit.
+    cutoff
+        The cutoff.
+    lake, models
+        Roots.
+    parent
+        Folder of the foundation checkpoint.
+    folder, digest
+        Where the models go, and the hash of what goes in.
+    data
+        Rows read.
+    """
+
+    spec: ModelSpec
+    cutoff: date
+    lake: str
+    models: str
+    parent: Path
+    folder: Path
+    digest: str
+    data: tuple[store.DataMeta, ...]
+
+
+def read_inputs(lake: Lake, spec: ModelSpec, cutoff: date) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read daily bars of the universe as known at the cutoff, and the macro revisions known by then."""
+    moment = midnight(cutoff)
+    where = (
+        pl.col("exchange").is_in(spec.universe.mics())
+        & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
+        & (pl.col("freq") == spec.frequency)
+    )
+    bars = lake.read(VALIDATED_BARS, as_of=moment, where=where).collect()
+    known = pl.col("series_id").is_in(series_of(spec.features)) & (pl.col("known_at") <= moment)
+    return bars, lake.revisions(VALIDATED_MACRO, known).sort(VALIDATED_MACRO.row_key).collect()
+
+
+def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
+    """Find out what a cutoff's models are made of, and so where they belong.
+
+    Raises
+    ------
+    MissingCheckpointError
+        The family has no checkpoint of this cutoff.
+    """
+    parent = checkpoint.resolve(models, spec.foundation, cutoff)
+    if parent is None:
+        raise MissingCheckpointError(
+            f"strategy {spec.name}, cutoff {cutoff}: {spec.foundation} has no checkpoint of this cutoff in"
+            f" {models}; materialise {spec.foundation}, partition {cutoff}, first"
+        )
+    lake = Lake(lake_root)
+    bars, macro = read_inputs(lake, spec, cutoff)
+
+    def described(table: Table, rows: pl.DataFrame) -> store.DataMeta:
+        return store.DataMeta(
+            table=table.name,
+            lake_version=lake.version(table),
+            as_of=midnight(cutoff).isoformat(),
+            fingerprint=fingerprint(rows),
+            rows=rows.height,
+        )
+
+    data = (described(VALIDATED_BARS, bars), described(VALIDATED_MACRO, macro))
+    content = {
+        "config": spec.model_config_json(),
+        "code": CODE_VERSION,
+        "cutoff": cutoff.isoformat(),
+        "parent": checkpoint.read_meta(parent).input_digest,
+        "data": [entry.fingerprint for entry in data],
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    folder = checkpoint.folder_of(models, spec.name, cutoff, digest)
+    return Plan(spec, cutoff, lake_root, models, parent, folder, digest, data)
+
+
+def fit_cutoff(todo: Plan) -> None:
+    """Fit all arms and seeds of a cutoff and move their folder into place."""
+    import torch
+
+    from lim_pipelines.finetune.arms import fit_arms
+
+    torch.set_num_threads(1)
+    started = time.monotonic()
+    bars, macro = read_inputs(Lake(todo.lake), todo.spec, todo.cutoff)
+    backbone, parent = checkpoint.load(todo.parent)
+    result = fit_arms(todo.spec, backbone, bars, macro, todo.cutoff)
+    meta = store.ModelMeta(
+        spec=todo.spec,
+        cutoff=todo.cutoff,
+        input_digest=todo.digest,
+        parent_family=todo.spec.foundation,
+        parent=parent.input_digest,
+        backbone=parent.config,
+        code_version=CODE_VERSION,
+        data=todo.data,
+        windows=result.windows,
+        arms=tuple(result.arms),
+        wall_seconds=time.monotonic() - started,
+        hardware=f"{platform.machine()}, {os.cpu_count()} CPUs, 1 thread",
+        torch_version=torch.__version__,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    with checkpoint.atomic_folder(todo.folder) as folder:
+        store.save(result.forecasters, meta, folder)
+
+
+def train(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Train all cutoffs of a job.
+
+    Parameters
+    ----------
+    job
+        See the module's docstring.
+
+    Returns
+    -------
+    list of dict
+        One entry a cutoff: cutoff, digest, reused, seconds, metrics (validation R2 and rank IC of each arm,
+        mean over its seeds).
+    """
+    # The positions' settings are no business of training: a change there retrains nothing.
+    spec = ModelSpec.model_validate({k: v for k, v in job["strategy"].items() if k in ModelSpec.model_fields})
+    cutoffs = sorted(date.fromisoformat(cutoff) for cutoff in job["cutoffs"])
+    plans = [plan(job["lake"], job["models"], spec, cutoff) for cutoff in cutoffs]
+    todo = [one for one in plans if not (one.folder / checkpoint.META).exists()]
+    fitted = {one.cutoff for one in todo}
+    with tqdm(total=len(todo), desc=f"{spec.name}: cutoffs", file=sys.stderr, disable=not todo) as progress:
+        for one in _fit_all(todo):
+            checkpoint.set_current(one.models, spec.name, one.cutoff, one.digest)
+            progress.update()
+    for one in plans:
+        checkpoint.set_current(one.models, spec.name, one.cutoff, one.digest)
+    return [_report(one, reused=one.cutoff not in fitted) for one in plans]
+
+
+def _fit_all(todo: list[Plan]) -> Iterator[Plan]:
+    if len(todo) < 2:
+        for one in todo:
+            fit_cutoff(one)
+            yield one
+        return
+    # Spawned, not forked: torch's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(WORKERS, len(todo)), mp_context=context) as pool:
+        for one, _ in zip(todo, pool.map(fit_cutoff, todo), strict=True):
+            yield one
+
+
+def _report(one: Plan, reused: bool) -> dict[str, Any]:
+    meta = store.read_meta(one.folder)
+    metrics: dict[str, float | None] = {}
+    for arm in one.spec.arms:
+        for name in ("validation_r2", "validation_rank_ic"):
+            values = [a.metrics[name] for a in meta.arms if a.arm == arm]
+            known = [value for value in values if value is not None and math.isfinite(value)]
+            metrics[f"{arm}_{name}"] = sum(known) / len(known) if known else None
+    return {
+        "cutoff": one.cutoff.isoformat(),
+        "digest": one.digest,
+        "reused": reused,
+        "seconds": 0.0 if reused else meta.wall_seconds,
+        "metrics": metrics,
+    }
+
+
+@contextmanager
+def _pipes() -> Iterator[Any]:
+    from dagster_pipes import open_dagster_pipes
+
+    with open_dagster_pipes() as pipes:
+        yield pipes
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train the job of the Pipes context, or of `--job file.json` and print one JSON line a cutoff."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--job", type=Path, help="JSON file with the job; without it Dagster Pipes hands it over"
+    )
+    path = parser.parse_args(arguments).job
+    if path is not None:
+        for entry in train(json.loads(path.read_text())):
+            print(json.dumps(entry))
+        return
+    with _pipes() as pipes:
+        results = train(pipes.extras)
+        pipes.report_custom_message(results)
+
+
+if __name__ == "__main__":
+    main()

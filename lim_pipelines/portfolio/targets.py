@@ -1,0 +1,104 @@
+"""Target weights of one cutoff: every decision from the cutoff to the next, by every arm and seed.
+
+What does not belong here: which model is current, reading and writing tables
+(`lim_pipelines/walkforward.py`), fills and costs (`backtest/`).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from lim_pipelines.finetune import store
+from lim_pipelines.lake import midnight
+from lim_pipelines.portfolio.books import MarkowitzBooks
+from lim_pipelines.portfolio.sizing import directional_weight
+from lim_pipelines.schemas import TARGETS, UTC_TIME
+from lim_pipelines.strategies import cross_sectional, directional
+from lim_pipelines.strategies.base import Decision, Known, known_at
+from lim_pipelines.strategies.spec import DirectionalPortfolio, StrategySpec
+
+
+class CutoffMismatchError(ValueError):
+    """A model would decide about a period that it was not made for."""
+
+
+def make_targets(
+    spec: StrategySpec,
+    cutoff: date,
+    period_end: date,
+    model_folder: str | Path,
+    bars: pl.DataFrame,
+    macro: pl.DataFrame,
+    sessions: pl.DataFrame,
+) -> pl.DataFrame:
+    """Decide all sessions of a cutoff's period.
+
+    Parameters
+    ----------
+    spec
+        The strategy.
+    cutoff, period_end
+        Decisions fall in [cutoff, period_end), midnights UTC.
+    model_folder
+        The cutoff's models, see `finetune/store.py`.
+    bars
+        Rows of `VALIDATED_BARS` of the universe with all revisions; each decision sees what was known by
+        then.
+    macro
+        Rows of `VALIDATED_MACRO` with all revisions.
+    sessions
+        As from `strategies.base.universe_sessions`, at least through `period_end`.
+
+    Returns
+    -------
+    pl.DataFrame
+        Rows of `TARGETS`. A session without a bar of any instrument has no rows.
+
+    Raises
+    ------
+    CutoffMismatchError
+        The models are of another cutoff or another universe.
+    ModelError
+        The models cannot be read.
+    OptimiserError
+        A cross-section has no solution.
+    """
+    forecasters, meta = store.load(model_folder)
+    if meta.cutoff != cutoff:
+        raise CutoffMismatchError(
+            f"strategy {spec.name}: {model_folder} was trained at cutoff {meta.cutoff}, targets of {cutoff}"
+            f" were asked for; materialise {spec.name}_model, partition {cutoff}"
+        )
+    if meta.spec.model_config_json() != spec.model_config_json():
+        raise CutoffMismatchError(
+            f"strategy {spec.name}: {model_folder} was trained for another specification; materialise"
+            f" {spec.name}_model, partition {cutoff}"
+        )
+    start, end = midnight(cutoff), midnight(period_end)
+
+    def look(decision: Decision) -> Known:
+        return known_at(spec, forecasters, meta.scales(), decision, bars, macro)
+
+    frames = []
+    settings = spec.portfolio
+    if isinstance(settings, DirectionalPortfolio):
+        for known in map(look, directional.decisions(sessions, start, end)):
+            frames.append(_rows(known, known.forecasts.with_columns(weight=directional_weight(settings))))
+    else:
+        books = MarkowitzBooks(settings, spec.horizon)
+        for decision in cross_sectional.decisions(sessions, settings.rebalance_every, start, end):
+            known = look(decision)
+            weighted = books.rebalance(known)
+            if decision.decided_at >= start:
+                frames.append(_rows(known, weighted))
+    columns = TARGETS.empty().drop("strategy", "cutoff")
+    rows = pl.concat([columns, *(frame.select(columns.columns) for frame in frames)])
+    return TARGETS.conform(rows.with_columns(strategy=pl.lit(spec.name), cutoff=pl.lit(cutoff)))
+
+
+def _rows(known: Known, weighted: pl.DataFrame) -> pl.DataFrame:
+    at = pl.lit(known.decision.decided_at).cast(UTC_TIME)
+    return weighted.with_columns(date=pl.lit(known.decision.date), decided_at=at)

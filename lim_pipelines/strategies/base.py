@@ -1,0 +1,147 @@
+"""Decisions: when a strategy decides, what is known then, and what its models say.
+
+What does not belong here: which sessions a task decides on (`directional.py`, `cross_sectional.py`),
+positions (`portfolio/`). torch is imported by nothing here; forecasters bring it.
+
+Everything a decision reads was known at `decided_at`, the session's close plus the feed's lag. A decision
+is made from the bars of its own moment alone, never in one batch with later ones, so nothing that happens
+later can change it, not even in the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR, get_exchange, sessions
+from lim_pipelines.finetune.base import Forecaster, forecast
+from lim_pipelines.finetune.features import series_of
+from lim_pipelines.finetune.samples import build_samples
+from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.lake import as_of_view
+from lim_pipelines.schemas import VALIDATED_BARS
+
+LOOKBACK_SESSIONS = 320
+"""Bars of each instrument that a decision looks at; more than any context, volatility or covariance needs."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One moment at which a strategy decides.
+
+    Parameters
+    ----------
+    date
+        Session whose close is the last input.
+    decided_at
+        When all inputs are known, UTC.
+    exchanges
+        Exchanges whose instruments are decided on.
+    """
+
+    date: date
+    decided_at: datetime
+    exchanges: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known at a decision and what the models make of it.
+
+    Parameters
+    ----------
+    decision
+        The decision.
+    bars
+        Daily bars as known at the decision, the last `LOOKBACK_SESSIONS` of each instrument.
+    forecasts
+        Columns arm, seed, exchange, instrument_id, forecast (log return over the horizon), forecast_scale
+        (standard deviation of the arm's forecasts in its fit), volatility (of a session's log return); one
+        row a book and instrument that has a bar of this session and enough history.
+    """
+
+    decision: Decision
+    bars: pl.DataFrame
+    forecasts: pl.DataFrame
+
+
+def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
+    """Sessions of a universe's exchanges since the first known one.
+
+    Parameters
+    ----------
+    spec
+        The universe.
+    through
+        Last date.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns exchange, date, decided_at (close plus feed lag), ordinal (sessions of the exchange before
+        it, which makes a weekly rhythm that no cutoff shifts); sorted by date and exchange.
+    """
+    frames = [
+        sessions(mic, date(FIRST_CALENDAR_YEAR, 1, 1), through)
+        .with_row_index("ordinal")
+        .select(
+            pl.lit(mic).alias("exchange"),
+            "date",
+            (pl.col("close") + get_exchange(mic).feed_lag).alias("decided_at"),
+            pl.col("ordinal").cast(pl.Int64),
+        )
+        for mic in spec.universe.mics()
+    ]
+    return pl.concat(frames).sort("date", "exchange")
+
+
+def known_at(
+    spec: ModelSpec,
+    forecasters: Mapping[tuple[str, int], Forecaster],
+    scales: Mapping[tuple[str, int], float],
+    decision: Decision,
+    bars: pl.DataFrame,
+    macro: pl.DataFrame,
+) -> Known:
+    """Look at the world as of a decision and ask all models.
+
+    Parameters
+    ----------
+    spec
+        Universe, horizon and features.
+    forecasters, scales
+        Fitted arms by (arm, seed), and the standard deviation of their fitted forecasts.
+    decision
+        The decision.
+    bars
+        Rows of `VALIDATED_BARS`, all revisions.
+    macro
+        Rows of `VALIDATED_MACRO`, all revisions.
+    """
+    wanted = (pl.col("freq") == spec.frequency) & pl.col("exchange").is_in(decision.exchanges)
+    wanted &= pl.col("instrument_id").is_in(spec.universe.instrument_ids()) & (
+        pl.col("date") <= decision.date
+    )
+    view = as_of_view(bars.filter(wanted), decision.decided_at, VALIDATED_BARS)
+    recent = pl.int_range(pl.len()).reverse().over("instrument_id") < LOOKBACK_SESSIONS
+    view = view.sort("instrument_id", "date").filter(recent)
+    published = macro.filter(
+        pl.col("series_id").is_in(series_of(spec.features)) & (pl.col("known_at") <= decision.decided_at)
+    )
+    samples = build_samples(spec, view, published, [decision.date])
+    about = samples.frame.select("exchange", "instrument_id").with_columns(
+        volatility=pl.Series(samples.volatility, dtype=pl.Float64)
+    )
+    frames = [
+        about.with_columns(
+            arm=pl.lit(arm),
+            seed=pl.lit(seed, dtype=pl.Int64),
+            forecast=pl.Series(forecast(spec, forecaster, samples), dtype=pl.Float64),
+            forecast_scale=pl.lit(scales[arm, seed]),
+        )
+        for (arm, seed), forecaster in forecasters.items()
+    ]
+    return Known(decision, view, pl.concat(frames))
