@@ -135,9 +135,8 @@ def test_two_files_with_one_bar(tmp_path: Path) -> None:
     assert later.rows.filter(pl.col("source") == "csv_drop").height == 4
 
 
-line_of_noise = st.text(
-    st.characters(blacklist_categories=["Cs"], blacklist_characters="\n\r\0"), max_size=30
-)
+character = st.characters(blacklist_categories=["Cs"], blacklist_characters="\n\r\0")
+bad_line = st.one_of(st.sampled_from([line for _, line in BAD_LINES]), st.text(character, max_size=30))
 good_line = st.builds(
     lambda symbol, day, close: f"{symbol},2018-10-{day:02d},1,2,0.5,{close},10",
     st.sampled_from(["IBM", "SPX"]),
