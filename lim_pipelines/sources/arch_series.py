@@ -3,8 +3,9 @@
 What does not belong here: arch's macro series (`macro.py`).
 
 WTI is FRED's DCOILWTICO: one price a day, no open, high, low or volume; days without a quote hold a dot
-and are rejected as `missing_value`. The indices pay no dividends here (they are price indices), so the ex
-factor is 1.
+and are rejected as `missing_value`. The price counts as known at the session's close plus the feed's lag, as
+those in the market saw it; FRED itself publishes it days later. The indices are price indices, without
+dividends, so the ex factor is 1.
 """
 
 from __future__ import annotations

@@ -97,7 +97,9 @@ def parse(content: bytes, origin: Origin) -> Parsed:
         text=pl.col("text").str.slice(0, 2000),
         known_at=pl.lit(origin.arrived_at, UTC_TIME),
     )
-    return Parsed(RAW_QUOTES.conform(kept), quarantine("parse", held, ["text"]))
+    # `conform` would look for repeated keys once more.
+    quotes = kept.select(pl.col(name).cast(column.dtype) for name, column in RAW_QUOTES.columns.items())
+    return Parsed(quotes.sort(RAW_QUOTES.row_key), quarantine("parse", held, ["text"]))
 
 
 def _decode(content: bytes, path: str) -> str:

@@ -21,7 +21,8 @@ from typing import IO
 from lim_pipelines.sources.base import RejectedFileError
 
 MAX_FILE_BYTES = 64 * 2**20
-MAX_CONTENT_BYTES = 256 * 2**20
+MAX_CONTENT_BYTES = 128 * 2**20
+"""About three million lines, which take two gigabytes of memory to parse."""
 MAX_RATIO = 100
 """Content beyond a mebibyte and beyond this many files of its size is a bomb; quotes shrink 4 to 20 times."""
 _FREE_BYTES = 2**20
@@ -175,7 +176,7 @@ def _check_directory_size(content: bytes, path: str) -> None:
     if end < 0 or len(content) < end + 22:
         raise _truncated(path, "the archive's directory is missing")
     directory = int.from_bytes(content[end + 12 : end + 16], "little")
-    if directory > _MAX_DIRECTORY_BYTES or content[end - 20 : end - 16] == b"PK\x06\x07":
+    if directory > _MAX_DIRECTORY_BYTES or content[max(0, end - 20) : max(0, end - 16)] == b"PK\x06\x07":
         raise RejectedFileError(
             path, "zip_bomb", "it lists more members than a vendor file has", "pack exactly one csv in a zip"
         )

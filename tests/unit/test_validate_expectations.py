@@ -12,7 +12,7 @@ import pytest
 from lim_pipelines.align import macro
 from lim_pipelines.schemas import ALIGNED_BARS, VALIDATED_BARS, VALIDATED_MACRO, Table
 from lim_pipelines.sources.macro import collect_macro
-from lim_pipelines.validate.expectations import check_expectations
+from lim_pipelines.validate.expectations import ExpectationReport, check_expectations
 from lim_pipelines.validate.rules import prepare, rules_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -51,7 +51,7 @@ def random_bars(seed: int, count: int = 400) -> pl.DataFrame:
     return ALIGNED_BARS.conform(frame)
 
 
-def assert_agreement(frame: pl.DataFrame, table: Table) -> None:
+def assert_agreement(frame: pl.DataFrame, table: Table) -> ExpectationReport:
     rules = rules_of(table)
     prepared = prepare(frame, table)
     checks = [(rule.name, check) for rule in rules for check in rule.checks]
@@ -61,13 +61,12 @@ def assert_agreement(frame: pl.DataFrame, table: Table) -> None:
     assert all(result.success == (result.unexpected == 0) for result in report.results)
     blocked = {rule.name for rule in rules if rule.severity == "blocking"}
     assert report.success == (not any(count for name, count in ours if name in blocked))
+    return report
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_agreement_on_bad_bars(seed: int) -> None:
-    frame = random_bars(seed)
-    assert_agreement(frame, VALIDATED_BARS)
-    report = check_expectations(frame, VALIDATED_BARS)
+    report = assert_agreement(random_bars(seed), VALIDATED_BARS)
     failing = [result for result in report.results if not result.success]
     assert {result.rule for result in failing} == {rule.name for rule in rules_of(VALIDATED_BARS)}
     assert all(0 < len(result.sample) <= 5 for result in failing)
@@ -75,16 +74,16 @@ def test_agreement_on_bad_bars(seed: int) -> None:
 
 def test_agreement_on_good_rows_and_on_none() -> None:
     aligned = macro.align(collect_macro().rows).rows
-    assert_agreement(aligned, VALIDATED_MACRO)
-    assert check_expectations(aligned, VALIDATED_MACRO).success
+    assert assert_agreement(aligned, VALIDATED_MACRO).success
     assert_agreement(ALIGNED_BARS.empty(), VALIDATED_BARS)
 
 
 def test_it_is_loaded_only_when_asked() -> None:
-    code = (
-        "import sys, lim_pipelines.validate.expectations, lim_pipelines.validate.drift, lim_pipelines.sources\n"
-        "print([m for m in ('great_expectations', 'pandas', 'scipy') if m in sys.modules])"
-    )
+    code = """
+import sys
+import lim_pipelines.sources, lim_pipelines.validate.drift, lim_pipelines.validate.expectations
+print([m for m in ("great_expectations", "pandas", "scipy") if m in sys.modules])
+"""
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
