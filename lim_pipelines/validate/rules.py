@@ -208,9 +208,9 @@ def prepare(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Same rows and order, with finite and seconds_to_known; for bars also asset_class, days_from_session and
-        log_return, the total return since the row before of the same instrument and length, null where there
-        is none or prices are not positive.
+        Same rows and order, with finite and seconds_to_known; for bars also asset_class, days_from_session
+        and log_return, the total return since the row before of the same instrument and length, null where
+        there is none or prices are not positive.
     """
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
     frame = frame.with_columns(
