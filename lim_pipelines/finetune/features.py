@@ -9,29 +9,37 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 import polars as pl
 
 from lim_pipelines.schemas import UTC_TIME
 
-Transform = Callable[[dict[datetime, float], datetime], float]
+Transform = Callable[[pl.DataFrame], pl.Series]
+"""Publications (columns ts, value, sorted by known_at, ts) to the transformed value after each of them."""
 
 
-def _level(known: dict[datetime, float], latest: datetime) -> float:
-    return known[latest]
+def _level(published: pl.DataFrame) -> pl.Series:
+    # Only a row of the newest period so far changes the level; others revise the past.
+    newest = pl.col("ts") == pl.col("ts").cum_max()
+    return published.select(pl.when(newest).then(pl.col("value")).forward_fill()).to_series()
 
 
-def _log(known: dict[datetime, float], latest: datetime) -> float:
-    return math.log(known[latest]) if known[latest] > 0 else math.nan
+def _log(published: pl.DataFrame) -> pl.Series:
+    level = _level(published)
+    return level.set(level <= 0, math.nan).log()
 
 
-def _over_the_year(known: dict[datetime, float], latest: datetime) -> float:
-    """Log change against the same month a year earlier; NaN if that month is not known."""
-    before = [ts for ts in known if (ts.year, ts.month) == (latest.year - 1, latest.month)]
-    if not before or known[latest] <= 0 or known[before[0]] <= 0:
-        return math.nan
-    return math.log(known[latest] / known[before[0]])
+def _over_the_year(published: pl.DataFrame) -> pl.Series:
+    """Log change against the same month a year earlier, as both were known; NaN if that month is not."""
+    known: dict[tuple[int, int], float] = {}
+    newest = (0, 0)
+    out = []
+    for ts, value in published.select("ts", "value").iter_rows():
+        month = (ts.year, ts.month)
+        known[month], newest = value, max(newest, month)
+        before = known.get((newest[0] - 1, newest[1]), math.nan)
+        out.append(math.log(known[newest] / before) if before > 0 and known[newest] > 0 else math.nan)
+    return pl.Series(out, dtype=pl.Float64)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Feature:
     description
         What a value says.
     terms
-        (series_id, transform of what is known of the series, sign).
+        (series_id, transform of the series, sign).
     """
 
     description: str
@@ -68,17 +76,9 @@ def series_of(names: Iterable[str]) -> list[str]:
 
 def _history(rows: pl.DataFrame, transform: Transform) -> pl.DataFrame:
     """Value of one term after each publication: columns known_at, value."""
-    known: dict[datetime, float] = {}
-    out: dict[datetime, float] = {}
-    for ts, value, known_at in rows.sort("known_at", "ts").select("ts", "value", "known_at").iter_rows():
-        known[ts] = value
-        out[known_at] = transform(known, max(known))
-    return pl.DataFrame(
-        {
-            "known_at": pl.Series(list(out), dtype=UTC_TIME),
-            "value": pl.Series(list(out.values()), dtype=pl.Float64),
-        }
-    )
+    published = rows.sort("known_at", "ts")
+    frame = published.select("known_at", transform(published).alias("value"))
+    return frame.unique("known_at", keep="last", maintain_order=True)
 
 
 def features_at(macro: pl.DataFrame, moments: pl.Series, names: Iterable[str]) -> pl.DataFrame:
@@ -104,9 +104,8 @@ def features_at(macro: pl.DataFrame, moments: pl.Series, names: Iterable[str]) -
         total = pl.lit(0.0)
         joined = asked
         for i, (series, transform, sign) in enumerate(FEATURES[name].terms):
-            history = _history(macro.filter(pl.col("series_id") == series), transform).rename(
-                {"value": f"term{i}"}
-            )
+            rows = macro.filter(pl.col("series_id") == series)
+            history = _history(rows, transform, asked["at"]).rename({"value": f"term{i}"})
             joined = joined.join_asof(history, left_on="at", right_on="known_at", strategy="backward")
             total = total + sign * pl.col(f"term{i}").fill_null(math.nan)
         out = out.with_columns(joined.select(total.alias(name)))
