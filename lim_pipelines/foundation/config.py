@@ -91,7 +91,7 @@ class FoundationConfig(BaseModel):
     horizon: int = Field(default=8, gt=0)
     patch: int = Field(default=8, gt=0)
     steps_first: int = Field(default=300, gt=0)
-    steps_continual: int = Field(default=50, gt=0)
+    steps_continual: int = Field(default=40, gt=0)
     batch_size: int = Field(default=64, gt=0)
     learning_rate: float = Field(default=2e-3, gt=0)
     seed: int = Field(default=0, ge=0)

@@ -65,8 +65,8 @@ def read_rows(lake: Lake, config: FoundationConfig, cutoff: date) -> Rows:
     bars = lake.read(VALIDATED_BARS, as_of=moment, where=_wanted(config)).collect()
     if bars.is_empty():
         raise NoRowsError(
-            f"{config.name} {cutoff}: {lake.root}/{VALIDATED_BARS.name} has no bars known by then of exchanges"
-            f" {config.exchanges}, classes {config.asset_classes}, frequencies {config.freqs}; materialise"
+            f"{config.name} {cutoff}: no bars known by then in {lake.root}/{VALIDATED_BARS.name} of exchanges"
+            f" {config.exchanges}, asset classes {config.asset_classes}, frequencies {config.freqs}; materialise"
             f" `archive` and `validated_bars` up to {cutoff}, or start at a later cutoff"
         )
     parts = [bars.filter(pl.col("freq").is_in(config.freqs))]

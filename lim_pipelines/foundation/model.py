@@ -3,9 +3,9 @@
 What does not belong here: the loss (`objective.py`), training (`pretrain.py`), files (`checkpoint.py`).
 
 One token for each (patch, variable): patch embedding, time encoding and feature encoding concatenated. One
-token for each (horizon patch, variable): a learned query in place of the patch embedding. One token for the
-series' frequency and asset class. Exchanges have no token: the paper leaves their differences out (section
-4.2, principle 2).
+token for each (horizon patch, variable): a learned query plus the embedding of the variable's last patch
+stands where the patch embedding would. One token for the series' frequency and asset class. Exchanges have no
+token: the paper leaves their differences out (section 4.2, principle 2).
 """
 
 from __future__ import annotations
@@ -137,10 +137,14 @@ class FoundationModel(nn.Module):
         # Variables that the whole batch lacks (close-only instruments) cost no tokens.
         kept = visible.any(dim=(0, 1)).nonzero()[:, 0]
         values = torch.where(visible, scaled(inputs.values, scale), 0.0)[..., kept]
-        context, is_context = self._context_tokens(
-            values, visible[..., kept], observed[..., kept], inputs, hidden, kept
-        )
-        horizon, is_horizon = self._horizon_tokens(visible[..., kept], kept)
+        embedded, is_context = self._embed(values, visible[..., kept], observed[..., kept], hidden, kept)
+        time, offset = self.time(inputs.calendar, patch)
+        context = self._assemble(embedded, time, kept)
+        # A question about the horizon starts from what its variable did last: without that, attention needs
+        # hundreds of steps before it finds out which tokens a question is about.
+        asked = (self.query + embedded[:, -1:]).expand(-1, len(offset), -1, -1)
+        horizon = self._assemble(asked, offset.expand(batch, -1, -1), kept)
+        is_horizon = visible[..., kept].any(dim=1).repeat(1, len(offset))
         series = self.series(inputs.freq, inputs.asset_class)[:, None]
         tokens = torch.cat([series, context, horizon], dim=1)
         is_token = torch.cat([is_context.new_ones(batch, 1), is_context, is_horizon], dim=1)
@@ -158,45 +162,28 @@ class FoundationModel(nn.Module):
         """Embed contexts: B contexts -> (B, d_model). Differentiable, for fine-tuning."""
         return self.forward(inputs).embedding
 
-    def _context_tokens(
-        self,
-        values: Tensor,
-        visible: Tensor,
-        observed: Tensor,
-        inputs: Inputs,
-        hidden: Tensor | None,
-        kept: Tensor,
+    def _embed(
+        self, values: Tensor, visible: Tensor, observed: Tensor, hidden: Tensor | None, kept: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Tokens (B, N * v, d) of the v kept variables, and which of them hold anything, (B, N * v)."""
-        patch = self.config.patch
-        there = to_patches(visible, patch)
-        embedded = self.project_in(torch.cat([to_patches(values, patch), there.to(values.dtype)], dim=-1))
+        """Patch embeddings (B, N, v, d / 2) of the v kept variables; which stand for anything, (B, N * v)."""
+        there = to_patches(visible, self.config.patch)
+        patches = to_patches(values, self.config.patch)
+        embedded: Tensor = self.project_in(torch.cat([patches, there.to(values.dtype)], dim=-1))
         if hidden is not None:
             embedded = torch.where(hidden[..., kept, None], self.hidden_patch, embedded)
-        batch, n, v, half = embedded.shape
-        time, _ = self.time(inputs.calendar, patch)
+        # A hidden patch is a token as long as it stands for something; whether it does is no secret.
+        return embedded, to_patches(observed, self.config.patch).any(dim=-1).flatten(1)
+
+    def _assemble(self, embedded: Tensor, time: Tensor, kept: Tensor) -> Tensor:
+        """Tokens (B, N * v, d) from patch embeddings (B, N, v, d / 2) and time encodings (B, N, d / 4)."""
+        batch, n, v, _ = embedded.shape
         quarter = time.shape[-1]
         parts = [
             embedded,
             time[:, :, None].expand(batch, n, v, quarter),
             self.variable[kept].expand(batch, n, v, quarter),
         ]
-        # A hidden patch is a token as long as it stands for something; whether it does is no secret.
-        is_token = to_patches(observed, patch).any(dim=-1).reshape(batch, n * v)
-        return torch.cat(parts, dim=-1).reshape(batch, n * v, 2 * half), is_token
-
-    def _horizon_tokens(self, visible: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B, M * v, d) that ask for the horizon; whether the context shows their variable."""
-        batch, m, v = visible.shape[0], self.time.offset.shape[0], len(kept)
-        half, quarter = self.query.shape[0], self.time.offset.shape[1]
-        parts = [
-            self.query.expand(m, v, half),
-            self.time.offset[:, None].expand(m, v, quarter),
-            self.variable[kept].expand(m, v, quarter),
-        ]
-        tokens = torch.cat(parts, dim=-1).reshape(1, m * v, -1).expand(batch, -1, -1)
-        shown = visible.any(dim=1)[:, None].expand(batch, m, v).reshape(batch, m * v)
-        return tokens, shown
+        return torch.cat(parts, dim=-1).flatten(1, 2)
 
     def _to_grid(self, patches: Tensor, kept: Tensor, p: int) -> Tensor:
         """Patches (B, N * v, patch) on the original grid (B, N * patch, p), 0 for dropped variables."""

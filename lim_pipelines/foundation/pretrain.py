@@ -242,6 +242,7 @@ def _train(task: Pretraining, store: WindowStore, sampler: WindowSampler, progre
     # It would announce the hardware and recommend loader workers at every cutoff.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     trainer = lightning.Trainer(
         max_steps=task.steps,
         max_epochs=1,
