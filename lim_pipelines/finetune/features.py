@@ -105,7 +105,7 @@ def features_at(macro: pl.DataFrame, moments: pl.Series, names: Iterable[str]) -
         joined = asked
         for i, (series, transform, sign) in enumerate(FEATURES[name].terms):
             rows = macro.filter(pl.col("series_id") == series)
-            history = _history(rows, transform, asked["at"]).rename({"value": f"term{i}"})
+            history = _history(rows, transform).rename({"value": f"term{i}"})
             joined = joined.join_asof(history, left_on="at", right_on="known_at", strategy="backward")
             total = total + sign * pl.col(f"term{i}").fill_null(math.nan)
         out = out.with_columns(joined.select(total.alias(name)))
