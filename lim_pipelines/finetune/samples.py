@@ -149,7 +149,9 @@ def build_samples(
         series=series,
         frame=rows.select("exchange", "instrument_id", "date", "label_end"),
         picks=np.stack([at, row], axis=1),
-        features=features_at(macro, rows["decided_at"], spec.features).to_numpy().reshape(rows.height, -1),
+        features=features_at(macro, rows["decided_at"], spec.features)
+        .to_numpy()
+        .reshape(rows.height, len(spec.features)),
         label=rows["label"].fill_null(float("nan")).to_numpy(),
         volatility=rows["volatility"].to_numpy(),
         past_return=rows["past_return"].to_numpy(),

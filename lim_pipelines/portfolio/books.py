@@ -12,7 +12,7 @@ import polars as pl
 
 from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.portfolio.markowitz import Floats, Markowitz
-from lim_pipelines.portfolio.risk import shrunk_covariance
+from lim_pipelines.portfolio.risk import root, shrunk_covariance
 from lim_pipelines.portfolio.trading import trade_rate
 from lim_pipelines.strategies.base import Known
 from lim_pipelines.strategies.spec import MarkowitzPortfolio
@@ -68,37 +68,39 @@ class MarkowitzBooks:
             The problem cannot be solved.
         """
         returns = daily_returns(known.bars)
+        # Every book decides on the same instruments; they share the risk model.
+        about = known.forecasts.select("exchange", "instrument_id").unique().sort("instrument_id")
+        if about.height < 2:
+            return known.forecasts.clear().with_columns(weight=pl.lit(0.0))
+        names = about["instrument_id"].to_list()
+        risk = root(shrunk_covariance(self._past(returns, names)) * self._horizon)
+        cost = np.array([trade_rate(mic) for mic in about["exchange"]])
+        absent = (
+            returns.select("exchange", "instrument_id").unique().join(about, on="instrument_id", how="anti")
+        )
         frames = []
         for (arm, seed), forecasts in known.forecasts.group_by("arm", "seed", maintain_order=True):
-            if forecasts.height < 2:
-                continue
             book = (str(arm), int(seed))
             forecasts = forecasts.sort("instrument_id")
-            names = forecasts["instrument_id"].to_list()
             previous = self._drifted(book, known, returns)
             weight = _optimiser(len(names), self._settings).solve(
                 forecasts["forecast"].to_numpy(),
-                shrunk_covariance(self._past(returns, names)) * self._horizon,
+                risk,
                 np.array([previous.get(name, 0.0) for name in names]),
-                np.array([trade_rate(mic) for mic in forecasts["exchange"]]),
+                cost,
             )
             decided = forecasts.with_columns(weight=weight)
             self._held[book] = decided.select("instrument_id", "weight", date=pl.lit(known.decision.date))
-            absent = (
-                returns.select("exchange", "instrument_id")
-                .unique()
-                .join(forecasts, on="instrument_id", how="anti")
-                .with_columns(
-                    arm=pl.lit(book[0]),
-                    seed=pl.lit(book[1], dtype=pl.Int64),
-                    forecast=0.0,
-                    forecast_scale=pl.lit(forecasts["forecast_scale"][0]),
-                    volatility=0.0,
-                    weight=0.0,
-                )
+            gone = absent.with_columns(
+                arm=pl.lit(book[0]),
+                seed=pl.lit(book[1], dtype=pl.Int64),
+                forecast=0.0,
+                forecast_scale=pl.lit(forecasts["forecast_scale"][0]),
+                volatility=0.0,
+                weight=0.0,
             )
-            frames.append(pl.concat([decided, absent.select(decided.columns)]))
-        return pl.concat(frames) if frames else known.forecasts.clear().with_columns(weight=pl.lit(0.0))
+            frames.append(pl.concat([decided, gone.select(decided.columns)]))
+        return pl.concat(frames)
 
     def _past(self, returns: pl.DataFrame, names: list[str]) -> Floats:
         """Log returns of the last `risk_sessions` sessions, shape (T, n), NaN where there is no bar."""

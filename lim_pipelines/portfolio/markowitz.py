@@ -59,15 +59,15 @@ class Markowitz:
             [trade == w - self._previous, cp.sum(w) == 0, cp.norm1(w) <= gross, cp.abs(w) <= max_position],
         )
 
-    def solve(self, mean: Floats, covariance: Floats, previous: Floats, cost: Floats) -> Floats:
+    def solve(self, mean: Floats, root: Floats, previous: Floats, cost: Floats) -> Floats:
         """Return the optimal weights.
 
         Parameters
         ----------
         mean
             Forecast returns over the horizon, shape (n,).
-        covariance
-            Covariance of the same returns, shape (n, n), positive semidefinite.
+        root
+            Root of the covariance of the same returns, from `risk.root`, shape (n, n).
         previous
             Weights held before the trade, shape (n,).
         cost
@@ -86,7 +86,7 @@ class Markowitz:
         """
         for name, value in (
             ("mean", mean),
-            ("covariance", covariance),
+            ("root", root),
             ("previous", previous),
             ("cost", cost),
         ):
@@ -95,9 +95,8 @@ class Markowitz:
                 raise OptimiserError(
                     f"{name} is not finite at {bad}; leave these instruments out of the decision"
                 )
-        values, vectors = np.linalg.eigh(covariance)
-        self._root.value = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-        self._mean.value, self._previous.value, self._cost.value = mean, previous, cost
+        self._mean.value, self._root.value = mean, root
+        self._previous.value, self._cost.value = previous, cost
         failure = ""
         try:
             # Not warm: what was solved before must not reach the last bits of this answer.
@@ -105,10 +104,11 @@ class Markowitz:
         except Exception as error:  # cvxpy raises its own and the solver's errors, of no common type
             failure = f": {error}"
         if failure or self._problem.status not in ("optimal", "optimal_inaccurate"):
+            variance = (root**2).sum(axis=0)
             raise OptimiserError(
                 f"no positions for {mean.size} instruments, solver status {self._problem.status}{failure}"
                 f" ({self.settings}, forecasts {mean.min():.3g}..{mean.max():.3g}, variances"
-                f" {np.diag(covariance).min():.3g}..{np.diag(covariance).max():.3g}). Zero positions are"
+                f" {variance.min():.3g}..{variance.max():.3g}). Zero positions are"
                 " always allowed, so this is one of scale: check the forecasts' unit (log return over the"
                 " horizon) and the covariance"
             )

@@ -51,3 +51,9 @@ def shrunk_covariance(returns: Floats) -> Floats:
     noise = float(((x**2).sum(axis=1) ** 2).sum() - periods * (sample**2).sum()) / periods**2
     delta = min(1.0, noise / distance)
     return np.asarray((1 - delta) * sample + delta * target)
+
+
+def root(covariance: Floats) -> Floats:
+    """Return R of shape (n, n) with R'R the covariance, which only has to be positive semidefinite."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))).T)
