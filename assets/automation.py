@@ -1,15 +1,15 @@
-"""What runs by itself: new files, the end of a trading day, retraining. All of it is off until switched on in the UI.
+"""What runs by itself: new files, the end of a trading day, retraining.
 
-What does not belong here: what the runs do. Each sensor's reasons for not running are written for people.
+All of it is off until switched on in the UI. What does not belong here: what the runs do. Each sensor's
+reasons for not running are written for people.
 """
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from assets.partitions import FIRST_CUTOFF, FIRST_SESSION
 from lim_pipelines import landing, retraining
@@ -44,7 +44,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     requests = [*_arrival_runs(survey.arrivals)]
     requests.append(
         dg.RunRequest(
-            run_key="landing_files@" + ",".join(sorted(a.key for a in (*survey.arrivals, *survey.refused))),
+            run_key="landing_files@" + ",".join(sorted(survey.keys())),
             asset_selection=[dg.AssetKey("landing_files")],
         )
     )
@@ -87,12 +87,15 @@ def daily_quotes(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReques
 
 @dg.sensor(
     minimum_interval_seconds=60,
-    target=dg.AssetSelection.groups("foundation") | dg.AssetSelection.key_substring("_model")
+    target=dg.AssetSelection.groups("foundation")
+    | dg.AssetSelection.key_substring("_model")
     | dg.AssetSelection.key_substring("_targets"),
-    description=f"Trains the next cutoff after at least {retraining.NEW_SESSIONS} new or corrected sessions, or when the"
-    " drift check fails.",
+    description=f"Trains the next cutoff after at least {retraining.NEW_SESSIONS} new or corrected"
+    " sessions, or when the drift check fails.",
 )
-def retraining_sensor(context: dg.SensorEvaluationContext, home: Home) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def retraining_sensor(
+    context: dg.SensorEvaluationContext, home: Home
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for the newest cutoff of every family for which there is a cause."""
     drifted = _failed_drift_check(context.instance)
     reasons = []
@@ -124,10 +127,14 @@ DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey("validated_bars"), "drift")
 
 def _failed_drift_check(instance: dg.DagsterInstance) -> str:
     """Id of the newest drift check if it failed, else nothing."""
-    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([DRIFT_CHECK]).get(DRIFT_CHECK)
+    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([DRIFT_CHECK]).get(
+        DRIFT_CHECK
+    )
     if record is None or record.event is None:
         return ""
-    evaluation = record.event.dagster_event.asset_check_evaluation_data if record.event.dagster_event else None
+    evaluation = (
+        record.event.dagster_event.asset_check_evaluation_data if record.event.dagster_event else None
+    )
     return "" if evaluation is None or evaluation.passed else str(record.id)
 
 

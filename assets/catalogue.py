@@ -4,7 +4,7 @@ What does not belong here: the assets.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,7 +19,7 @@ CODE_VERSION = "1"
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """A table's columns as the catalogue shows them."""
+    """Return a table's columns as the catalogue shows them."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -33,22 +33,49 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def table_asset(table: Table, group: str) -> dict[str, Any]:
-    """Keyword arguments of an asset that writes one lake table."""
-    return {
-        "group_name": group,
-        "owners": OWNERS,
-        "kinds": {"polars", "deltalake"},
-        "code_version": CODE_VERSION,
-        "description": table.description,
-        "metadata": {"dagster/column_schema": column_schema(table), "dagster/table_name": f"lake.{table.name}"},
-    }
+def table_asset(
+    table: Table,
+    group: str,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    code_version: str = CODE_VERSION,
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+    deps: Sequence[dg.AssetDep | dg.AssetsDefinition | str] = (),
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Decorate a function as the asset that writes one lake table.
+
+    Parameters
+    ----------
+    table
+        The table; its columns become the asset's column schema.
+    group
+        Stage of the lineage.
+    name, description
+        Of the asset; the function's name and the table's description if absent.
+    code_version, partitions_def, deps
+        As for `dagster.asset`.
+    """
+    return dg.asset(
+        name=name,
+        description=description or table.description,
+        group_name=group,
+        owners=OWNERS,
+        kinds={"polars", "deltalake"},
+        code_version=code_version,
+        partitions_def=partitions_def,
+        deps=deps,
+        metadata={
+            "dagster/column_schema": column_schema(table),
+            "dagster/table_name": f"lake.{table.name}",
+        },
+    )
 
 
 def written(
     lake: Lake, table: Table, commit: Commit, scope: pl.DataFrame, metadata: Mapping[str, Any] | None = None
 ) -> dg.MaterializeResult[Any]:
-    """The result of an asset that wrote partitions of a lake table.
+    """Return the result of an asset that wrote partitions of a lake table.
 
     Parameters
     ----------
@@ -75,7 +102,7 @@ def written(
 
 
 def table_metadata(frame: pl.DataFrame, rows: int = 20) -> dg.MetadataValue:
-    """The first rows of a frame, as a table that the UI draws."""
+    """Show the first rows of a frame as a table that the UI draws."""
     if not frame.height:
         return dg.MetadataValue.md("_none_")
     head = frame.head(rows)
@@ -95,5 +122,5 @@ def _cell(value: Any) -> str:
 
 
 def image(png: bytes, title: str) -> dg.MetadataValue:
-    """A plot inside an asset's metadata."""
+    """Put a plot inside an asset's metadata."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

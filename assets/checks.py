@@ -38,51 +38,75 @@ def _expectations(frame: pl.DataFrame, table: Table) -> dg.AssetCheckResult:
     report = check_expectations(frame, table)
     blocking = [r for r in report.results if not r.success and r.severity == "blocking"]
     results = pl.DataFrame(
-        [(r.rule, r.severity, r.success, r.evaluated, r.unexpected, "; ".join(r.sample[:3])) for r in report.results],
+        [
+            (r.rule, r.severity, r.success, r.evaluated, r.unexpected, "; ".join(r.sample[:3]))
+            for r in report.results
+        ],
         schema=["rule", "severity", "success", "evaluated", "unexpected", "sample"],
         orient="row",
     )
     return dg.AssetCheckResult(
         passed=all(r.success for r in report.results),
         severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-        description=f"{sum(r.success for r in report.results)} of {len(report.results)} expectations hold on {frame.height} rows",
-        metadata={"rows": frame.height, "expectations": table_metadata(results.sort("success", "rule"), rows=60)},
+        description=f"{sum(r.success for r in report.results)} of {len(report.results)} expectations hold"
+        f" on {frame.height} rows",
+        metadata={
+            "rows": frame.height,
+            "expectations": table_metadata(results.sort("success", "rule"), rows=60),
+        },
     )
 
 
-@dg.asset_check(asset="validated_bars", description="The validation rules, by Great Expectations, on the run's partitions.")
+@dg.asset_check(
+    asset="validated_bars",
+    description="The validation rules, by Great Expectations, on the run's partitions.",
+)
 def expectations(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
     """Check the bars of the run's partitions against the rules."""
-    return _expectations(home.lake().read(VALIDATED_BARS, as_of=LATEST, where=_run_window(context)).collect(), VALIDATED_BARS)
+    return _expectations(
+        home.lake().read(VALIDATED_BARS, as_of=LATEST, where=_run_window(context)).collect(), VALIDATED_BARS
+    )
 
 
-@dg.asset_check(asset="validated_macro", description="The validation rules, by Great Expectations.", name="expectations")
+@dg.asset_check(
+    asset="validated_macro", description="The validation rules, by Great Expectations.", name="expectations"
+)
 def macro_expectations(home: Home) -> dg.AssetCheckResult:
     """Check the macro series against the rules."""
     return _expectations(home.lake().read(VALIDATED_MACRO, as_of=LATEST).collect(), VALIDATED_MACRO)
 
 
-@dg.asset_check(asset="validated_bars", description="Rows of the run's partitions that were held back, by rule.")
+@dg.asset_check(
+    asset="validated_bars", description="Rows of the run's partitions that were held back, by rule."
+)
 def quarantine(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
     """Warn when rows are in quarantine, and say which and what to do."""
     rows = home.lake().read(QUARANTINE, as_of=LATEST, where=_run_window(context)).collect()
     by_rule = rows.group_by("stage", "rule").agg(
-        pl.len().alias("rows"), pl.col("file").n_unique().alias("files"), pl.col("reason").first().alias("reason and remedy")
+        pl.len().alias("rows"),
+        pl.col("file").n_unique().alias("files"),
+        pl.col("reason").first().alias("reason and remedy"),
     )
     sample = rows.group_by("rule", maintain_order=True).head(3)
     return dg.AssetCheckResult(
         passed=rows.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description="nothing was held back" if rows.is_empty() else f"{rows.height} rows were held back; see the rules below",
+        description="nothing was held back"
+        if rows.is_empty()
+        else f"{rows.height} rows were held back; see the rules below",
         metadata={
             "by_rule": table_metadata(by_rule.sort("stage", "rule"), rows=60),
-            "sample": table_metadata(sample.select("exchange", "date", "symbol", "rule", "file", "line", "evidence")),
+            "sample": table_metadata(
+                sample.select("exchange", "date", "symbol", "rule", "file", "line", "evidence")
+            ),
             "where": home.lake().uri(QUARANTINE),
         },
     )
 
 
-@dg.asset_check(asset="landing_files", description="Files of the landing folder that were refused as a whole.")
+@dg.asset_check(
+    asset="landing_files", description="Files of the landing folder that were refused as a whole."
+)
 def refused_files(home: Home) -> dg.AssetCheckResult:
     """Warn when files were refused, and say why and what to do."""
     refused = home.lake().read(LANDING_FILES, as_of=LATEST, where=pl.col("rule") != "").collect()
@@ -92,15 +116,17 @@ def refused_files(home: Home) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=present.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description="no file is refused" if present.is_empty() else f"{present.height} files are refused; nothing of them was read",
+        description="no file is refused"
+        if present.is_empty()
+        else f"{present.height} files are refused; nothing of them was read",
         metadata={"files": table_metadata(present.select("path", "rule", "reason"), rows=60)},
     )
 
 
 @dg.asset_check(
     asset="validated_bars",
-    description="Population stability of recent daily returns against the three years before, by exchange; the retraining"
-    " sensor listens.",
+    description="Population stability of recent daily returns against the three years before, by exchange;"
+    " the retraining sensor listens.",
 )
 def drift(home: Home) -> dg.AssetCheckResult:
     """Warn when the newest sessions look unlike the years before."""
@@ -123,7 +149,9 @@ def drift(home: Home) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not drifted,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"returns since {first_recent} drifted on {', '.join(drifted)}" if drifted else f"no drift since {first_recent}",
+        description=f"returns since {first_recent} drifted on {', '.join(drifted)}"
+        if drifted
+        else f"no drift since {first_recent}",
         metadata={"by_exchange": table_metadata(table)},
     )
 

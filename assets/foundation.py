@@ -1,7 +1,7 @@
 """Foundation checkpoints, one asset a family, one partition a cutoff.
 
-What does not belong here: the model and its training (`lim_pipelines/foundation`), which run in a process of their
-own.
+What does not belong here: the model and its training (`lim_pipelines/foundation`), which run in a process
+of their own.
 """
 
 from typing import Any
@@ -16,7 +16,9 @@ from resources.home import Home
 from resources.trainer import Trainer
 
 # A checkpoint goes on from the previous cutoff's (continual training, paper section 6.2).
-FROM_PREVIOUS_CUTOFF = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+FROM_PREVIOUS_CUTOFF = dg.TimeWindowPartitionMapping(
+    start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
+)
 
 
 def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
@@ -26,16 +28,22 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
         name=config.name,
         partitions_def=cutoffs,
         deps=[*BARS, dg.AssetDep(config.name, partition_mapping=FROM_PREVIOUS_CUTOFF)],
-        description=f"Foundation checkpoints pretrained on {', '.join(config.exchanges)} at {', '.join(config.freqs)}: "
-        f"a patch transformer, {config.context} bars of context to {config.horizon} bars of horizon.",
+        description=f"Foundation checkpoints pretrained on {', '.join(config.exchanges)} at"
+        f" {', '.join(config.freqs)}: a patch transformer, {config.context} bars of context to"
+        f" {config.horizon} bars of horizon.",
         group_name="foundation",
         owners=OWNERS,
         kinds={"pytorch", "lightning"},
         code_version=CODE_VERSION,
         pool="training",
-        metadata={"dagster/column_schema": MODEL_SCHEMA, "config": dg.MetadataValue.json(config.model_dump(mode="json"))},
+        metadata={
+            "dagster/column_schema": MODEL_SCHEMA,
+            "config": dg.MetadataValue.json(config.model_dump(mode="json")),
+        },
     )
-    def checkpoint(context: dg.AssetExecutionContext, home: Home, trainer: Trainer) -> dg.MaterializeResult[Any]:
+    def checkpoint(
+        context: dg.AssetExecutionContext, home: Home, trainer: Trainer
+    ) -> dg.MaterializeResult[Any]:
         results = trainer.run(
             context,
             "lim_pipelines.foundation.train",

@@ -1,6 +1,7 @@
 """The landing folder's ledger: every file dropped, by content, and what became of it.
 
-What does not belong here: parsing (`lim_pipelines/sources/csv_drop.py`), noticing new files (`automation.py`).
+What does not belong here: parsing (`lim_pipelines/sources/csv_drop.py`), noticing new files
+(`automation.py`).
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from lim_pipelines.schemas import LANDING_FILES
 from resources.home import Home
 
 
-@dg.asset(**table_asset(LANDING_FILES, "landing"))
+@table_asset(LANDING_FILES, "landing")
 def landing_files(home: Home) -> dg.MaterializeResult[Any]:
     """Every file seen in the landing folder, by content, and what became of it."""
     lake = home.lake()

@@ -1,6 +1,7 @@
 """The leaderboard: all strategies side by side, with the trial ledger.
 
-What does not belong here: a strategy's own results (`strategies.py`), the statistics (`lim_pipelines/evaluate`).
+What does not belong here: a strategy's own results (`strategies.py`), the statistics
+(`lim_pipelines/evaluate`).
 """
 
 from collections.abc import Sequence
@@ -31,8 +32,8 @@ def build_leaderboard(backtests: Sequence[str]) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"polars", "html"},
         code_version=CODE_VERSION,
-        description="All strategies side by side, net of costs with gross beside, corrected for the number of trials; real and"
-        " simulated markets apart.",
+        description="All strategies side by side, net of costs with gross beside, corrected for the number of"
+        " trials; real and simulated markets apart.",
         metadata={"dagster/column_schema": column_schema(SCORES)},
     )
     def leaderboard(home: Home) -> dg.MaterializeResult[Any]:

@@ -1,7 +1,7 @@
 """Macro series, the alternative source: raw, aligned, validated, each with its publication time.
 
-What does not belong here: the steps themselves (`lim_pipelines/ingest.py`). Series are few and short, so these
-assets have no partitions; joins are as of `known_at`.
+What does not belong here: the steps themselves (`lim_pipelines/ingest.py`). Series are few and short, so
+these assets have no partitions; joins are as of `known_at`.
 """
 
 from typing import Any
@@ -33,24 +33,25 @@ def _written(lake: Lake, table: Table, step: ingest.Step) -> dg.MaterializeResul
     )
 
 
-@dg.asset(**table_asset(RAW_MACRO, GROUP))
+@table_asset(RAW_MACRO, GROUP)
 def raw_macro(home: Home) -> dg.MaterializeResult[Any]:
     """Macro series as the vendor ships them, with publication times."""
     lake = home.lake()
     return _written(lake, RAW_MACRO, ingest.load_raw_macro(lake))
 
 
-@dg.asset(deps=[raw_macro], **table_asset(ALIGNED_MACRO, GROUP))
+@table_asset(ALIGNED_MACRO, GROUP, deps=[raw_macro])
 def aligned_macro(home: Home) -> dg.MaterializeResult[Any]:
     """Macro series on period ends in UTC."""
     lake = home.lake()
     return _written(lake, ALIGNED_MACRO, ingest.align_macro_series(lake))
 
 
-@dg.asset(deps=[aligned_macro], **table_asset(VALIDATED_MACRO, GROUP))
+@table_asset(VALIDATED_MACRO, GROUP, deps=[aligned_macro])
 def validated_macro(home: Home) -> dg.MaterializeResult[Any]:
     """Macro series that pass every blocking rule."""
     lake = home.lake()
     return _written(lake, VALIDATED_MACRO, ingest.validate_macro_series(lake))
+
 
 ASSETS = [raw_macro, aligned_macro, validated_macro]

@@ -1,8 +1,8 @@
 """SQL marts over the lake: dbt models as assets, dbt tests as asset checks.
 
 What does not belong here: SQL (`dbt_project/models`). The assets are made from the slim manifest in
-`dbt_project/manifest.json` (`make manifest`), because importing dagster_dbt takes longer than the rest of the code
-location; it is loaded when the marts run.
+`dbt_project/manifest.json` (`make manifest`), because importing dagster_dbt takes longer than the rest of
+the code location; it is loaded when the marts run.
 """
 
 import json
@@ -37,10 +37,16 @@ def _upstream(unique_id: str) -> list[dg.AssetKey]:
 
 def _column_lineage(unique_id: str, columns: list[str]) -> dg.TableColumnLineage:
     """Columns that keep their name from a source keep their lineage."""
-    sources = [MANIFEST["sources"][n] for n in MANIFEST["nodes"][unique_id]["depends_on"]["nodes"] if n in MANIFEST["sources"]]
+    sources = [
+        MANIFEST["sources"][n]
+        for n in MANIFEST["nodes"][unique_id]["depends_on"]["nodes"]
+        if n in MANIFEST["sources"]
+    ]
     origins: dict[str, list[dg.TableColumnDep]] = {}
     for column in columns:
-        keys = {tuple(s["meta"]["dagster"]["asset_key"]) for s in sources if column in TABLES[s["name"]].columns}
+        keys = {
+            tuple(s["meta"]["dagster"]["asset_key"]) for s in sources if column in TABLES[s["name"]].columns
+        }
         origins[column] = [dg.TableColumnDep(dg.AssetKey(key), column) for key in sorted(keys)]
     return dg.TableColumnLineage(origins)
 
@@ -65,12 +71,14 @@ def _spec(unique_id: str, node: dict[str, Any]) -> dg.AssetSpec:
     )
 
 
-_MODELS = {unique_id: node for unique_id, node in MANIFEST["nodes"].items() if node["resource_type"] == "model"}
+_MODELS = {
+    unique_id: node for unique_id, node in MANIFEST["nodes"].items() if node["resource_type"] == "model"
+}
 _TESTS = {unique_id: node for unique_id, node in MANIFEST["nodes"].items() if node["resource_type"] == "test"}
 
 
 def _tested_model(node: dict[str, Any]) -> str:
-    return next(_MODELS[n]["name"] for n in node["depends_on"]["nodes"] if n in _MODELS)
+    return str(next(_MODELS[n]["name"] for n in node["depends_on"]["nodes"] if n in _MODELS))
 
 
 @dg.multi_asset(
@@ -106,7 +114,9 @@ def marts(
         raise error
 
 
-def _results(invocation: Any, warehouse: Warehouse) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+def _results(
+    invocation: Any, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Dagster's events for dbt's, with row counts."""
     built: list[dg.AssetMaterialization] = []
     checks: list[dg.AssetCheckEvaluation] = []
@@ -117,7 +127,8 @@ def _results(invocation: Any, warehouse: Warehouse) -> Iterator[dg.MaterializeRe
             table = event.asset_key.path[-1]
             rows = connection.execute(f"SELECT count(*) FROM marts.{table}").fetchone()
             yield dg.MaterializeResult(
-                asset_key=event.asset_key, metadata={**event.metadata, "dagster/row_count": rows[0] if rows else 0}
+                asset_key=event.asset_key,
+                metadata={**event.metadata, "dagster/row_count": rows[0] if rows else 0},
             )
     for check in checks:
         yield dg.AssetCheckResult(

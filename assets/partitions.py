@@ -27,11 +27,13 @@ cutoffs = dg.MonthlyPartitionsDefinition(FIRST_CUTOFF.isoformat(), end_offset=1)
 
 # A cutoff depends on everything known before it; Dagster has no mapping for that, so the edge stands for all
 # partitions. What was really read is in each model's meta.json.
-BARS = [dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in ("archive", "validated_bars")]
+BARS = [
+    dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in ("archive", "validated_bars")
+]
 
 
 def exchange_date_scope(context: dg.AssetExecutionContext) -> pl.DataFrame:
-    """The (exchange, date) partitions of a run, as a scope for `Lake.write`.
+    """Return the (exchange, date) partitions of a run as a scope for `Lake.write`.
 
     Parameters
     ----------
@@ -54,5 +56,5 @@ def exchange_date_scope(context: dg.AssetExecutionContext) -> pl.DataFrame:
 
 
 def cutoff_dates(context: dg.AssetExecutionContext) -> list[date]:
-    """The cutoffs of a run, oldest first."""
+    """Return the cutoffs of a run, oldest first."""
     return sorted(date.fromisoformat(key) for key in context.partition_keys)

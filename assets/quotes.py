@@ -1,4 +1,4 @@
-"""Market data: raw quotes, aligned bars, validated bars, and the bulk archive before the first daily partition.
+"""Market data: raw quotes, aligned bars, validated bars, and the bulk archive.
 
 What does not belong here: the steps themselves (`lim_pipelines/ingest.py`).
 """
@@ -22,10 +22,10 @@ GROUP = "quotes"
 
 def _session_summary(scope: pl.DataFrame) -> dict[str, Any]:
     """How many of the run's partitions are sessions; the others materialise empty."""
-    opened = sum(
-        sessions(exchange, days["date"].min(), days["date"].max()).join(days, on="date", how="semi").height
-        for (exchange,), days in scope.group_by("exchange")
-    )
+    opened = 0
+    for mic in scope["exchange"].unique():
+        days = scope.filter(pl.col("exchange") == mic)["date"].to_list()
+        opened += sessions(mic, min(days), max(days)).filter(pl.col("date").is_in(days)).height
     return {"sessions": opened, "closed_sessions": scope.height - opened}
 
 
@@ -53,15 +53,17 @@ def _files(step: ingest.Step) -> dict[str, Any]:
     }
 
 
-@dg.asset(partitions_def=exchange_dates, **table_asset(RAW_QUOTES, GROUP))
+@table_asset(RAW_QUOTES, GROUP, partitions_def=exchange_dates)
 def raw_quotes(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Vendor quotes parsed to the canonical columns, nothing dropped silently."""
     scope, lake = exchange_date_scope(context), home.lake()
     step = ingest.load_raw_quotes(lake, home.landing, scope)
-    return written(lake, RAW_QUOTES, step.commit, scope, {**_held_back(step), **_files(step), **_session_summary(scope)})
+    return written(
+        lake, RAW_QUOTES, step.commit, scope, {**_held_back(step), **_files(step), **_session_summary(scope)}
+    )
 
 
-@dg.asset(partitions_def=exchange_dates, deps=[raw_quotes], **table_asset(ALIGNED_BARS, GROUP))
+@table_asset(ALIGNED_BARS, GROUP, partitions_def=exchange_dates, deps=[raw_quotes])
 def aligned_bars(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Bars on the exchange's session grid, under stable instrument ids, in UTC."""
     scope, lake = exchange_date_scope(context), home.lake()
@@ -69,7 +71,7 @@ def aligned_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Materializ
     return written(lake, ALIGNED_BARS, step.commit, scope, {**_held_back(step), **_session_summary(scope)})
 
 
-@dg.asset(partitions_def=exchange_dates, deps=[aligned_bars], **table_asset(VALIDATED_BARS, GROUP))
+@table_asset(VALIDATED_BARS, GROUP, partitions_def=exchange_dates, deps=[aligned_bars])
 def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Bars that pass every blocking rule; the others are in quarantine with the rule and the reason."""
     scope, lake = exchange_date_scope(context), home.lake()
@@ -77,28 +79,28 @@ def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Material
     return written(lake, VALIDATED_BARS, step.commit, scope, {**_held_back(step), **_session_summary(scope)})
 
 
-@dg.asset(
+@table_asset(
+    VALIDATED_BARS,
+    GROUP,
     partitions_def=exchanges,
-    **{
-        **table_asset(VALIDATED_BARS, GROUP),
-        "description": f"Bulk import of the history before {FIRST_SESSION}, through the same three steps into the same"
-        " tables: raw quotes, aligned bars, validated bars.",
-    },
+    description=f"Bulk import of the history before {FIRST_SESSION}, through the same three steps into"
+    " the same tables: raw quotes, aligned bars, validated bars.",
 )
 def archive(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Bulk import of the history before the first daily partition."""
     days = pl.date_range(date(FIRST_CALENDAR_YEAR, 1, 1), FIRST_SESSION - timedelta(days=1), eager=True)
     scope, lake = scope_of({"exchange": sorted(context.partition_keys), "date": days.to_list()}), home.lake()
     metadata: dict[str, Any] = {}
-    for name, run in (
-        ("raw_quotes", lambda: ingest.load_raw_quotes(lake, home.landing, scope)),
-        ("aligned_bars", lambda: ingest.align_quotes(lake, scope)),
-        ("validated_bars", lambda: ingest.validate_bars(lake, scope)),
-    ):
-        step = run()
+    steps = {
+        "raw_quotes": ingest.load_raw_quotes(lake, home.landing, scope),
+        "aligned_bars": ingest.align_quotes(lake, scope),
+        "validated_bars": ingest.validate_bars(lake, scope),
+    }
+    for name, step in steps.items():
         context.log.info("%s: %d rows, %d held back", name, step.commit.rows, step.quarantined.height)
         metadata |= {f"{name}/{key}": value for key, value in _held_back(step).items()}
         metadata |= _files(step) if step.files else {}
-    return written(lake, VALIDATED_BARS, step.commit, scope, metadata)
+    return written(lake, VALIDATED_BARS, steps["validated_bars"].commit, scope, metadata)
+
 
 ASSETS = [archive, raw_quotes, aligned_bars, validated_bars]

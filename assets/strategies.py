@@ -1,8 +1,8 @@
 """Strategies from YAML: one component makes a strategy's models, targets and backtest.
 
 What does not belong here: what a strategy may say (`lim_pipelines/strategies/spec.py`), training
-(`lim_pipelines/finetune`), positions (`lim_pipelines/portfolio`), backtests (`lim_pipelines/backtest`). A new strategy
-is `dg scaffold defs` and ten lines of YAML.
+(`lim_pipelines/finetune`), positions (`lim_pipelines/portfolio`), backtests (`lim_pipelines/backtest`). A
+new strategy is `dg scaffold defs` and ten lines of YAML.
 """
 
 from dataclasses import dataclass
@@ -36,19 +36,23 @@ class StrategyComponent(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """Schema of the YAML's attributes; editors and `dg check yaml` use it."""
+        """Return the schema of the YAML's attributes; editors and `dg check yaml` use it."""
         return StrategySpec
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "StrategyComponent":
         """Make the component from its checked attributes."""
         if not isinstance(attributes, StrategySpec):
-            raise TypeError(f"{context.path}: a strategy needs `attributes:`; copy lim_pipelines/defs/wti_transfer")
+            raise TypeError(
+                f"{context.path}: a strategy needs `attributes:`; copy lim_pipelines/defs/wti_transfer"
+            )
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Assets of the strategy."""
-        return dg.Definitions(assets=[build_model(self.spec), build_targets(self.spec), build_backtest(self.spec)])
+        return dg.Definitions(
+            assets=[build_model(self.spec), build_targets(self.spec), build_backtest(self.spec)]
+        )
 
 
 def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
@@ -89,15 +93,15 @@ def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
 def build_targets(spec: StrategySpec) -> dg.AssetsDefinition:
     """Make the asset of a strategy's target weights."""
 
-    @dg.asset(
+    @table_asset(
+        TARGETS,
+        spec.name,
         name=f"{spec.name}_targets",
+        description=f"Target weights of {spec.name} for the sessions from each cutoff to the next, every arm"
+        " and seed.",
+        code_version=spec.digest()[:12],
         partitions_def=cutoffs,
         deps=[f"{spec.name}_model", *BARS, "validated_macro"],
-        **{
-            **table_asset(TARGETS, spec.name),
-            "code_version": spec.digest()[:12],
-            "description": f"Target weights of {spec.name} for the sessions from each cutoff to the next, every arm and seed.",
-        },
     )
     def targets(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
         lake, days = home.lake(), cutoff_dates(context)
@@ -120,8 +124,8 @@ def build_backtest(spec: StrategySpec) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"polars", "html"},
         code_version=spec.digest()[:12],
-        description=f"Walk-forward backtest of {spec.name}: the out-of-sample pieces of all cutoffs, net of costs, gross"
-        " beside; with a self-contained HTML report.",
+        description=f"Walk-forward backtest of {spec.name}: the out-of-sample pieces of all cutoffs, net of"
+        " costs, gross beside; with a self-contained HTML report.",
         metadata={"dagster/column_schema": column_schema(BACKTEST_DAILY)},
     )
     def backtest(home: Home) -> dg.MaterializeResult[Any]:

@@ -13,8 +13,10 @@ import polars as pl
 from assets.catalogue import table_metadata
 
 
-def trained(folder: Path, results: list[dict[str, Any]], plot: dg.MetadataValue | None) -> dg.MaterializeResult[Any]:
-    """The result of an asset that trained cutoffs.
+def trained(
+    folder: Path, results: list[dict[str, Any]], plot: dg.MetadataValue | None
+) -> dg.MaterializeResult[Any]:
+    """Return the result of an asset that trained cutoffs.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """The composition root: the one place where library, assets and resources meet.
 
-What does not belong here: anything that could be tested without Dagster. Importing this file must stay quick and
-must not load torch, lightning, great_expectations, cvxpy, pandas or scipy (`tests/test_architecture.py`).
+What does not belong here: anything that could be tested without Dagster. Importing this file must stay
+quick and must not load torch, lightning, great_expectations, cvxpy, pandas or scipy
+(`tests/test_architecture.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import dagster as dg
 
-# Components and code references are beta and preview in dagster 1.13; the pin is exact, so the warnings say nothing.
+# Components and code references are beta and preview in dagster 1.13; the pin is exact, so the warnings say
+# nothing.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
@@ -24,7 +26,8 @@ from resources.warehouse import Warehouse  # noqa: E402
 def load_strategies() -> dg.Definitions:
     """Build the strategies of `lim_pipelines/defs`, one folder each.
 
-    Not `dg.load_from_defs_folder`: that imports every component library that is installed (dagster_dbt: 2.5 s).
+    Not `dg.load_from_defs_folder`: that imports every component library that is installed (dagster_dbt: 2.5
+    s).
     """
     tree = dg.ComponentTree.for_project(Path(__file__).parent)
     return tree.build_defs_at_path(tree.defs_module_path)
@@ -56,7 +59,8 @@ def build_definitions() -> dg.Definitions:
             sensors=automation.SENSORS,
             schedules=automation.SCHEDULES,
             resources={"home": home, "warehouse": Warehouse(home=home), "trainer": Trainer()},
-            # Steps of a run share a process: importing the code location again for each costs more than most steps.
+            # Steps of a run share a process: importing the code location again for each costs more than
+            # most steps.
             executor=dg.in_process_executor,
         ),
     )

@@ -66,9 +66,21 @@ EXCHANGES: dict[str, Exchange] = {
     for exchange in (
         Exchange("XNAS", "Nasdaq", "XNAS", "America/New_York", "USD", 2, True, 0.5, 1.5, 50.0),
         Exchange("XNYM", "NYMEX", "CMES", "America/New_York", "USD", 1, True, 0.5, 1.5, 0.0),
-        Exchange("XNYS", "New York Stock Exchange", "XNYS", "America/New_York", "USD", 2, True, 0.5, 1.5, 50.0),
         Exchange(
-            "XSIM", "Simulated exchange", "XNYS", "America/New_York", "USD", 0, True, 0.5, 2.0, 50.0, simulated=True
+            "XNYS", "New York Stock Exchange", "XNYS", "America/New_York", "USD", 2, True, 0.5, 1.5, 50.0
+        ),
+        Exchange(
+            "XSIM",
+            "Simulated exchange",
+            "XNYS",
+            "America/New_York",
+            "USD",
+            0,
+            True,
+            0.5,
+            2.0,
+            50.0,
+            simulated=True,
         ),
     )
 }
@@ -116,7 +128,9 @@ def _calendar_sessions(calendar: str, last_year: int) -> pl.DataFrame:
             "open": schedule["open"].dt.tz_localize(None).to_numpy(),
             "close": schedule["close"].dt.tz_localize(None).to_numpy(),
         }
-    ).with_columns(pl.col("date").cast(pl.Date), pl.col("open", "close").dt.replace_time_zone("UTC").cast(UTC_TIME))
+    ).with_columns(
+        pl.col("date").cast(pl.Date), pl.col("open", "close").dt.replace_time_zone("UTC").cast(UTC_TIME)
+    )
 
 
 def sessions(mic: str, start: date, end: date) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """The three steps of market and macro data, from sources to validated tables of the lake.
 
-Each step reads the lake (or the sources), calls one room's pure function, and writes whole partitions. What does not
-belong here: parsing (`sources/`), alignment (`align/`), the rules (`validate/`), scheduling (`assets/`).
+Each step reads the lake (or the sources), calls one room's pure function, and writes whole partitions. What
+does not belong here: parsing (`sources/`), alignment (`align/`), the rules (`validate/`), scheduling
+(`assets/`).
 """
 
 from __future__ import annotations
@@ -70,10 +71,8 @@ def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
     scope
         Columns exchange and date.
     """
-    found = sources.collect(
-        frozenset(scope["exchange"].unique()), scope["date"].min(), scope["date"].max(), landing
-    )
-    keys = list(RAW_QUOTES.partition_key)
+    keys, days = list(RAW_QUOTES.partition_key), scope["date"].to_list()
+    found = sources.collect(frozenset(scope["exchange"]), min(days), max(days), landing)
     incoming = found.rows.join(scope, on=keys, how="semi")
     existing = lake.revisions(RAW_QUOTES, _near(scope)).join(scope.lazy(), on=keys, how="semi").collect()
     rows = merge(existing, incoming, datetime.now(UTC), RAW_QUOTES)
@@ -167,7 +166,7 @@ def _hold_back(lake: Lake, stage: str, rows: pl.DataFrame, scope: pl.DataFrame) 
 
 
 def _hold_back_macro(lake: Lake, stage: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Like `_hold_back`, for all macro series at once: their quarantine stands under an exchange of its own."""
+    """Do the same for all macro series at once; their quarantine stands under an exchange of its own."""
     here = (pl.col("stage") == stage) & (pl.col("exchange") == macro_source.QUARANTINE_EXCHANGE)
     before = lake.revisions(QUARANTINE, here).collect()
     lake.write(QUARANTINE, rows, pl.concat([before, rows]).select(QUARANTINE.partition_key))

@@ -1,7 +1,7 @@
 """Instruments: one stable id each, whatever vendors call it.
 
-What does not belong here: prices (`lake.py`), exchange rules (`exchanges.py`). Splits and dividends travel with
-the bars as `ex_factor`.
+What does not belong here: prices (`lake.py`), exchange rules (`exchanges.py`). Splits and dividends travel
+with the bars as `ex_factor`.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ _REAL_LISTINGS = (
 def instruments() -> dict[str, Instrument]:
     """All registered instruments by id, real ones first, then the simulated ones."""
     simulated = (
-        Instrument(f"XSIM:{name}", "XSIM", f"simulated {name}", "equity", "USD") for name in xsim.instrument_names()
+        Instrument(f"XSIM:{name}", "XSIM", f"simulated {name}", "equity", "USD")
+        for name in xsim.instrument_names()
     )
     return {instrument.instrument_id: instrument for instrument in (*_REAL, *simulated)}
 
@@ -109,18 +110,32 @@ def listings() -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Columns source, symbol, exchange, instrument_id, first, last (dates, nullable), priority. Files dropped in
-        the landing folder (source `csv_drop`) name instruments by the part of the id behind the colon.
+        Columns source, symbol, exchange, instrument_id, first, last (dates, nullable), priority. Files
+        dropped in the landing folder (source `csv_drop`) name instruments by the part of the id behind the
+        colon.
     """
     by_id = instruments()
     rows = [*_REAL_LISTINGS]
-    rows += [Listing("csv_drop", i.instrument_id.split(":", 1)[1], i.instrument_id, priority=-1) for i in by_id.values()]
     rows += [
-        Listing("xsim", i.instrument_id.split(":", 1)[1], i.instrument_id) for i in by_id.values() if i.exchange == "XSIM"
+        Listing("csv_drop", i.instrument_id.split(":", 1)[1], i.instrument_id, priority=-1)
+        for i in by_id.values()
+    ]
+    rows += [
+        Listing("xsim", i.instrument_id.split(":", 1)[1], i.instrument_id)
+        for i in by_id.values()
+        if i.exchange == "XSIM"
     ]
     return pl.DataFrame(
         [
-            (r.source, r.symbol, by_id[r.instrument_id].exchange, r.instrument_id, r.first, r.last, r.priority)
+            (
+                r.source,
+                r.symbol,
+                by_id[r.instrument_id].exchange,
+                r.instrument_id,
+                r.first,
+                r.last,
+                r.priority,
+            )
             for r in rows
         ],
         schema={

@@ -1,8 +1,8 @@
 """The partitioned, point-in-time lake: Parquet files in Delta tables.
 
-A partition (say one exchange and one date) is written whole or not at all, in one atomic commit for a whole run.
-Writing what is already there commits nothing. Facts are revised by later rows, never overwritten in place, and
-every read says as of when.
+A partition (say one exchange and one date) is written whole or not at all, in one atomic commit for a whole
+run. Writing what is already there commits nothing. Facts are revised by later rows, never overwritten in
+place, and every read says as of when.
 
 What does not belong here: which columns a table has (`schemas.py`), how vendor rows become table rows
 (`sources/`, `align/`), what a revision is (`align/revisions.py`).
@@ -81,7 +81,9 @@ def fingerprint(frame: pl.DataFrame) -> str:
         pl.exclude(pl.String).fill_null(strategy="zero"),
     )
     buffer = io.BytesIO()
-    content.rechunk().write_ipc(buffer, compat_level=pl.CompatLevel.oldest(), record_batch_size=max(frame.height, 1))
+    content.rechunk().write_ipc(
+        buffer, compat_level=pl.CompatLevel.oldest(), record_batch_size=max(frame.height, 1)
+    )
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
@@ -121,7 +123,7 @@ def _literal(value: Any) -> str:
 
 
 def _predicate(partitions: pl.DataFrame) -> str:
-    """SQL that is true for exactly the rows of some partitions: (a = x AND b IN (...)) OR ..."""
+    """Write SQL that is true for exactly the rows of some partitions: (a = x AND b IN (...)) OR ..."""
     *outer, last = partitions.columns
     groups: list[tuple[tuple[Any, ...], pl.DataFrame]] = (
         list(partitions.group_by(outer, maintain_order=True)) if outer else [((), partitions)]
@@ -169,7 +171,9 @@ class Lake:
         delta = self._open(table)
         return [] if delta is None else sorted(delta.file_uris())
 
-    def revisions(self, table: Table, where: pl.Expr | None = None, version: int | None = None) -> pl.LazyFrame:
+    def revisions(
+        self, table: Table, where: pl.Expr | None = None, version: int | None = None
+    ) -> pl.LazyFrame:
         """All rows of a table with all their revisions, in no particular order.
 
         Parameters
@@ -189,7 +193,7 @@ class Lake:
         rows = pl.scan_delta(delta)
         if where is not None:
             rows = rows.filter(where)
-        return rows.select(table.schema.names()).cast(dict(table.schema))
+        return rows.select(table.schema.names()).cast(table.schema)
 
     def read(self, table: Table, *, as_of: AsOf, where: pl.Expr | None = None) -> pl.LazyFrame:
         """Read a table as it was known at a moment.
@@ -240,7 +244,9 @@ class Lake:
         frame = table.conform(frame)
         stray = frame.join(scope, on=partition_key, how="anti")
         if stray.height:
-            raise ValueError(f"table {table.name}: rows outside the written partitions, e.g. {stray.row(0, named=True)}")
+            raise ValueError(
+                f"table {table.name}: rows outside the written partitions, e.g. {stray.row(0, named=True)}"
+            )
         for attempt in range(_COMMIT_TRIES):
             try:
                 return self._write_once(table, frame, scope)
@@ -259,7 +265,7 @@ class Lake:
                 pl.scan_delta(delta)
                 .filter(self._near(scope))
                 .select(table.schema.names())
-                .cast(dict(table.schema))
+                .cast(table.schema)
                 .join(scope.lazy(), on=partition_key, how="semi")
                 .collect()
             )
@@ -333,12 +339,14 @@ class Lake:
         str
             SHA-256 in hexadecimal; partitions that hold the same rows have the same hash, whenever written.
         """
-        rows = self.revisions(table, self._near(scope)).join(scope.lazy(), on=list(table.partition_key), how="semi")
+        rows = self.revisions(table, self._near(scope)).join(
+            scope.lazy(), on=list(table.partition_key), how="semi"
+        )
         return fingerprint(rows.sort(table.row_key).collect())
 
 
 def midnight(day: date) -> datetime:
-    """The moment a cutoff stands for: that day's midnight, UTC."""
+    """Return the moment a cutoff stands for: that day's midnight, UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

@@ -1,7 +1,7 @@
 """What is new in the landing folder, and which partitions it touches.
 
-What does not belong here: parsing (`sources/csv_drop.py`), the ledger (`ingest.register_landing_files`). Nothing here
-writes; the caller remembers what it has seen.
+What does not belong here: parsing (`sources/csv_drop.py`), the ledger (`ingest.register_landing_files`).
+Nothing here writes; the caller remembers what it has seen.
 """
 
 from __future__ import annotations
@@ -88,6 +88,10 @@ class Survey:
     growing: int
     unchanged: int
     seen: dict[str, Seen]
+
+    def keys(self) -> list[str]:
+        """Run keys of all files with new content."""
+        return [arrival.key for arrival in self.arrivals] + [file.key for file in self.refused]
 
     def summary(self) -> str:
         """One sentence for people."""

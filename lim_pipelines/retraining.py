@@ -1,7 +1,7 @@
 """When a family of checkpoints is due for its next cutoff, and why not.
 
-What does not belong here: starting runs (`assets/automation.py`), training. The cause is read from the lake's own commits,
-so a file that arrives again with the same content is no cause at all.
+What does not belong here: starting runs (`assets/automation.py`), training. The cause is read from the
+lake's own commits, so a file that arrives again with the same content is no cause at all.
 """
 
 from __future__ import annotations
@@ -76,13 +76,23 @@ def plan(
     if trained:
         folder = checkpoint.resolve(models, config.name, trained[-1])
         if folder is not None:
-            watermark, parent = checkpoint.read_meta(folder).data.lake_version, f"the checkpoint of {trained[-1]}"
+            watermark, parent = (
+                checkpoint.read_meta(folder).data.lake_version,
+                f"the checkpoint of {trained[-1]}",
+            )
     sessions = _sessions_since(lake, config, watermark, cutoff, trained[-1] if trained else None)
     key = f"{config.name}@{cutoff}@lake{version}"
     if sessions >= NEW_SESSIONS:
-        return Plan(True, cutoff, f"{sessions} new or corrected sessions since {parent} (needs {NEW_SESSIONS})", key)
+        return Plan(
+            True, cutoff, f"{sessions} new or corrected sessions since {parent} (needs {NEW_SESSIONS})", key
+        )
     if drifted and (not trained or trained[-1] < cutoff or sessions):
-        return Plan(True, cutoff, f"the drift check failed, {sessions} new sessions since {parent}", f"{key}@drift{drifted}")
+        return Plan(
+            True,
+            cutoff,
+            f"the drift check failed, {sessions} new sessions since {parent}",
+            f"{key}@drift{drifted}",
+        )
     return Plan(False, cutoff, f"{sessions} of {NEW_SESSIONS} new or corrected sessions since {parent}", key)
 
 
@@ -90,7 +100,9 @@ def _next_month(day: date) -> date:
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
-def _sessions_since(lake: Lake, config: FoundationConfig, watermark: int, cutoff: date, trained: date | None) -> int:
+def _sessions_since(
+    lake: Lake, config: FoundationConfig, watermark: int, cutoff: date, trained: date | None
+) -> int:
     """Sessions that a training at `cutoff` would see and the checkpoint of `trained` did not.
 
     Seen by neither counts for nothing: a session after the cutoff, a correction that arrived after it.
@@ -100,7 +112,7 @@ def _sessions_since(lake: Lake, config: FoundationConfig, watermark: int, cutoff
     rows = lake.revisions(VALIDATED_BARS, here).filter(pl.col("known_at") <= midnight(cutoff))
     if trained is not None:
         # Committed since, or known only since: the older checkpoint read as of its own cutoff.
-        rows = rows.join(
-            new.lazy().with_columns(committed=True), on=["exchange", "date"], how="left"
-        ).filter(pl.col("committed") | (pl.col("known_at") > midnight(trained)))
+        rows = rows.join(new.lazy().with_columns(committed=True), on=["exchange", "date"], how="left").filter(
+            pl.col("committed") | (pl.col("known_at") > midnight(trained))
+        )
     return int(rows.select(pl.col("date").n_unique()).collect().item())

@@ -232,7 +232,9 @@ _MACRO = {
     "source": _SOURCE,
     "file": _FILE,
     "line": _LINE,
-    "known_at": Column(UTC_TIME, "UTC", "release time, or period end plus the series' stated publication lag"),
+    "known_at": Column(
+        UTC_TIME, "UTC", "release time, or period end plus the series' stated publication lag"
+    ),
 }
 
 
@@ -314,7 +316,9 @@ TRIALS = Table(
         "spec_digest": Column(pl.String, "", "content hash of the strategy's specification"),
         "arm": _ARM,
         "seed": _SEED,
-        "sharpe_per_day": Column(pl.Float64, "1/sqrt(day)", "net Sharpe ratio of daily returns, not annualised"),
+        "sharpe_per_day": Column(
+            pl.Float64, "1/sqrt(day)", "net Sharpe ratio of daily returns, not annualised"
+        ),
         "days": Column(pl.Int64, "days", "length of the out-of-sample record"),
     },
     key=("strategy", "spec_digest", "arm", "seed"),

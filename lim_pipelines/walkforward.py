@@ -1,7 +1,7 @@
 """Walk forward: decide at each cutoff, stitch the pieces, cost them, score them, report.
 
-Reads the lake and the models' folder, calls one room after the other, writes result tables. What does not belong here:
-any arithmetic of theirs.
+Reads the lake and the models' folder, calls one room after the other, writes result tables. What does not
+belong here: any arithmetic of theirs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from lim_pipelines.foundation import checkpoint
-from lim_pipelines.lake import LATEST, Lake, midnight
+from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.portfolio.targets import make_targets
 from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO
 from lim_pipelines.strategies.base import universe_sessions
@@ -56,9 +56,7 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
             f" materialise {spec.name}_model, the same partitions, first"
         )
     end = next_month(max(cutoffs))
-    bars = lake.revisions(
-        VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= midnight(end))
-    ).collect()
+    bars = lake.revisions(VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= midnight(end))).collect()
     macro = lake.revisions(VALIDATED_MACRO, pl.col("known_at") <= midnight(end)).collect()
     sessions = universe_sessions(spec, end)
     pieces = [

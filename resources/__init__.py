@@ -1,1 +1,1 @@
-"""Connections and settings, opened when used: where the platform keeps its files, the warehouse, the trainer."""
+"""Connections and settings, opened when used: the home folder, the warehouse, the trainer."""

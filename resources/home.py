@@ -5,13 +5,14 @@ What does not belong here: what is in the files (`lim_pipelines`).
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from lim_pipelines.lake import Lake
 
 
-class Home(dg.ConfigurableResource):
+class Home(dg.ConfigurableResource[Any]):
     """The folder below which everything is kept.
 
     Parameters
@@ -29,7 +30,7 @@ class Home(dg.ConfigurableResource):
         return Path(self.root or os.environ.get("LIM_HOME", ".lim")).resolve()
 
     def lake(self) -> Lake:
-        """The lake."""
+        """Open the lake."""
         return Lake(self.path / "lake")
 
     @property

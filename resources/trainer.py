@@ -1,7 +1,7 @@
 """The trainer: runs a training entry point in a process of its own and relays what it reports.
 
-What does not belong here: training (`lim_pipelines/foundation`, `lim_pipelines/finetune`). Torch and Lightning
-take seconds to import and gigabytes to run; the code location never loads them.
+What does not belong here: training (`lim_pipelines/foundation`, `lim_pipelines/finetune`). Torch and
+Lightning take seconds to import and gigabytes to run; the code location never loads them.
 """
 
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 
-class Trainer(dg.ConfigurableResource):
+class Trainer(dg.ConfigurableResource[Any]):
     """Runs training entry points on this machine.
 
     Parameters
@@ -22,7 +22,9 @@ class Trainer(dg.ConfigurableResource):
 
     threads: int = 0
 
-    def run(self, context: dg.AssetExecutionContext, module: str, job: dict[str, Any]) -> list[dict[str, Any]]:
+    def run(
+        self, context: dg.AssetExecutionContext, module: str, job: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         """Run `python -m module` through Dagster Pipes.
 
         Parameters

@@ -7,6 +7,7 @@ whoever writes it runs in the pool `warehouse`, which has one slot.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -16,7 +17,7 @@ from lim_pipelines.schemas import TABLES
 from resources.home import Home
 
 
-class Warehouse(dg.ConfigurableResource):
+class Warehouse(dg.ConfigurableResource[Any]):
     """The warehouse file of a home.
 
     Parameters

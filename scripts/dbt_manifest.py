@@ -1,7 +1,7 @@
 """Write `dbt_project/manifest.json`: the part of dbt's manifest that the assets are made from.
 
-Run by `make manifest` after a change in `dbt_project/`. dbt's own manifest is 20 times as large (it holds dbt's macros)
-and names the machine; a test compares this one with the models.
+Run by `make manifest` after a change in `dbt_project/`. dbt's own manifest is 20 times as large (it holds
+dbt's macros) and names the machine; a test compares this one with the models.
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
-NODE_FIELDS = (
-    "name", "resource_type", "unique_id", "description", "columns", "checksum", "depends_on", "config", "tags", "meta",
-    "fqn", "package_name", "original_file_path", "path", "schema", "alias", "test_metadata", "attached_node", "source_name",
-    "refs", "sources", "database", "identifier", "relation_name",
-)  # fmt: skip
+NODE_FIELDS = """
+name resource_type unique_id description columns checksum depends_on config tags meta fqn package_name path
+schema original_file_path alias test_metadata attached_node source_name refs sources database
+identifier relation_name
+"""
 
 
 def slim(manifest: dict[str, Any]) -> dict[str, Any]:
     """Keep what `assets/marts.py` and dagster-dbt read."""
 
     def node(fields: dict[str, Any]) -> dict[str, Any]:
-        return {name: fields[name] for name in NODE_FIELDS if name in fields}
+        return {name: value for name, value in fields.items() if name in NODE_FIELDS.split()}
 
     return {
         "metadata": {
-            name: manifest["metadata"][name] for name in ("dbt_schema_version", "dbt_version", "project_name", "adapter_type")
+            name: manifest["metadata"][name]
+            for name in ("dbt_schema_version", "dbt_version", "project_name", "adapter_type")
         },
         "nodes": {key: node(value) for key, value in sorted(manifest["nodes"].items())},
         "sources": {key: node(value) for key, value in sorted(manifest["sources"].items())},
         "parent_map": manifest["parent_map"],
         "child_map": manifest["child_map"],
-        **{name: {} for name in ("macros", "docs", "exposures", "metrics", "groups", "selectors", "disabled")},
+        **{
+            name: {} for name in ("macros", "docs", "exposures", "metrics", "groups", "selectors", "disabled")
+        },
         **{name: {} for name in ("group_map", "saved_queries", "semantic_models", "unit_tests")},
     }
 
@@ -44,7 +47,16 @@ def parse() -> dict[str, Any]:
     """Let dbt parse the project and return its slim manifest."""
     with tempfile.TemporaryDirectory() as target:
         dbt = Path(sys.executable).parent / "dbt"
-        command = [dbt, "--quiet", "parse", "--no-partial-parse", "--project-dir", PROJECT, "--profiles-dir", PROJECT]
+        command = [
+            dbt,
+            "--quiet",
+            "parse",
+            "--no-partial-parse",
+            "--project-dir",
+            PROJECT,
+            "--profiles-dir",
+            PROJECT,
+        ]
         subprocess.run([*map(str, command), "--target-path", target, "--log-path", target], check=True)
         manifest: dict[str, Any] = json.loads((Path(target) / "manifest.json").read_text())
     return slim(manifest)

@@ -1,8 +1,8 @@
 """Run the whole lineage on the embedded data, through Dagster, in this process: `make demo`.
 
-Range runs against the persistent instance in $DAGSTER_HOME, so that `make ui` shows all of them. What is already
-materialized is not run again, and a demo that was killed goes on where it stopped: every step is idempotent.
-What does not belong here: anything a user of the UI would miss.
+Range runs against the persistent instance in $DAGSTER_HOME, so that `make ui` shows all of them. What is
+already materialized is not run again, and a demo that was killed goes on where it stopped: every step is
+idempotent. What does not belong here: anything a user of the UI would miss.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Stage:
 
 
 def stages() -> list[Stage]:
-    """The lineage, in order."""
+    """List the lineage, in order."""
     names = {key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys}
     strategies = sorted(name.removesuffix("_backtest") for name in names if name.endswith("_backtest"))
     first, last = f"{FIRST_SESSION}|XNAS", f"{LAST_SESSION}|XSIM"
@@ -66,7 +66,10 @@ def stages() -> list[Stage]:
         Stage("SQL marts", ("data_coverage", "macro_as_known")),
         Stage("foundation: real", ("foundation_checkpoint",), *cutoffs),
         Stage("foundation: simulated", ("xsim_foundation_checkpoint",), *cutoffs),
-        *(Stage(f"{name}: models, targets", (f"{name}_model", f"{name}_targets"), *cutoffs) for name in strategies),
+        *(
+            Stage(f"{name}: models, targets", (f"{name}_model", f"{name}_targets"), *cutoffs)
+            for name in strategies
+        ),
         *(Stage(f"{name}: backtest", (f"{name}_backtest",)) for name in strategies),
         Stage("leaderboard", ("leaderboard",)),
     ]
@@ -79,10 +82,15 @@ def is_done(instance: DagsterInstance, stage: Stage) -> bool:
         key, node = dg.AssetKey(name), graph.get(dg.AssetKey(name))
         event = instance.get_latest_materialization_event(key)
         materialization = event.asset_materialization if event else None
-        if materialization is None or (materialization.tags or {}).get("dagster/code_version") != node.code_version:
+        if (
+            materialization is None
+            or (materialization.tags or {}).get("dagster/code_version") != node.code_version
+        ):
             return False
         if node.partitions_def is not None:
-            wanted = set(node.partitions_def.get_partition_keys_in_range(dg.PartitionKeyRange(stage.start, stage.end)))
+            wanted = set(
+                node.partitions_def.get_partition_keys_in_range(dg.PartitionKeyRange(stage.start, stage.end))
+            )
             if wanted - set(instance.get_materialized_partitions(key)):
                 return False
     return True
@@ -92,7 +100,9 @@ def bury_the_dead(instance: DagsterInstance) -> None:
     """Mark runs of an earlier demo that was killed as failed; nothing works on them any more."""
     unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(RunsFilter(statuses=unfinished, tags=DEMO_TAG)):
-        instance.report_run_failed(run, "The demo was stopped before this run ended; `make demo` goes on from there.")
+        instance.report_run_failed(
+            run, "The demo was stopped before this run ended; `make demo` goes on from there."
+        )
 
 
 def run_stage(instance: DagsterInstance, stage: Stage) -> None:
@@ -103,7 +113,10 @@ def run_stage(instance: DagsterInstance, stage: Stage) -> None:
     )
     tags = dict(DEMO_TAG)
     if stage.start:
-        tags |= {"dagster/asset_partition_range_start": stage.start, "dagster/asset_partition_range_end": stage.end}
+        tags |= {
+            "dagster/asset_partition_range_start": stage.start,
+            "dagster/asset_partition_range_end": stage.end,
+        }
     result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=True)
     if not result.success:
         raise SystemExit(f"{stage.title}: run {result.run_id} failed; `make ui` shows why")
@@ -136,7 +149,7 @@ def main() -> None:
 
 
 def print_results(home: Home) -> None:
-    """The short table: one line an arm, net of costs with gross beside."""
+    """Print the short table: one line an arm, net of costs with gross beside."""
     scores = home.lake().read(SCORES, as_of=LATEST).collect()
     if not scores.height:
         raise SystemExit(f"no results in {home.path}; remove the folder and run `make demo` again")

@@ -1,7 +1,7 @@
 """Write `constraints.txt`, the exact versions that `make` installs, from pyproject.toml: `make lock`.
 
-One file for every platform and Python. torch is pinned without a build label and CUDA packages are left out, because
-torch pins its own: so the same file serves the CPU and the CUDA build.
+One file for every platform and Python. torch is pinned without a build label and CUDA packages are left
+out, because torch pins its own: so the same file serves the CPU and the CUDA build.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> None:
     """Resolve and write."""
-    command = ["uv", "pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "--no-annotate", "--quiet"]
+    command = [
+        "uv",
+        "pip",
+        "compile",
+        "--universal",
+        "--python-version",
+        "3.11",
+        "--no-header",
+        "--no-annotate",
+        "--quiet",
+    ]
     environment = {**os.environ, "UV_FIND_LINKS": os.environ.get("UV_FIND_LINKS", "")}
     resolved = subprocess.run(
         [str(Path(sys.executable).parent / command[0]), *command[1:], "--extra", "dev", "pyproject.toml"],

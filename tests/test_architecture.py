@@ -64,7 +64,11 @@ def test_rooms_lean_only_on_rooms_before_them(path: Path) -> None:
     room = path.relative_to(LIBRARY).parts[0].removesuffix(".py")
     if room in ("__init__", "defs"):
         return
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("lim_pipelines.") and name.count(".") >= 1}
+    used = {
+        name.split(".")[1]
+        for name in imports(path)
+        if name.startswith("lim_pipelines.") and name.count(".") >= 1
+    }
     used = {name for name in used if (LIBRARY / name).is_dir() or (LIBRARY / f"{name}.py").exists()}
     assert not {name for name in used - {room} if level[name] > level[room]}
 

@@ -19,7 +19,9 @@ from lim_pipelines.schemas import VALIDATED_BARS, SchemaError
 DAY = date(2018, 10, 1)
 
 
-def bar(day: date, exchange: str = "XNAS", close: float = 1.0, known_day: date | None = None) -> dict[str, object]:
+def bar(
+    day: date, exchange: str = "XNAS", close: float = 1.0, known_day: date | None = None
+) -> dict[str, object]:
     known = known_day or day
     return {
         "exchange": exchange,
@@ -69,7 +71,9 @@ def test_a_write_replaces_only_the_partitions_that_change(lake: Lake) -> None:
     lake.write(VALIDATED_BARS, frame(*(bar(d, e) for d in days(4) for e in ("XNAS", "XNYS"))), scope)
     files = set(lake.file_uris(VALIDATED_BARS))
 
-    commit = lake.write(VALIDATED_BARS, frame(bar(DAY, close=2.0)), scope_of({"exchange": ["XNAS"], "date": [DAY]}))
+    commit = lake.write(
+        VALIDATED_BARS, frame(bar(DAY, close=2.0)), scope_of({"exchange": ["XNAS"], "date": [DAY]})
+    )
 
     assert commit.changed.rows() == [("XNAS", DAY)]
     assert lake.changed_since(VALIDATED_BARS, 0).rows() == [("XNAS", DAY)]
@@ -103,11 +107,18 @@ def test_reads_are_as_of_a_moment(lake: Lake) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(1, 5)), unique_by=lambda r: r[:2], max_size=30),
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(1, 5)),
+        unique_by=lambda r: r[:2],
+        max_size=30,
+    ),
     st.integers(-1, 10),
 )
 def test_as_of_view_against_a_slow_reference(revisions: list[tuple[int, int, int]], moment: int) -> None:
-    rows = [bar(DAY + timedelta(day), close=float(value), known_day=DAY + timedelta(known)) for day, known, value in revisions]
+    rows = [
+        bar(DAY + timedelta(day), close=float(value), known_day=DAY + timedelta(known))
+        for day, known, value in revisions
+    ]
     as_of = datetime(2018, 10, 1, 23, tzinfo=UTC) + timedelta(moment)
     expected = {}
     for row in sorted(rows, key=lambda r: r["known_at"]):  # type: ignore[arg-type, return-value]
@@ -155,7 +166,9 @@ def test_fingerprint_sees_content_not_construction() -> None:
 
 
 def test_writers_of_different_partitions_do_not_meet(lake: Lake) -> None:
-    lake.write(VALIDATED_BARS, frame(*(bar(d) for d in days(8))), scope_of({"exchange": ["XNAS"], "date": days(8)}))
+    lake.write(
+        VALIDATED_BARS, frame(*(bar(d) for d in days(8))), scope_of({"exchange": ["XNAS"], "date": days(8)})
+    )
 
     def correct(day: date) -> None:
         one = Lake(lake.root)
@@ -175,7 +188,8 @@ lake, rows = Lake(sys.argv[1]), frame(*(bar(d, close=2.0) for d in days(400)))
 print("writing", flush=True)
 while True:
     for close in (2.0, 3.0):
-        lake.write(VALIDATED_BARS, rows.with_columns(close=close), scope_of({"exchange": ["XNAS"], "date": days(400)}))
+        scope = scope_of({"exchange": ["XNAS"], "date": days(400)})
+        lake.write(VALIDATED_BARS, rows.with_columns(close=close), scope)
 """
 
 
