@@ -140,6 +140,11 @@ def drift(home: Home) -> dg.AssetCheckResult:
     found = measure(
         bars, (first_recent - DRIFT_REFERENCE, first_recent - timedelta(days=1)), (first_recent, days[-1])
     )
+    if not found:
+        return dg.AssetCheckResult(
+            passed=True,
+            description=f"{len(days)} sessions are too few to compare recent ones with earlier ones",
+        )
     drifted = [d.exchange for d in found if d.drifted]
     table = pl.DataFrame(
         [(d.exchange, d.psi, d.threshold, d.drifted, d.reference_sessions, d.recent_sessions) for d in found],

@@ -67,6 +67,11 @@ def _spec(unique_id: str, node: dict[str, Any]) -> dg.AssetSpec:
             ),
             "dagster/column_lineage": _column_lineage(unique_id, list(columns)),
             "dagster/table_name": f"marts.{node['name']}",
+            "dagster/code_references": dg.CodeReferencesMetadataValue(
+                code_references=[
+                    dg.LocalFileCodeReference(file_path=str(PROJECT / node["original_file_path"]))
+                ]
+            ),
         },
     )
 
