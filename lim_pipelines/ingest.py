@@ -17,6 +17,7 @@ from lim_pipelines import sources
 from lim_pipelines.align import bars as align_bars
 from lim_pipelines.align import macro as align_macro
 from lim_pipelines.align.revisions import merge
+from lim_pipelines.instruments import listings
 from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
@@ -93,7 +94,8 @@ def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
     """Let through the rows of `aligned_bars` that pass every blocking rule, and write `validated_bars`."""
     aligned = _partitions(lake, ALIGNED_BARS, scope)
     outcome = validate(aligned, VALIDATED_BARS)
-    quarantined = _hold_back(lake, "validate", outcome.quarantined, scope)
+    named = _vendor_lines(outcome.quarantined, _partitions(lake, RAW_QUOTES, scope))
+    quarantined = _hold_back(lake, "validate", named, scope)
     return Step(lake.write(VALIDATED_BARS, outcome.rows, scope), aligned.height, quarantined)
 
 
@@ -157,6 +159,25 @@ def _near(scope: pl.DataFrame) -> pl.Expr:
 def _partitions(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
     rows = lake.revisions(table, _near(scope)).join(scope.lazy(), on=list(table.partition_key), how="semi")
     return rows.sort(table.row_key).collect()
+
+
+def _vendor_lines(held: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """Give rows held back after alignment the vendor's file and line; aligned bars have left them behind."""
+    if held.is_empty():
+        return held
+    key = ["exchange", "date", "source", "symbol", "known_at", "freq", "ts"]
+    origins = (
+        raw.join(listings().select("source", "symbol", "exchange", "instrument_id"), on=key[:1] + key[2:4])
+        .with_columns(symbol="instrument_id")
+        .unique(key, keep="first", maintain_order=True)
+        .select(*key, vendor_file="file", vendor_line="line")
+    )
+    ts = pl.col("evidence").str.json_path_match("$.ts").str.to_datetime(time_unit="us", time_zone="UTC")
+    return (
+        held.with_columns(freq=pl.col("evidence").str.json_path_match("$.freq"), ts=ts)
+        .join(origins, on=key, how="left")
+        .with_columns(file=pl.coalesce("vendor_file", "file"), line=pl.coalesce("vendor_line", "line"))
+    )
 
 
 def _hold_back(lake: Lake, stage: str, rows: pl.DataFrame, scope: pl.DataFrame) -> pl.DataFrame:

@@ -1,105 +1,20 @@
-"""What tests of several rooms share: a home and an instance of their own, a way to run assets in process."""
+"""What tests of several rooms share."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
-
-if TYPE_CHECKING:
-    import dagster as dg
-
-    from lim_pipelines.lake import Lake
+from inprocess import Lineage, open_lineage
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
 
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-"""When dropped files arrived, unless a test says otherwise: after the embedded data, and settled."""
-
-
-@dataclass
-class Lineage:
-    """The platform's assets in this process, on a temporary home and an instance in memory."""
-
-    path: Path
-    instance: dg.DagsterInstance
-
-    @property
-    def lake(self) -> Lake:
-        from lim_pipelines.lake import Lake
-
-        return Lake(self.path / "lake")
-
-    @property
-    def landing(self) -> Path:
-        return self.path / "landing"
-
-    def run(
-        self, *names: str, start: str = "", end: str = "", partition: str | None = None, checks: bool = True
-    ) -> Any:
-        """Run some assets and their checks; a rectangle `date|MIC`..`date|MIC`, or one partition."""
-        import dagster as dg
-
-        from lim_pipelines.definitions import defs
-
-        keys = {dg.AssetKey(name) for name in names}
-        graph = defs.resolve_asset_graph()
-        check_keys = graph.get_check_keys_for_assets(keys) if checks else set()
-        job = defs.resolve_implicit_global_asset_job_def().get_subset(
-            asset_selection=keys, asset_check_selection=check_keys
-        )
-        tags = {
-            "dagster/asset_partition_range_start": start,
-            "dagster/asset_partition_range_end": end or start,
-        }
-        return job.execute_in_process(
-            instance=self.instance, tags=tags if start else None, partition_key=partition
-        )
-
-    def quotes(self, start: str, end: str = "", checks: bool = False) -> Any:
-        """Run the three steps of quotes over a rectangle; the checks load Great Expectations."""
-        return self.run("raw_quotes", "aligned_bars", "validated_bars", start=start, end=end, checks=checks)
-
-    def drop(self, content: str | bytes, path: str, arrived: datetime = LONG_AGO) -> Path:
-        """Put a file into the landing folder as a vendor would, arrived at some moment."""
-        file = self.landing / "csv_drop" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.utime(file, (arrived.timestamp(), arrived.timestamp()))
-        return file
-
 
 @pytest.fixture
-def lineage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lineage]:
-    """A fresh home and instance."""
-    import dagster as dg
-
-    monkeypatch.setenv("LIM_HOME", str(tmp_path / "home"))
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Lineage(tmp_path / "home", instance)
-
-
-def metadata_of(result: Any, asset: str) -> dict[str, Any]:
-    """Metadata values of the last materialization of an asset in a run."""
-    import dagster as dg
-
-    found = [
-        event.materialization
-        for event in result.get_asset_materialization_events()
-        if event.asset_key == dg.AssetKey(asset)
-    ]
-    return {name: value.value for name, value in found[-1].metadata.items()}
-
-
-def checks_of(result: Any) -> dict[str, dg.AssetCheckEvaluation]:
-    """Check evaluations of a run by `asset/check`."""
-    return {
-        f"{evaluation.asset_key.to_user_string()}/{evaluation.check_name}": evaluation
-        for evaluation in result.get_asset_check_evaluations()
-    }
+def lineage(tmp_path: Path) -> Iterator[Lineage]:
+    """A fresh home and instance for one test."""
+    with open_lineage(tmp_path) as fresh:
+        yield fresh
