@@ -6,14 +6,14 @@ What does not belong here: windows (`windows.py`), how the lake stores rows (`la
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import polars as pl
 
 from lim_pipelines.align.resample import resample
 from lim_pipelines.foundation.checkpoint import DataRead, Group
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.series import Series, build_series
+from lim_pipelines.foundation.series import Series, build_series, iso, microseconds
 from lim_pipelines.instruments import instruments
 from lim_pipelines.lake import Lake, fingerprint, midnight
 from lim_pipelines.schemas import VALIDATED_BARS
@@ -65,8 +65,8 @@ def read_rows(lake: Lake, config: FoundationConfig, cutoff: date) -> Rows:
     bars = lake.read(VALIDATED_BARS, as_of=moment, where=_wanted(config)).collect()
     if bars.is_empty():
         raise NoRowsError(
-            f"{config.name} {cutoff}: no bars known by then in {lake.root}/{VALIDATED_BARS.name} of exchanges"
-            f" {config.exchanges}, asset classes {config.asset_classes}, frequencies {config.freqs}; materialise"
+            f"{config.name} {cutoff}: {lake.root}/{VALIDATED_BARS.name} had no bars by then of exchanges"
+            f" {config.exchanges}, classes {config.asset_classes}, frequencies {config.freqs}; materialise"
             f" `archive` and `validated_bars` up to {cutoff}, or start at a later cutoff"
         )
     parts = [bars.filter(pl.col("freq").is_in(config.freqs))]
@@ -75,9 +75,9 @@ def read_rows(lake: Lake, config: FoundationConfig, cutoff: date) -> Rows:
             parts.append(resample(bars.filter(pl.col("freq") == _RESAMPLED[freq]), freq))
     series = build_series(pl.concat(parts))
     newest = max((int(s.known_at.max()) for s in series), default=0)
-    if newest > moment.timestamp() * 1e6:
+    if newest > microseconds(moment.isoformat()):
         raise LookAheadError(
-            f"{config.name} {cutoff}: a bar was known only at {_iso(newest)}; check `known_at` of"
+            f"{config.name} {cutoff}: a bar was known only at {iso(newest)}; check `known_at` of"
             f" {VALIDATED_BARS.name} and lim_pipelines/align/resample.py"
         )
     read = DataRead(
@@ -108,13 +108,9 @@ def _groups(series: list[Series]) -> tuple[Group, ...]:
             freq=freq,
             instruments=len(members),
             rows=sum(len(s) for s in members),
-            first_ts=_iso(min(int(s.ts[0]) for s in members)),
-            last_ts=_iso(max(int(s.ts[-1]) for s in members)),
+            first_ts=iso(min(int(s.ts[0]) for s in members)),
+            last_ts=iso(max(int(s.ts[-1]) for s in members)),
         )
         for exchange, freq in sorted({(s.exchange, s.freq) for s in series})
         for members in [[s for s in series if (s.exchange, s.freq) == (exchange, freq)]]
     )
-
-
-def _iso(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat()

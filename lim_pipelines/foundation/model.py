@@ -121,7 +121,7 @@ class FoundationModel(nn.Module):
         ValueError
             The context is longer than L_X or no multiple of the patch.
         """
-        batch, length, p = inputs.values.shape
+        batch, length, _ = inputs.values.shape
         patch = self.config.patch
         if length % patch or not 0 < length <= self.config.context:
             raise ValueError(
@@ -152,10 +152,10 @@ class FoundationModel(nn.Module):
         _, context, horizon = tokens.split([1, context.shape[1], horizon.shape[1]], dim=1)
         weight = is_horizon[..., None].to(tokens.dtype)
         return Forecast(
-            point=self._to_grid(self.project_out(horizon), kept, p),
+            point=self._to_grid(self.project_out(horizon), len(offset), kept),
             scale=scale,
             embedding=(horizon * weight).sum(1) / weight.sum(1).clamp(min=1),
-            reconstruction=self._to_grid(self.reconstruct(context), kept, p),
+            reconstruction=self._to_grid(self.reconstruct(context), length // patch, kept),
         )
 
     def encode(self, inputs: Inputs) -> Tensor:
@@ -185,15 +185,9 @@ class FoundationModel(nn.Module):
         ]
         return torch.cat(parts, dim=-1).flatten(1, 2)
 
-    def _to_grid(self, patches: Tensor, kept: Tensor, p: int) -> Tensor:
-        """Patches (B, N * v, patch) on the original grid (B, N * patch, p), 0 for dropped variables."""
-        batch, _, patch = patches.shape
-        grid = (
-            from_patches(patches.reshape(batch, -1, len(kept), patch))
-            if len(kept)
-            else patches.new_zeros(batch, 0, 0)
-        )
-        if len(kept) == p:
-            return grid
-        out = grid.new_zeros(batch, grid.shape[1], p)
+    def _to_grid(self, tokens: Tensor, n: int, kept: Tensor) -> Tensor:
+        """Output patches (B, n * v, patch) on the grid (B, n * patch, p), 0 for dropped variables."""
+        batch, _, patch = tokens.shape
+        grid = from_patches(tokens.reshape(batch, n, len(kept), patch))
+        out = grid.new_zeros(batch, n * patch, len(VARIABLES))
         return out.index_copy(2, kept, grid)

@@ -27,11 +27,12 @@ from tqdm import tqdm
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
+from lim_pipelines.foundation.series import iso, microseconds
 from lim_pipelines.foundation.skill import skill
 from lim_pipelines.foundation.windows import Series, Span, WindowSampler, WindowStore, split_times
 
-VALIDATION_SHARE = 0.05
-"""Share of the bars of each frequency, the latest, whose targets are held out."""
+VALIDATION_SHARE = 0.04
+"""Share of the time that each frequency covers, the latest, whose targets are held out."""
 
 _WARMUP_SHARE = 0.1
 _LAST_RATE = 0.05
@@ -97,12 +98,12 @@ class Pretraining(lightning.LightningModule):  # type: ignore[misc]
         self.model = model
         self.steps = steps
         self.learning_rate = learning_rate
+        self.seed = seed
         self.masks = torch.Generator().manual_seed(seed)
 
     def training_step(self, batch: tuple[Inputs, Tensor], index: int) -> Tensor:
         """Loss of one batch."""
-        inputs, future = batch
-        return pretraining_loss(self.model, Inputs(*inputs), future, self.masks)
+        return pretraining_loss(self.model, *batch, self.masks)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW; matrices decay, norms, biases and encodings do not."""
@@ -164,7 +165,7 @@ def fit(
     steps: int,
     learning_rate: float,
     seed: int,
-    held_out_before: Mapping[str, int],
+    held_out_before: Mapping[str, str],
     label: str,
     log: IO[str],
 ) -> Fit:
@@ -184,7 +185,7 @@ def fit(
     seed
         Seed of windows and masks. Same seed, same series, same machine and threads: same weights.
     held_out_before
-        By frequency the first moment the parent held out, microseconds, UTC; empty without a parent. What the
+        By frequency the first moment the parent held out, ISO 8601; empty without a parent. What the
         parent was trained on is never validated on.
     label
         What the progress bar says.
@@ -200,18 +201,17 @@ def fit(
     """
     config = model.config
     store = WindowStore(series, config.context, config.horizon)
-    split = {
-        freq: max(moment, held_out_before.get(freq, moment))
-        for freq, moment in split_times(series, VALIDATION_SHARE).items()
-    }
+    split = split_times(series, VALIDATION_SHARE)
+    for freq, moment in held_out_before.items():
+        split[freq] = max(split.get(freq, _BEGINNING), microseconds(moment))
     training = _sampler(series, config, {freq: Span(_BEGINNING, moment) for freq, moment in split.items()})
     validation = _sampler(series, config, {freq: Span(moment, _END) for freq, moment in split.items()})
     if not len(training):
         need = config.patch + config.horizon + 1
         raise NoWindowsError(
-            f"{label}: no training window; a series needs {need} bars before the latest"
-            f" {VALIDATION_SHARE:.0%}, which are held out; the longest has {max(map(len, series))} in all."
-            " Load more history."
+            f"{label}: no training window; a series needs {need} bars before the held-out"
+            f" latest {VALIDATION_SHARE:.0%} of the time, the longest has {max(map(len, series))} in all;"
+            " load more history"
         )
     progress = _Progress(label, log)
     _train(Pretraining(model, steps, learning_rate, seed), store, training, progress)
@@ -229,7 +229,7 @@ def fit(
             "train": len(training),
             "validation": len(validation),
             "purge_bars": config.horizon,
-            "held_out_from_us": split,
+            "held_out_from": {freq: iso(moment) for freq, moment in split.items()},
         },
     )
 
@@ -256,7 +256,7 @@ def _train(task: Pretraining, store: WindowStore, sampler: WindowSampler, progre
         enable_model_summary=False,
         limit_val_batches=0,
     )
-    batches = _Batches(store, sampler, task.model.config.batch_size, task.masks.initial_seed(), task.steps)
+    batches = _Batches(store, sampler, task.model.config.batch_size, task.seed, task.steps)
     trainer.fit(task, DataLoader(batches, batch_size=None))
     if trainer.global_step != task.steps:
         raise RuntimeError(

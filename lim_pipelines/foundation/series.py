@@ -8,6 +8,7 @@ A value that is missing, or that a non-positive price would make undefined, is N
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ CALENDAR: tuple[str, ...] = ("weekday", "day", "month", "time", "gap")
 """Time features of a bar, in model order: weekday, day of month, month and local time of day of the bar's
 end, each in [-0.5, 0.5]; and the log of the time since the previous bar over the bar's length."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BAR_LENGTH_US = {"1m": 60e6, "1h": 3600e6, "1d": 86400e6, "1w": 604800e6}
 
 
@@ -70,6 +72,16 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.ts)
+
+
+def microseconds(moment: str) -> int:
+    """Microseconds since 1970, UTC, of an ISO 8601 moment with an offset."""
+    return (datetime.fromisoformat(moment) - _EPOCH) // timedelta(microseconds=1)
+
+
+def iso(microseconds: int) -> str:
+    """ISO 8601, UTC, of microseconds since 1970, UTC."""
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
 
 
 def _log(ratio: pl.Expr) -> pl.Expr:
@@ -134,10 +146,9 @@ def build_series(bars: pl.DataFrame) -> list[Series]:
         A frequency has no embedding.
     """
     out = []
-    key = ["exchange", "instrument_id", "freq"]
-    for (exchange, instrument_id, freq), frame in sorted(
-        bars.sort([*key, "ts"]).partition_by(key, as_dict=True).items()
-    ):
+    groups = bars.partition_by("exchange", "instrument_id", "freq", as_dict=True)
+    for (exchange, instrument_id, freq), unsorted in sorted(groups.items()):
+        frame = unsorted.sort("ts")
         if freq not in FREQS:
             raise ValueError(
                 f"{instrument_id}: frequency {freq!r} has no embedding (known: {', '.join(FREQS)})"

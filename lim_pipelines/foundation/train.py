@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import platform
 import sys
 import time
@@ -195,6 +194,8 @@ def _train(
 
     config = job.config
     start = time.perf_counter()
+    if config.shape.threads is not None:
+        torch.set_num_threads(config.shape.threads)
     model, steps, rate = _begin(job, parent)
     with checkpoint.atomic_folder(folder) as fresh:
         with (fresh / "metrics.jsonl").open("w", buffering=1) as log:
@@ -204,7 +205,7 @@ def _train(
                 steps=steps,
                 learning_rate=rate,
                 seed=config.seed * 1_000_003 + cutoff.toordinal(),
-                held_out_before=parent.windows["held_out_from_us"] if parent else {},
+                held_out_before=parent.windows["held_out_from"] if parent else {},
                 label=f"{job.family} {cutoff}",
                 log=log,
             )
@@ -260,8 +261,6 @@ def main() -> None:
         "--job", type=Path, help="JSON file with a job; without it the job comes through Dagster Pipes"
     )
     path: Path | None = parser.parse_args().job
-    # Waiting threads must sleep, not spin: on a busy machine a step would take six times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if path is not None:
         results = train_cutoffs(
             Job.model_validate_json(path.read_text()), lambda line: print(line, file=sys.stderr)

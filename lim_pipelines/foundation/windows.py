@@ -221,9 +221,10 @@ class WindowSampler:
 
 
 def split_times(series: Sequence[Series], share: float) -> dict[str, int]:
-    """When the last `share` of the bars of each frequency begins, in microseconds, UTC."""
+    """When the last `share` of the time that each frequency covers begins, in microseconds, UTC."""
     out = {}
     for freq in sorted({s.freq for s in series}):
-        ts = np.sort(np.concatenate([s.ts for s in series if s.freq == freq]))
-        out[freq] = int(ts[int(len(ts) * (1 - share))])
+        first = min(int(s.ts[0]) for s in series if s.freq == freq)
+        last = max(int(s.ts[-1]) for s in series if s.freq == freq)
+        out[freq] = last - round((last - first) * share)
     return out
