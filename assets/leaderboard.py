@@ -9,41 +9,53 @@ from typing import Any
 
 import dagster as dg
 
-from assets.catalogue import CODE_VERSION, OWNERS, column_schema, table_metadata
+from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from lim_pipelines import walkforward
 from lim_pipelines.lake import fingerprint
-from lim_pipelines.schemas import SCORES
+from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
 
+COLUMNS = dg.TableSchema(
+    [
+        dg.TableColumn("section", "string", "real data or SIMULATED data"),
+        dg.TableColumn("strategy", "string", "strategy name"),
+        dg.TableColumn("arm", "string", "its method"),
+        dg.TableColumn("days", "int", "sessions of the out-of-sample record"),
+        dg.TableColumn("net_sharpe", "float", "annualised Sharpe ratio after costs, seeds pooled"),
+        dg.TableColumn("gross_sharpe", "float", "before costs"),
+        dg.TableColumn("low", "float", "lower end of the 95 % bootstrap interval of net_sharpe"),
+        dg.TableColumn("high", "float", "upper end"),
+        dg.TableColumn("best_control", "string", "control with the highest net Sharpe ratio"),
+        dg.TableColumn("best_control_sharpe", "float", "that ratio"),
+        dg.TableColumn("trials", "int", "trials in the ledger, of the same world"),
+        dg.TableColumn("deflated", "float", "probability of being better than the best trial without skill"),
+        dg.TableColumn("verdict", "string", "all of it in words"),
+    ]
+)
 
-def build_leaderboard(backtests: Sequence[str]) -> dg.AssetsDefinition:
-    """Make the leaderboard below some backtest assets.
 
-    Parameters
-    ----------
-    backtests
-        Names of the `<strategy>_backtest` assets.
-    """
+def build_leaderboard(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
+    """Make the leaderboard below all strategies' backtests."""
 
     @dg.asset(
         name="leaderboard",
-        deps=list(backtests),
+        deps=[f"{spec.name}_backtest" for spec in specs],
         group_name="evaluation",
         owners=OWNERS,
-        kinds={"polars", "html"},
+        kinds={"polars"},
         code_version=CODE_VERSION,
         description="All strategies side by side, net of costs with gross beside, corrected for the number of"
         " trials; real and simulated markets apart.",
-        metadata={"dagster/column_schema": column_schema(SCORES)},
+        metadata={"dagster/column_schema": COLUMNS},
     )
     def leaderboard(home: Home) -> dg.MaterializeResult[Any]:
-        board = walkforward.leaderboard(home.lake(), home.reports)
+        board = walkforward.leaderboard(home.lake(), specs)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(fingerprint(board.table)),
+            data_version=dg.DataVersion(fingerprint(board)),
             metadata={
-                "dagster/row_count": board.table.height,
-                "report": dg.MetadataValue.path(board.report),
-                "leaderboard": table_metadata(board.table, rows=60),
+                "dagster/row_count": board.height,
+                "verdicts": table_metadata(board.select("section", "strategy", "verdict")),
+                "leaderboard": table_metadata(board.drop("verdict"), rows=60),
             },
         )
 

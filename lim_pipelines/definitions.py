@@ -18,30 +18,27 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from assets import automation, checks, foundation, landing, leaderboard, macro, marts, quotes  # noqa: E402
+from assets.strategies import StrategyComponent  # noqa: E402
+from lim_pipelines.strategies.spec import StrategySpec  # noqa: E402
 from resources.home import Home  # noqa: E402
 from resources.trainer import Trainer  # noqa: E402
 from resources.warehouse import Warehouse  # noqa: E402
 
 
-def load_strategies() -> dg.Definitions:
+def load_strategies() -> tuple[dg.Definitions, list[StrategySpec]]:
     """Build the strategies of `lim_pipelines/defs`, one folder each.
 
-    Not `dg.load_from_defs_folder`: that imports every component library that is installed (dagster_dbt: 2.5
-    s).
+    Not `dg.load_from_defs_folder`: that imports every installed component library (dagster_dbt: 2.5 s).
     """
     tree = dg.ComponentTree.for_project(Path(__file__).parent)
-    return tree.build_defs_at_path(tree.defs_module_path)
+    components = tree.get_all_components(StrategyComponent)
+    specs = sorted((component.spec for component in components), key=lambda spec: spec.name)
+    return tree.build_defs_at_path(tree.defs_module_path), specs
 
 
 def build_definitions() -> dg.Definitions:
     """Put everything together."""
-    strategies = load_strategies()
-    names = [
-        key.to_user_string()
-        for asset in strategies.assets or ()
-        if isinstance(asset, dg.AssetsDefinition)
-        for key in asset.keys
-    ]
+    strategies, specs = load_strategies()
     home = Home()
     python_assets = [
         *quotes.ASSETS,
@@ -49,7 +46,7 @@ def build_definitions() -> dg.Definitions:
         *foundation.ASSETS,
         landing.landing_files,
         marts.marts,
-        leaderboard.build_leaderboard(sorted(name for name in names if name.endswith("_backtest"))),
+        leaderboard.build_leaderboard(specs),
     ]
     return dg.Definitions.merge(
         strategies,

@@ -259,6 +259,7 @@ TARGETS = Table(
     {
         "strategy": _STRATEGY,
         "cutoff": _CUTOFF,
+        "spec_digest": Column(pl.String, "", "content hash of the strategy's specification"),
         "arm": _ARM,
         "seed": _SEED,
         "date": Column(pl.Date, "", "session whose close is the last input of the decision"),

@@ -7,21 +7,55 @@ belong here: any arithmetic of theirs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 
+from lim_pipelines.backtest import engine, metrics, plots, report
+from lim_pipelines.evaluate import leaderboard as board
+from lim_pipelines.evaluate import ledger
+from lim_pipelines.finetune import store
 from lim_pipelines.foundation import checkpoint
-from lim_pipelines.lake import Lake, midnight
+from lim_pipelines.lake import LATEST, Commit, Lake, midnight, scope_of
 from lim_pipelines.portfolio.targets import make_targets
-from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO
+from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALIDATED_BARS, VALIDATED_MACRO
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.spec import StrategySpec
 
 
 class MissingModelError(RuntimeError):
     """A strategy has no models of a cutoff."""
+
+
+class MissingTargetsError(RuntimeError):
+    """A strategy has no targets, or targets of another specification."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a backtest gave.
+
+    Parameters
+    ----------
+    commit
+        What the write of `BACKTEST_DAILY` did.
+    verdict
+        In plain words.
+    report
+        The HTML report.
+    summary
+        One row an arm: the metrics of the table in the report, means over seeds.
+    equity_png
+        Equity curves, for the asset's metadata.
+    """
+
+    commit: Commit
+    verdict: str
+    report: Path
+    summary: pl.DataFrame
+    equity_png: bytes
 
 
 def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]) -> pl.DataFrame:
@@ -48,13 +82,7 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
     MissingModelError
         The models of a cutoff are not trained.
     """
-    folders = {cutoff: checkpoint.resolve(models, spec.name, cutoff) for cutoff in cutoffs}
-    missing = [cutoff.isoformat() for cutoff, folder in folders.items() if folder is None]
-    if missing:
-        raise MissingModelError(
-            f"strategy {spec.name}: no models of cutoffs {', '.join(missing)} in {models};"
-            f" materialise {spec.name}_model, the same partitions, first"
-        )
+    folders = _folders(models, spec, cutoffs)
     end = next_month(max(cutoffs))
     bars = lake.revisions(VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= midnight(end))).collect()
     macro = lake.revisions(VALIDATED_MACRO, pl.col("known_at") <= midnight(end)).collect()
@@ -62,9 +90,158 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
     pieces = [
         make_targets(spec, cutoff, next_month(cutoff), folder, bars, macro, sessions)
         for cutoff, folder in folders.items()
-        if folder is not None
     ]
     return pl.concat(pieces)
+
+
+def _folders(models: Path, spec: StrategySpec, cutoffs: Sequence[date]) -> dict[date, Path]:
+    found = {cutoff: checkpoint.resolve(models, spec.name, cutoff) for cutoff in cutoffs}
+    missing = [cutoff.isoformat() for cutoff, folder in found.items() if folder is None]
+    if missing:
+        raise MissingModelError(
+            f"strategy {spec.name}: no models of cutoffs {', '.join(missing)} in {models};"
+            f" materialise {spec.name}_model, the same partitions, first"
+        )
+    return {cutoff: folder for cutoff, folder in found.items() if folder is not None}
+
+
+def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Outcome:
+    """Stitch the targets of all cutoffs, cost them, score them, enter the trials, write the report.
+
+    Parameters
+    ----------
+    lake, models
+        Where bars, targets and models lie.
+    reports
+        Folder of HTML reports.
+    spec
+        The strategy.
+
+    Raises
+    ------
+    MissingTargetsError
+        There are no targets, or some were made for another specification.
+    """
+    targets = lake.read(TARGETS, as_of=LATEST, where=pl.col("strategy") == spec.name).collect()
+    _refuse_stale(spec, targets)
+    cutoffs = targets["cutoff"].unique().sort().to_list()
+    through = next_month(cutoffs[-1]) - timedelta(days=1)
+    bars = lake.read(
+        VALIDATED_BARS, as_of=LATEST, where=universe(spec) & (pl.col("date") <= through)
+    ).collect()
+    result = engine.run(targets, bars, through)
+    scope = scope_of({"strategy": [spec.name]})
+    commit = lake.write(BACKTEST_DAILY, result.daily, scope)
+    scores = metrics.scores(spec.name, spec.task, spec.horizon, result.daily, targets, bars)
+    lake.write(SCORES, scores, scope)
+    trials = ledger.trials(spec.name, spec.digest(), result.daily)
+    lake.write(TRIALS, trials, trials.select(TRIALS.partition_key))
+    judged = board.judge(spec, result.daily, _trials(lake, [spec], spec.simulated))
+    page = report.render(
+        spec,
+        report.Verdict(
+            judged.verdict, judged.net_sharpe, judged.low, judged.high, judged.deflated, judged.trials
+        ),
+        result.daily,
+        scores,
+        targets,
+        result.positions,
+        {cutoff: store.read_meta(folder) for cutoff, folder in _folders(models, spec, cutoffs).items()},
+        [
+            (f"lake table {table.name}", f"version {lake.version(table)}")
+            for table in (VALIDATED_BARS, TARGETS)
+        ],
+    )
+    path = reports / f"{spec.name}.html"
+    _write(path, page)
+    return Outcome(
+        commit,
+        judged.verdict,
+        path,
+        summary(scores, spec.arms),
+        plots.png(plots.equity_figure(result.daily, spec.arms)),
+    )
+
+
+SHOWN = ("sharpe", "gross_sharpe", "cagr", "volatility", "max_drawdown", "turnover_per_year", "rank_ic")
+"""Metrics of the short table, by their names in `SCORES`."""
+
+
+def summary(scores: pl.DataFrame, arms: Sequence[str]) -> pl.DataFrame:
+    """Summarise rows of `SCORES` of one strategy.
+
+    Parameters
+    ----------
+    scores
+        Rows of one strategy.
+    arms
+        Its arms, in the order wanted.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row an arm: seeds, the metrics of `SHOWN` as means over seeds, the lowest and highest net Sharpe
+        ratio.
+    """
+    value = pl.col("value")
+    means = [value.filter(pl.col("metric") == metric).mean().alias(metric) for metric in SHOWN]
+    sharpe = value.filter(pl.col("metric") == "sharpe")
+    table = scores.group_by("arm").agg(
+        pl.col("seed").n_unique().alias("seeds"),
+        *means,
+        sharpe.min().alias("sharpe_min"),
+        sharpe.max().alias("sharpe_max"),
+    )
+    order = pl.DataFrame({"arm": list(arms)}).with_row_index("order")
+    return table.join(order, on="arm").sort("order").drop("order")
+
+
+def leaderboard(lake: Lake, specs: Sequence[StrategySpec]) -> pl.DataFrame:
+    """Judge all strategies that have a backtest, against the trial ledger of their own world.
+
+    Parameters
+    ----------
+    lake
+        Where results lie.
+    specs
+        All strategies.
+
+    Returns
+    -------
+    pl.DataFrame
+        As `evaluate.leaderboard.leaderboard`.
+    """
+    judgements = []
+    for spec in specs:
+        daily = lake.read(BACKTEST_DAILY, as_of=LATEST, where=pl.col("strategy") == spec.name).collect()
+        if daily.height:
+            judgements.append(board.judge(spec, daily, _trials(lake, specs, spec.simulated)))
+    return board.leaderboard(judgements)
+
+
+def _trials(lake: Lake, specs: Sequence[StrategySpec], simulated: bool) -> pl.DataFrame:
+    return board.same_world(lake.read(TRIALS, as_of=LATEST).collect(), list(specs), simulated)
+
+
+def _refuse_stale(spec: StrategySpec, targets: pl.DataFrame) -> None:
+    stale = targets.filter(pl.col("spec_digest") != spec.digest())["cutoff"].unique().sort().to_list()
+    if stale or not targets.height:
+        what = (
+            f"targets of cutoffs {', '.join(map(str, stale))} were made for another specification"
+            if stale
+            else "no targets yet"
+        )
+        raise MissingTargetsError(
+            f"strategy {spec.name}: {what}; materialise {spec.name}_model and {spec.name}_targets first"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a file into place whole: a reader sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.tmp")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
 
 
 def universe(spec: StrategySpec) -> pl.Expr:

@@ -94,9 +94,10 @@ def make_targets(
             weighted = books.rebalance(known)
             if decision.decided_at >= start:
                 frames.append(_rows(known, weighted))
-    columns = TARGETS.empty().drop("strategy", "cutoff")
+    columns = TARGETS.empty().drop("strategy", "cutoff", "spec_digest")
     rows = pl.concat([columns, *(frame.select(columns.columns) for frame in frames)])
-    return TARGETS.conform(rows.with_columns(strategy=pl.lit(spec.name), cutoff=pl.lit(cutoff)))
+    stamp = {"strategy": spec.name, "cutoff": cutoff, "spec_digest": spec.digest()}
+    return TARGETS.conform(rows.with_columns(**{name: pl.lit(value) for name, value in stamp.items()}))
 
 
 def _rows(known: Known, weighted: pl.DataFrame) -> pl.DataFrame:
