@@ -4,8 +4,9 @@ All of it is off until switched on in the UI. What does not belong here: what th
 reasons for not running are written for people.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -44,7 +45,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     requests = [*_arrival_runs(survey.arrivals)]
     requests.append(
         dg.RunRequest(
-            run_key="landing_files@" + ",".join(sorted(survey.keys())),
+            run_key=f"landing_files@{_digest(survey.keys())}",
             asset_selection=[dg.AssetKey("landing_files")],
         )
     )
@@ -52,6 +53,11 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
         context.log.error("refused %s: %s", refused.path, refused.reason)
     cursor = json.dumps({path: entry.__dict__ for path, entry in survey.seen.items()})
     return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+def _digest(keys: Iterable[str]) -> str:
+    """One short key for many; thousands of files may arrive at once."""
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:16]
 
 
 def _arrival_runs(arrivals: tuple[landing.Arrival, ...]) -> Iterator[dg.RunRequest]:

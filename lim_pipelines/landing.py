@@ -113,7 +113,9 @@ def survey(landing: Path, seen: Mapping[str, Seen], now: datetime | None = None)
         Moment of the look, UTC; the present one if absent.
     """
     moment = now or datetime.now(UTC)
-    arrivals, refused, remembered = [], [], dict[str, Seen]()
+    arrivals, refused = [], []
+    # Files that were taken away stay in mind: the same file may come back with another content, or the same.
+    remembered = dict(seen)
     growing = unchanged = 0
     for path in landed(landing):
         before = seen.get(path)
@@ -121,12 +123,9 @@ def survey(landing: Path, seen: Mapping[str, Seen], now: datetime | None = None)
         signature = f"{stat.st_size}:{stat.st_mtime_ns}"
         if before is not None and before.signature == signature:
             unchanged += 1
-            remembered[path] = before
             continue
         if moment - datetime.fromtimestamp(stat.st_mtime, UTC) < SETTLED_AFTER:
             growing += 1
-            if before is not None:
-                remembered[path] = before
             continue
         found = inspect(path, landing)
         digest = found.file.sha256

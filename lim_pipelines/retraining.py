@@ -72,28 +72,19 @@ def plan(
         return Plan(False, first_cutoff, f"no validated bars on {', '.join(config.exchanges)} yet", "")
     cutoff = max(first_cutoff, min(_next_month(last.date()), now.date().replace(day=1)))
     trained = [day for day in checkpoint.cutoffs(models, config.name) if day <= cutoff]
-    watermark, parent = -1, "no checkpoint yet"
-    if trained:
-        folder = checkpoint.resolve(models, config.name, trained[-1])
-        if folder is not None:
-            watermark, parent = (
-                checkpoint.read_meta(folder).data.lake_version,
-                f"the checkpoint of {trained[-1]}",
-            )
+    watermark, counted = -1, "sessions and no checkpoint yet"
+    folder = checkpoint.resolve(models, config.name, trained[-1]) if trained else None
+    if folder is not None:
+        watermark = checkpoint.read_meta(folder).data.lake_version
+        counted = f"new or corrected sessions since the checkpoint of {trained[-1]}"
     sessions = _sessions_since(lake, config, watermark, cutoff, trained[-1] if trained else None)
     key = f"{config.name}@{cutoff}@lake{version}"
     if sessions >= NEW_SESSIONS:
-        return Plan(
-            True, cutoff, f"{sessions} new or corrected sessions since {parent} (needs {NEW_SESSIONS})", key
-        )
+        return Plan(True, cutoff, f"{sessions} {counted} (needs {NEW_SESSIONS})", key)
     if drifted and (not trained or trained[-1] < cutoff or sessions):
-        return Plan(
-            True,
-            cutoff,
-            f"the drift check failed, {sessions} new sessions since {parent}",
-            f"{key}@drift{drifted}",
-        )
-    return Plan(False, cutoff, f"{sessions} of {NEW_SESSIONS} new or corrected sessions since {parent}", key)
+        reason = f"the drift check failed; {sessions} {counted}"
+        return Plan(True, cutoff, reason, f"{key}@drift{drifted}")
+    return Plan(False, cutoff, f"{sessions} of {NEW_SESSIONS} {counted}", key)
 
 
 def _next_month(day: date) -> date:
@@ -108,11 +99,15 @@ def _sessions_since(
     Seen by neither counts for nothing: a session after the cutoff, a correction that arrived after it.
     """
     here = pl.col("exchange").is_in(config.exchanges)
-    new = lake.changed_since(VALIDATED_BARS, watermark).filter(here)
-    rows = lake.revisions(VALIDATED_BARS, here).filter(pl.col("known_at") <= midnight(cutoff))
+    rows = lake.revisions(VALIDATED_BARS, here & (pl.col("known_at") <= midnight(cutoff)))
     if trained is not None:
-        # Committed since, or known only since: the older checkpoint read as of its own cutoff.
-        rows = rows.join(new.lazy().with_columns(committed=True), on=["exchange", "date"], how="left").filter(
-            pl.col("committed") | (pl.col("known_at") > midnight(trained))
-        )
+        later = pl.col("known_at") > midnight(trained)
+        news = [rows.filter(later)]
+        committed = lake.changed_since(VALIDATED_BARS, watermark).filter(here)
+        if committed.height:
+            # Committed since: the checkpoint read the version before, as of its own cutoff.
+            earlier = rows.filter(~later).join(committed.lazy(), on=["exchange", "date"], how="semi")
+            seen = lake.revisions(VALIDATED_BARS, here & ~later, version=watermark)
+            news.append(earlier.join(seen, on=VALIDATED_BARS.schema.names(), how="anti", nulls_equal=True))
+        rows = pl.concat(news)
     return int(rows.select(pl.col("date").n_unique()).collect().item())

@@ -1,0 +1,195 @@
+"""When a family of checkpoints is due: causes are counted in sessions, from the lake's own commits."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lim_pipelines import retraining
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.config import REAL
+from lim_pipelines.lake import Lake, scope_of
+from lim_pipelines.retraining import NEW_SESSIONS, Plan
+from lim_pipelines.schemas import VALIDATED_BARS
+
+FIRST_CUTOFF = date(2010, 1, 1)
+NOW = datetime(2019, 3, 10, tzinfo=UTC)
+DECEMBER = date(2018, 12, 1)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake that holds the sessions of November 2018."""
+    lake = Lake(tmp_path / "lake")
+    write(lake, weekdays(date(2018, 11, 1), 22))
+    return lake
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def weekdays(first: date, n: int) -> list[date]:
+    days = [first + timedelta(i) for i in range(2 * n + 7)]
+    return [day for day in days if day.weekday() < 5][:n]
+
+
+def write(lake: Lake, days: list[date], exchange: str = "XNAS", known: datetime | None = None) -> None:
+    """Add one bar a day; with `known`, a revision of it."""
+    rows = [
+        {
+            "exchange": exchange,
+            "date": day,
+            "instrument_id": f"{exchange}:IXIC",
+            "freq": "1d",
+            "ts": datetime(day.year, day.month, day.day, 21, tzinfo=UTC),
+            "close": 1.0 if known is None else 2.0,
+            "ex_factor": 1.0,
+            "source": "test",
+            "known_at": known or datetime(day.year, day.month, day.day, 21, 15, tzinfo=UTC),
+        }
+        for day in days
+    ]
+    scope = scope_of({"exchange": [exchange], "date": days})
+    there = lake.revisions(VALIDATED_BARS).join(scope.lazy(), on=["exchange", "date"], how="semi").collect()
+    held = there.select("date", "known_at").rows()
+    rows = [row for row in rows if (row["date"], row["known_at"]) not in held]
+    prices = dict.fromkeys(("open", "high", "low", "volume"))
+    frame = pl.DataFrame([{**row, **prices} for row in rows], schema=VALIDATED_BARS.schema)
+    lake.write(VALIDATED_BARS, pl.concat([there, frame]), scope)
+
+
+def train(lake: Lake, models: Path, cutoff: date) -> None:
+    """Leave behind what a training leaves, but for the weights: nobody here reads them."""
+    digest = f"{cutoff.toordinal():064x}"
+    read = checkpoint.DataRead(
+        table=VALIDATED_BARS.name,
+        lake_version=lake.version(VALIDATED_BARS),
+        as_of=cutoff.isoformat(),
+        fingerprint="",
+        rows=1,
+        groups=(),
+    )
+    meta = checkpoint.Meta(
+        config=REAL,
+        cutoff=cutoff,
+        input_digest=digest,
+        parent=None,
+        parent_cutoff=None,
+        code_version="",
+        seed=0,
+        steps=1,
+        data=read,
+        windows={},
+        metrics={},
+        loss_curve=(),
+        wall_seconds=0,
+        hardware="",
+        torch_version="",
+        created_at="",
+    )
+    with checkpoint.atomic_folder(checkpoint.folder_of(models, REAL.name, cutoff, digest)) as folder:
+        (folder / checkpoint.META).write_text(meta.model_dump_json())
+    checkpoint.set_current(models, REAL.name, cutoff, digest)
+
+
+def plan(lake: Lake, models: Path, now: datetime = NOW, drifted: str = "") -> Plan:
+    return retraining.plan(lake, models, REAL, now, FIRST_CUTOFF, drifted)
+
+
+def test_an_empty_lake_is_no_cause(tmp_path: Path, models: Path) -> None:
+    found = plan(Lake(tmp_path / "nothing"), models)
+    assert not found.due
+    assert found.reason == "no validated bars on XNAS, XNYS yet"
+
+
+def test_the_first_checkpoint_is_due_at_the_newest_complete_month(lake: Lake, models: Path) -> None:
+    found = plan(lake, models)
+    assert (found.due, found.cutoff) == (True, DECEMBER)
+    assert found.reason == f"22 sessions and no checkpoint yet (needs {NEW_SESSIONS})"
+
+
+def test_a_month_in_progress_has_no_cutoff_yet(lake: Lake, models: Path) -> None:
+    assert plan(lake, models, now=datetime(2018, 11, 29, tzinfo=UTC)).cutoff == date(2018, 11, 1)
+
+
+def test_new_sessions_are_counted_up_to_a_training(lake: Lake, models: Path) -> None:
+    train(lake, models, DECEMBER)
+    assert plan(lake, models).reason == "0 of 15 new or corrected sessions since the checkpoint of 2018-12-01"
+
+    december = weekdays(date(2018, 12, 3), 15)
+    write(lake, december[:3])
+    found = plan(lake, models)
+    assert not found.due
+    assert found.reason == "3 of 15 new or corrected sessions since the checkpoint of 2018-12-01"
+
+    write(lake, december[3:])
+    found = plan(lake, models)
+    assert (found.due, found.cutoff) == (True, date(2019, 1, 1))
+    assert found.reason == "15 new or corrected sessions since the checkpoint of 2018-12-01 (needs 15)", (
+        "readable"
+    )
+
+    train(lake, models, date(2019, 1, 1))
+    assert not plan(lake, models).due
+
+
+def test_the_same_cause_has_the_same_key(lake: Lake, models: Path) -> None:
+    first = plan(lake, models)
+    write(lake, weekdays(date(2018, 11, 1), 22))
+    assert plan(lake, models, now=NOW + timedelta(hours=1)).key == first.key
+    write(lake, weekdays(date(2018, 12, 3), 1))
+    assert plan(lake, models).key != first.key
+
+
+def test_corrections_count_from_the_cutoff_that_can_see_them(lake: Lake, models: Path) -> None:
+    write(lake, weekdays(date(2018, 12, 3), 1))
+    train(lake, models, date(2019, 1, 1))
+    write(lake, weekdays(date(2018, 11, 1), 16), known=datetime(2019, 2, 11, tzinfo=UTC))
+
+    early = plan(lake, models, now=datetime(2019, 2, 12, tzinfo=UTC))
+    assert (early.due, early.cutoff) == (False, date(2019, 2, 1))
+    late = plan(lake, models, now=datetime(2019, 3, 1, tzinfo=UTC))
+    assert (late.due, late.cutoff) == (True, date(2019, 3, 1))
+    assert late.reason.startswith("16 new or corrected sessions")
+
+
+def test_what_arrives_during_a_training_counts_for_the_next(lake: Lake, models: Path) -> None:
+    write(lake, weekdays(date(2018, 12, 3), 1))
+    started = lake.version(VALIDATED_BARS)
+    write(lake, weekdays(date(2018, 10, 1), 20))
+    train(lake, models, date(2019, 1, 1))
+    folder = checkpoint.resolve(models, REAL.name, date(2019, 1, 1))
+    assert folder is not None
+    meta = checkpoint.read_meta(folder)
+    data = meta.data.model_copy(update={"lake_version": started})
+    (folder / checkpoint.META).write_text(meta.model_copy(update={"data": data}).model_dump_json())
+
+    found = plan(lake, models)
+    assert (found.due, found.cutoff) == (True, date(2019, 1, 1))
+    assert found.reason.startswith("20 new or corrected sessions")
+
+
+def test_other_exchanges_are_no_cause(lake: Lake, models: Path) -> None:
+    train(lake, models, DECEMBER)
+    write(lake, weekdays(date(2018, 12, 3), 20), exchange="XSIM")
+    assert not plan(lake, models).due
+
+
+def test_a_failed_drift_check_is_a_cause_once(lake: Lake, models: Path) -> None:
+    train(lake, models, DECEMBER)
+    write(lake, weekdays(date(2018, 12, 3), 2))
+    calm, drifted = plan(lake, models), plan(lake, models, drifted="71")
+    assert (calm.due, drifted.due) == (False, True)
+    assert drifted.reason == (
+        "the drift check failed; 2 new or corrected sessions since the checkpoint of 2018-12-01"
+    )
+    assert drifted.key.endswith("@drift71")
+    assert drifted.key == plan(lake, models, drifted="71").key
+
+    train(lake, models, date(2019, 1, 1))
+    assert not plan(lake, models, drifted="71").due, "nothing new to learn from"
