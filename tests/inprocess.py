@@ -39,16 +39,25 @@ class Lineage:
         return self.path / "landing"
 
     def run(
-        self, *names: str, start: str = "", end: str = "", partition: str | None = None, checks: bool = True
+        self,
+        *names: str,
+        start: str = "",
+        end: str = "",
+        partition: str | None = None,
+        checks: bool | set[str] = True,
     ) -> Any:
-        """Run some assets and their checks; a rectangle `date|MIC`..`date|MIC`, or one partition."""
+        """Run some assets and their checks, all or some, over `date|MIC`..`date|MIC`, or one partition."""
         import dagster as dg
 
         from lim_pipelines.definitions import defs
 
         keys = {dg.AssetKey(name) for name in names}
         graph = defs.resolve_asset_graph()
-        check_keys = graph.get_check_keys_for_assets(keys) if checks else set()
+        check_keys = {
+            key
+            for key in graph.get_check_keys_for_assets(keys)
+            if checks is True or (checks and key.name in checks)
+        }
         job = defs.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection=keys, asset_check_selection=check_keys
         )
@@ -60,7 +69,7 @@ class Lineage:
             instance=self.instance, tags=tags if start else None, partition_key=partition
         )
 
-    def quotes(self, start: str, end: str = "", checks: bool = False) -> Any:
+    def quotes(self, start: str, end: str = "", checks: bool | set[str] = False) -> Any:
         """Run the three steps of quotes over a rectangle; the checks load Great Expectations."""
         return self.run("raw_quotes", "aligned_bars", "validated_bars", start=start, end=end, checks=checks)
 
