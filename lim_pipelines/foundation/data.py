@@ -22,7 +22,7 @@ _RESAMPLED = {"1w": "1d"}
 """Frequencies that are not in the lake, and what they are made from."""
 
 
-class NoRowsError(ValueError):
+class NoBarsError(ValueError):
     """The lake has nothing for a family as of a cutoff."""
 
 
@@ -31,64 +31,81 @@ class LookAheadError(AssertionError):
 
 
 @dataclass(frozen=True)
-class Rows:
+class Bars:
     """Bars of one family as of one cutoff.
 
     Parameters
     ----------
-    bars
+    config, cutoff
+        Family and cutoff.
+    frame
         Rows of VALIDATED_BARS, one row a key.
-    read
-        What was read, for the checkpoint's meta.
-    series
-        The bars, and what is resampled from them, as series.
+    lake_version
+        Version of the table; the rows are of this version or a newer one.
+    fingerprint
+        Content hash of the rows.
     """
 
-    bars: pl.DataFrame
-    read: DataRead
-    series: list[Series]
+    config: FoundationConfig
+    cutoff: date
+    frame: pl.DataFrame
+    lake_version: int
+    fingerprint: str
 
 
-def read_rows(lake: Lake, config: FoundationConfig, cutoff: date) -> Rows:
+def read_bars(lake: Lake, config: FoundationConfig, cutoff: date) -> Bars:
     """Read a family's bars as of a cutoff's midnight, UTC.
 
     Raises
     ------
-    NoRowsError
+    NoBarsError
         There are none.
-    LookAheadError
-        A row or a resampled bar was not known at that moment.
     """
-    moment = midnight(cutoff)
     # Asked before the rows are read: a commit in between is then new to the next training, not lost to it.
     version = lake.version(VALIDATED_BARS)
-    bars = lake.read(VALIDATED_BARS, as_of=moment, where=_wanted(config)).collect()
-    if bars.is_empty():
-        raise NoRowsError(
+    frame = lake.read(VALIDATED_BARS, as_of=midnight(cutoff), where=_wanted(config)).collect()
+    if frame.is_empty():
+        raise NoBarsError(
             f"{config.name} {cutoff}: {lake.root}/{VALIDATED_BARS.name} had no bars by then of exchanges"
             f" {config.exchanges}, classes {config.asset_classes}, frequencies {config.freqs}; materialise"
             f" `archive` and `validated_bars` up to {cutoff}, or start at a later cutoff"
         )
-    parts = [bars.filter(pl.col("freq").is_in(config.freqs))]
-    for freq in config.freqs:
+    return Bars(config, cutoff, frame, version, fingerprint(frame))
+
+
+def series_of(bars: Bars) -> list[Series]:
+    """Make series of bars, and of what is resampled from them.
+
+    Raises
+    ------
+    LookAheadError
+        A bar was not known at the cutoff.
+    """
+    freqs = bars.config.freqs
+    parts = [bars.frame.filter(pl.col("freq").is_in(freqs))]
+    for freq in freqs:
         if freq in _RESAMPLED:
-            parts.append(resample(bars.filter(pl.col("freq") == _RESAMPLED[freq]), freq))
+            parts.append(resample(bars.frame.filter(pl.col("freq") == _RESAMPLED[freq]), freq))
     series = build_series(pl.concat(parts))
-    newest = max((int(s.known_at.max()) for s in series), default=0)
-    if newest > microseconds(moment.isoformat()):
+    newest = max(int(s.known_at.max()) for s in series)
+    if newest > microseconds(midnight(bars.cutoff).isoformat()):
         raise LookAheadError(
-            f"{config.name} {cutoff}: a bar was known only at {iso(newest)}; check `known_at` of"
+            f"{bars.config.name} {bars.cutoff}: a bar was known only at {iso(newest)}; check `known_at` of"
             f" {VALIDATED_BARS.name} and lim_pipelines/align/resample.py"
         )
-    read = DataRead(
+    return series
+
+
+def data_read(bars: Bars, series: list[Series]) -> DataRead:
+    """Describe what was read, for the checkpoint's meta."""
+    return DataRead(
         table=VALIDATED_BARS.name,
-        lake_version=version,
-        as_of=moment.isoformat(),
-        fingerprint=fingerprint(bars),
-        rows=bars.height,
+        lake_version=bars.lake_version,
+        as_of=midnight(bars.cutoff).isoformat(),
+        fingerprint=bars.fingerprint,
+        rows=bars.frame.height,
         groups=_groups(series),
     )
-    return Rows(bars, read, series)
 
 
 def _wanted(config: FoundationConfig) -> pl.Expr:

@@ -63,7 +63,7 @@ class Forecast(NamedTuple):
     Parameters
     ----------
     point
-        (B, L_Y, p) forecast on the windows' own scales; 0 for variables that no window of the batch shows.
+        (B, L_Y, p) forecast on the windows' own scales; 0 for variables that a window does not show.
     scale
         The windows' scales, (B, 1, p) each; NaN for variables that a window does not show.
     embedding
@@ -152,7 +152,7 @@ class FoundationModel(nn.Module):
         _, context, horizon = tokens.split([1, context.shape[1], horizon.shape[1]], dim=1)
         weight = is_horizon[..., None].to(tokens.dtype)
         return Forecast(
-            point=self._to_grid(self.project_out(horizon), len(offset), kept),
+            point=self._to_grid(self.project_out(horizon), len(offset), kept) * scale.spread.isfinite(),
             scale=scale,
             embedding=(horizon * weight).sum(1) / weight.sum(1).clamp(min=1),
             reconstruction=self._to_grid(self.reconstruct(context), length // patch, kept),

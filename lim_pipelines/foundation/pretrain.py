@@ -136,9 +136,11 @@ class _Progress(lightning.Callback):  # type: ignore[misc]
         self.losses: list[float] = []
 
     def on_train_start(self, trainer: Any, module: Pretraining) -> None:
-        # A log file gets a line every few seconds, a terminal a moving bar.
+        # A log file gets a line every few seconds, if it takes that long; a terminal a moving bar.
         wait = 0.2 if sys.stderr.isatty() else 5.0
-        self._bar = tqdm(total=module.steps, desc=self._label, file=sys.stderr, leave=False, mininterval=wait)
+        self._bar = tqdm(
+            total=module.steps, desc=self._label, file=sys.stderr, leave=False, mininterval=wait, delay=wait
+        )
         self._start = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:

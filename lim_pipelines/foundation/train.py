@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
-from lim_pipelines.foundation.data import Rows, read_rows
+from lim_pipelines.foundation.data import Bars, data_read, read_bars, series_of
 from lim_pipelines.foundation.plot import loss_svg
 from lim_pipelines.lake import Lake
 
@@ -112,22 +112,22 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
 
     Raises
     ------
-    NoRowsError, LookAheadError
-        See `read_rows`.
+    NoBarsError, LookAheadError
+        See `data.py`.
     NoWindowsError, FloatingPointError
-        See `fit`.
+        See `pretrain.fit`.
     """
     lake = Lake(job.lake)
     results = []
     for cutoff in sorted(job.cutoffs):
         start = time.perf_counter()
         parent = find_parent(job.models, job.config, cutoff)
-        rows = read_rows(lake, job.config, cutoff)
-        digest = input_digest(job.config, parent, rows.read.fingerprint)
+        bars = read_bars(lake, job.config, cutoff)
+        digest = input_digest(job.config, parent, bars.fingerprint)
         folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)
         reused = (folder / checkpoint.META).exists()
         if not reused:
-            _train(job, cutoff, parent, rows, digest, folder)
+            _train(job, parent, bars, digest, folder)
         checkpoint.set_current(job.models, job.family, cutoff, digest)
         meta = checkpoint.read_meta(folder)
         seconds = round(time.perf_counter() - start, 2)
@@ -146,7 +146,7 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
         skill = meta.metrics.get("skill", float("nan"))
         say(
             f"{job.family} {cutoff}: {'found' if reused else 'trained'} {folder.name} in {seconds} s,"
-            f" {rows.read.rows:,} rows, validation skill {skill:.2%}"
+            f" {bars.frame.height:,} bars, validation skill {skill:.2%}"
         )
     return results
 
@@ -185,15 +185,14 @@ def input_digest(config: FoundationConfig, parent: checkpoint.Meta | None, rows:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _train(
-    job: Job, cutoff: date, parent: checkpoint.Meta | None, rows: Rows, digest: str, folder: Path
-) -> None:
+def _train(job: Job, parent: checkpoint.Meta | None, bars: Bars, digest: str, folder: Path) -> None:
     import torch
 
     from lim_pipelines.foundation.pretrain import fit
 
-    config = job.config
+    config, cutoff = job.config, bars.cutoff
     start = time.perf_counter()
+    series = series_of(bars)
     if config.shape.threads is not None:
         torch.set_num_threads(config.shape.threads)
     model, steps, rate = _begin(job, parent)
@@ -201,7 +200,7 @@ def _train(
         with (fresh / "metrics.jsonl").open("w", buffering=1) as log:
             found = fit(
                 model,
-                rows.series,
+                series,
                 steps=steps,
                 learning_rate=rate,
                 seed=config.seed * 1_000_003 + cutoff.toordinal(),
@@ -218,7 +217,7 @@ def _train(
             code_version=CODE_VERSION,
             seed=config.seed,
             steps=steps,
-            data=rows.read,
+            data=data_read(bars, series),
             windows=found.windows,
             metrics=found.metrics,
             loss_curve=found.curve,

@@ -71,9 +71,8 @@ class WindowStore:
         self._freq = np.array([FREQS.index(s.freq) for s in series], dtype=np.int64)
         self._asset_class = np.array([ASSET_CLASSES.index(s.asset_class) for s in series], dtype=np.int64)
         lengths = np.array([len(s) for s in series], dtype=np.int64)
-        self._start = context + np.concatenate([[0], np.cumsum(lengths + context + horizon)[:-1]]).astype(
-            np.int64
-        )
+        padded = lengths + context + horizon
+        self._start = context + np.cumsum(padded) - padded
         self._values = self._lay(series, [s.values for s in series], np.nan, context, horizon)
         self._calendar = self._lay(series, [s.calendar for s in series], 0.0, context, horizon)
 
@@ -173,7 +172,7 @@ class WindowSampler:
             -1, 3
         )
         self._size = np.array([len(groups[name]) for name in self.groups], dtype=np.int64)
-        self._first = np.concatenate([[0], np.cumsum(self._size)[:-1]]).astype(np.int64)
+        self._first = np.cumsum(self._size) - self._size
 
     def __len__(self) -> int:
         """Distinct windows."""

@@ -1,0 +1,113 @@
+"""Training: learns what can be learned, claims nothing where there is nothing, again to the bit."""
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from foundation_bars import TINY, noise, one_series
+
+from lim_pipelines.foundation.model import FoundationModel
+from lim_pipelines.foundation.pretrain import Fit, NoWindowsError, fit
+from lim_pipelines.foundation.series import Series, iso
+from lim_pipelines.foundation.windows import Span, WindowSampler, split_times
+
+CONFIG = TINY.model_copy(update={"batch_size": 32})
+COUNT = 1500
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def train(series: list[Series], steps: int, seed: int = 0, **how: Any) -> tuple[FoundationModel, Fit]:
+    torch.manual_seed(seed)
+    model = FoundationModel(CONFIG)
+    settings = {"learning_rate": 3e-3, "held_out_before": {}, "label": "test", "log": io.StringIO(), **how}
+    return model, fit(model, series, steps=steps, seed=seed, **settings)
+
+
+def closes(rows: list[npt.NDArray[np.float64]]) -> list[Series]:
+    return [one_series(row, "XNYS:IBM", close_only=True) for row in rows]
+
+
+def test_a_sine_is_learned() -> None:
+    days = np.arange(COUNT)
+    series = closes([0.01 * np.sin(2 * np.pi * (days + 3 * k) / 10) for k in range(3)])
+    _, found = train(series, 120)
+    assert found.metrics["skill_close"] > 0.8
+
+
+def test_an_autoregression_is_learned_about_as_far_as_it_goes() -> None:
+    series = []
+    for seed in range(3):
+        row = noise(COUNT, seed)
+        for t in range(1, COUNT):
+            row[t] += 0.9 * row[t - 1]
+        series.append(row)
+    _, found = train(closes(series), 150)
+    # Of the variance of 8 steps ahead the past explains (.9^2 + ... + .9^16) / 8 = .43 at best.
+    assert 0.2 < found.metrics["skill_close"] < 0.55
+
+
+def test_no_skill_is_claimed_on_white_noise() -> None:
+    _, found = train(closes([noise(COUNT, seed) for seed in range(4)]), 120)
+    assert abs(found.metrics["skill_close"]) < 0.03
+
+
+def test_same_seed_same_weights_and_another_seed_others() -> None:
+    series = [one_series(noise(300))]
+    weights = [train(series, 6, seed)[0].state_dict() for seed in (0, 0, 1)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not torch.equal(weights[0]["project_in.weight"], weights[2]["project_in.weight"])
+
+
+def test_training_targets_end_before_the_first_held_out_bar() -> None:
+    series = [one_series(noise(400)), one_series(noise(300, 1), "XNYS:SPX")]
+    moment = split_times(series, 0.04)["1d"]
+    _, found = train(series, 2)
+    assert found.windows["held_out_from"] == {"1d": iso(moment)}
+    assert found.windows["purge_bars"] == CONFIG.horizon
+    sampler = WindowSampler(
+        series, horizon=CONFIG.horizon, patch=CONFIG.patch, spans={"1d": Span(-(2**62), moment)}
+    )
+    last = max(series[i].ts[end + CONFIG.horizon] for i, end in sampler.draw(5000, 0))
+    assert last < moment
+    assert found.windows["train"] == len(sampler)
+    assert found.windows["validation"] > 0
+
+
+def test_what_the_parent_was_trained_on_is_not_validated_on() -> None:
+    series = [one_series(noise(400))]
+    later = iso(int(series[0].ts[-2]))
+    _, found = train(series, 2, held_out_before={"1d": later})
+    assert found.windows["held_out_from"] == {"1d": later}
+    assert found.windows["validation"] == 0
+    assert "skill" not in found.metrics  # nothing to judge by, so no judgement
+
+
+def test_every_step_is_logged_as_it_happens() -> None:
+    log = io.StringIO()
+    _, found = train([one_series(noise(300))], 7, log=log)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 8))
+    assert found.curve[-1][0] == 7
+    assert found.curve[-1][1] == pytest.approx(lines[-1]["loss"], abs=1e-5)
+
+
+def test_a_diverged_model_is_never_kept() -> None:
+    with pytest.raises(FloatingPointError, match="lower learning_rate of tiny"):
+        train([one_series(noise(300))], 4, learning_rate=1e30)
+
+
+def test_too_short_a_history_says_how_much_is_needed() -> None:
+    with pytest.raises(NoWindowsError, match=r"needs 17 bars .* the longest has 15"):
+        train([one_series(noise(15))], 2)
