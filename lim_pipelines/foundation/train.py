@@ -266,8 +266,10 @@ def main() -> None:
         )
         print(json.dumps(_plain(results), indent=2))
         return
-    from dagster_pipes import open_dagster_pipes
+    from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
 
+    if not PipesEnvVarParamsLoader().is_dagster_pipes_process():
+        parser.error("no job: give --job, or start it from Dagster")
     with open_dagster_pipes() as pipes:
         # Pipes cannot name a partition in a report, and one run trains many: the asset gets the list.
         results = train_cutoffs(Job.model_validate(pipes.extras), pipes.log.info)

@@ -182,3 +182,10 @@ def test_from_the_command_line(root: Path) -> None:
     )
     assert json.loads(again.stdout)[0]["reused"]
     assert not re.search(r"\|\s+(torch|lightning|pandas)$", again.stderr, re.MULTILINE)
+
+
+def test_without_a_job_it_says_how_to_give_one() -> None:
+    command = [sys.executable, "-m", "lim_pipelines.foundation.train"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "give --job, or start it from Dagster" in done.stderr
