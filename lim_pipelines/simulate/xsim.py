@@ -26,7 +26,7 @@ SEED = 7
 
 MOMENTUM_COUNT, LEAD_LAG_COUNT, PAIR_COUNT = 24, 8, 6
 MOMENTUM_HALF_LIFE = 40.0
-MOMENTUM_STD = 0.0010
+MOMENTUM_STD = 0.0025
 LEAD_LAG_WEIGHTS = (0.25, 0.15, 0.10)
 """Share of the leader's own shock that reaches the lagger one, two, three sessions later. It lasts beyond
 tomorrow because the fill is at tomorrow's close: an effect of one session could be seen but never traded."""
