@@ -82,6 +82,10 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
     MissingModelError
         The models of a cutoff are not trained.
     """
+    import torch
+
+    # One decision is a small batch: handing it from thread to thread takes longer than the arithmetic.
+    torch.set_num_threads(1)
     folders = _folders(models, spec, cutoffs)
     end = next_month(max(cutoffs))
     bars = lake.revisions(VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= midnight(end))).collect()

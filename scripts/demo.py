@@ -8,6 +8,7 @@ idempotent. What does not belong here: anything a user of the UI would miss.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
@@ -16,11 +17,13 @@ from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
+import polars as pl
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from tqdm import tqdm
 
 from assets.partitions import FIRST_SESSION
-from lim_pipelines.definitions import defs
+from lim_pipelines import walkforward
+from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import SCORES
 from resources.home import Home
@@ -117,7 +120,8 @@ def run_stage(instance: DagsterInstance, stage: Stage) -> None:
             "dagster/asset_partition_range_start": stage.start,
             "dagster/asset_partition_range_end": stage.end,
         }
-    result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=True)
+    quiet = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+    result = job.execute_in_process(instance=instance, tags=tags, run_config=quiet)
     if not result.success:
         raise SystemExit(f"{stage.title}: run {result.run_id} failed; `make ui` shows why")
 
@@ -149,13 +153,46 @@ def main() -> None:
 
 
 def print_results(home: Home) -> None:
-    """Print the short table: one line an arm, net of costs with gross beside."""
-    scores = home.lake().read(SCORES, as_of=LATEST).collect()
-    if not scores.height:
-        raise SystemExit(f"no results in {home.path}; remove the folder and run `make demo` again")
+    """Print the short table: one line an arm, net of costs with gross beside, and the verdicts."""
+    lake = home.lake()
+    scores = lake.read(SCORES, as_of=LATEST).collect()
+    board = walkforward.leaderboard(lake, load_strategies()[1])
+    if not board.height:
+        raise SystemExit(f"no results in {home.path}; `make clean`, then `make demo`")
+    heads = (
+        "arm",
+        "seeds",
+        "net Sharpe",
+        "(lowest, highest)",
+        "gross",
+        "CAGR",
+        "max drawdown",
+        "turnover",
+        "rank IC",
+    )
+    widths = (12, 5, 10, 18, 6, 7, 12, 8, 8)
+    for row in board.iter_rows(named=True):
+        print(f"{row['strategy']} · {row['section']} · {row['days']} sessions out of sample")
+        print("  " + "  ".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
+        own = scores.filter(pl.col("strategy") == row["strategy"])
+        arms = [row["arm"], *sorted(set(own["arm"]) - {row["arm"]})]
+        for arm in walkforward.summary(own, arms).iter_rows(named=True):
+            number = {name: math.nan if value is None else value for name, value in arm.items()}
+            cells = (
+                f"{arm['arm']}", f"{arm['seeds']}", f"{number['sharpe']:.2f}",
+                f"({number['sharpe_min']:.2f}, {number['sharpe_max']:.2f})", f"{number['gross_sharpe']:.2f}",
+                f"{number['cagr']:.1%}", f"{number['max_drawdown']:.1%}", f"{number['turnover_per_year']:.1f}",
+                f"{number['rank_ic']:.3f}",
+            )  # fmt: skip
+            print("  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
+        print(f"  {row['verdict']}\n")
     for report in sorted(home.reports.glob("*.html")):
         print(f"report: {os.path.relpath(report)}")
+    print("the lineage in the Dagster UI: make ui")
 
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    # duckdb's binding prints pages of leak warnings when the interpreter is taken apart; nothing is left to do.
+    os._exit(0)
