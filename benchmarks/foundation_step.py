@@ -3,8 +3,8 @@
     python -m benchmarks.foundation_step [--size tiny] [--batch 32]
 
 Prints, for one thread: the measured matrix product, windows gathered a second, a step at the shortest, the
-middle and the longest context, and the share of the product's speed that the step's own products reach. Medians
-of several repetitions; on a busy machine the best of them is the better guess, so both are printed.
+middle and the longest context, and the share of the product's speed that the step's own products reach.
+Medians of several repetitions; on a busy machine the best of them is the better guess, so both are printed.
 """
 
 from __future__ import annotations
@@ -73,20 +73,18 @@ def main() -> None:
     torch.set_num_threads(1)
     series = [random_series(5000, f"s{i}") for i in range(20)]
     store = WindowStore(series, config.context, config.horizon)
-    spans = {FREQS[2]: Span(0, 10**9)}
-    sampler = WindowSampler(series, horizon=config.horizon, patch=config.patch, spans=spans)
+    sampler = WindowSampler(series, horizon=config.horizon, patch=config.patch, span=Span(0, 10**9))
     model = FoundationModel(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     masks = torch.Generator().manual_seed(0)
     speed = multiplication(config.shape.d_model)
     count = sum(p.numel() for p in model.parameters())
     print(
-        f"{config.size}: {count:,} parameters, batch {config.batch_size}, matrix product {speed / 1e9:.0f} GFLOP/s"
+        f"{config.size}: {count:,} parameters, batch {config.batch_size};"
+        f" matrix product {speed / 1e9:.0f} GFLOP/s"
     )
     best, middle = seconds(lambda: store.batch(sampler.draw(config.batch_size, 0)), 20)
-    print(
-        f"windows gathered: {config.batch_size / middle:,.0f} a second ({config.batch_size / best:,.0f} best)"
-    )
+    print(f"windows: {config.batch_size / middle:,.0f} a second ({config.batch_size / best:,.0f} best)")
     batch = store.batch(sampler.draw(config.batch_size, 0))
     future = torch.from_numpy(batch.future)
     last = config.context // config.patch

@@ -107,8 +107,8 @@ class Meta(BaseModel):
     data
         Rows read.
     windows
-        Number of training and validation windows, purge in bars, and by frequency the first moment whose
-        targets were held out.
+        Number of training and validation windows, purge in bars, and the first moment whose targets were
+        held out.
     metrics
         Name to value; `skill` is 1 - loss / loss of the trivial forecast on the purged, later validation
         windows.

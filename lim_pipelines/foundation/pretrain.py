@@ -14,7 +14,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -29,10 +29,10 @@ from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
 from lim_pipelines.foundation.series import iso, microseconds
 from lim_pipelines.foundation.skill import skill
-from lim_pipelines.foundation.windows import Series, Span, WindowSampler, WindowStore, split_times
+from lim_pipelines.foundation.windows import Series, Span, WindowSampler, WindowStore, split_time
 
 VALIDATION_SHARE = 0.04
-"""Share of the time that each frequency covers, the latest, whose targets are held out."""
+"""Share of the time that the series cover, the latest, whose targets are held out."""
 
 _WARMUP_SHARE = 0.1
 _LAST_RATE = 0.05
@@ -58,7 +58,7 @@ class Fit:
     curve
         (step, training loss), averaged between points.
     windows
-        Numbers of windows, purge in bars, and by frequency the first moment whose targets were held out.
+        Numbers of windows, purge in bars, and the first moment whose targets were held out.
     """
 
     metrics: dict[str, float]
@@ -167,14 +167,14 @@ def fit(
     steps: int,
     learning_rate: float,
     seed: int,
-    held_out_before: Mapping[str, str],
+    held_out_before: str | None,
     label: str,
     log: IO[str],
 ) -> Fit:
     """Train a model in place.
 
-    The latest bars of each frequency are held out. A training window's horizon ends before the first held-out
-    bar (purged), a validation window's context ends at or behind it, so no target is shared.
+    The latest bars are held out. A training window's horizon ends before the first held-out bar (purged), a
+    validation window's context ends at or behind it, so no target is shared.
 
     Parameters
     ----------
@@ -187,8 +187,8 @@ def fit(
     seed
         Seed of windows and masks. Same seed, same series, same machine and threads: same weights.
     held_out_before
-        By frequency the first moment the parent held out, ISO 8601; empty without a parent. What the
-        parent was trained on is never validated on.
+        First moment the parent held out, ISO 8601; None without a parent. What the parent was trained on is
+        never validated on.
     label
         What the progress bar says.
     log
@@ -203,11 +203,11 @@ def fit(
     """
     config = model.config
     store = WindowStore(series, config.context, config.horizon)
-    split = split_times(series, VALIDATION_SHARE)
-    for freq, moment in held_out_before.items():
-        split[freq] = max(split.get(freq, _BEGINNING), microseconds(moment))
-    training = _sampler(series, config, {freq: Span(_BEGINNING, moment) for freq, moment in split.items()})
-    validation = _sampler(series, config, {freq: Span(moment, _END) for freq, moment in split.items()})
+    split = split_time(series, VALIDATION_SHARE)
+    if held_out_before is not None:
+        split = max(split, microseconds(held_out_before))
+    training = _sampler(series, config, Span(_BEGINNING, split))
+    validation = _sampler(series, config, Span(split, _END))
     if not len(training):
         need = config.patch + config.horizon + 1
         raise NoWindowsError(
@@ -231,13 +231,13 @@ def fit(
             "train": len(training),
             "validation": len(validation),
             "purge_bars": config.horizon,
-            "held_out_from": {freq: iso(moment) for freq, moment in split.items()},
+            "held_out_from": iso(split),
         },
     )
 
 
-def _sampler(series: Sequence[Series], config: FoundationConfig, spans: Mapping[str, Span]) -> WindowSampler:
-    return WindowSampler(series, horizon=config.horizon, patch=config.patch, spans=spans)
+def _sampler(series: Sequence[Series], config: FoundationConfig, span: Span) -> WindowSampler:
+    return WindowSampler(series, horizon=config.horizon, patch=config.patch, span=span)
 
 
 def _train(task: Pretraining, store: WindowStore, sampler: WindowSampler, progress: _Progress) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import platform
 import sys
 import time
@@ -204,7 +205,7 @@ def _train(job: Job, parent: checkpoint.Meta | None, bars: Bars, digest: str, fo
                 steps=steps,
                 learning_rate=rate,
                 seed=config.seed * 1_000_003 + cutoff.toordinal(),
-                held_out_before=parent.windows["held_out_from"] if parent else {},
+                held_out_before=parent.windows["held_out_from"] if parent else None,
                 label=f"{job.family} {cutoff}",
                 log=log,
             )
@@ -266,9 +267,9 @@ def main() -> None:
         )
         print(json.dumps(_plain(results), indent=2))
         return
-    from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
+    from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes
 
-    if not PipesEnvVarParamsLoader().is_dagster_pipes_process():
+    if DAGSTER_PIPES_CONTEXT_ENV_VAR not in os.environ:
         parser.error("no job: give --job, or start it from Dagster")
     with open_dagster_pipes() as pipes:
         # Pipes cannot name a partition in a report, and one run trains many: the asset gets the list.

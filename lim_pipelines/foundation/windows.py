@@ -9,7 +9,7 @@ history is padded with NaN on the left, a horizon longer than the future with Na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ __all__ = [
     "WindowStore",
     "build_series",
     "make_batch",
-    "split_times",
+    "split_time",
 ]
 
 
@@ -152,16 +152,13 @@ class WindowSampler:
         L_Y, in bars; the whole horizon must be there.
     patch
         Bars of the shortest context.
-    spans
-        Frequency to the span its windows' horizons must lie in.
+    span
+        Time that the windows' horizons must lie in.
     """
 
-    def __init__(
-        self, series: Sequence[Series], *, horizon: int, patch: int, spans: Mapping[str, Span]
-    ) -> None:
+    def __init__(self, series: Sequence[Series], *, horizon: int, patch: int, span: Span) -> None:
         groups: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
         for i, one in enumerate(series):
-            span = spans[one.freq]
             # Row 0 has no return, so the shortest context is rows 1 to `patch`.
             low = max(patch, int(np.searchsorted(one.ts, span.start)))
             high = int(np.searchsorted(one.ts, span.end)) - horizon
@@ -219,11 +216,11 @@ class WindowSampler:
         return out
 
 
-def split_times(series: Sequence[Series], share: float) -> dict[str, int]:
-    """When the last `share` of the time that each frequency covers begins, in microseconds, UTC."""
-    out = {}
-    for freq in sorted({s.freq for s in series}):
-        first = min(int(s.ts[0]) for s in series if s.freq == freq)
-        last = max(int(s.ts[-1]) for s in series if s.freq == freq)
-        out[freq] = last - round((last - first) * share)
-    return out
+def split_time(series: Sequence[Series], share: float) -> int:
+    """When the last `share` of the time that the series cover begins, in microseconds, UTC.
+
+    One moment for all frequencies: else the minutes of a day would be trained on and the day be held out.
+    """
+    first = min(int(s.ts[0]) for s in series)
+    last = max(int(s.ts[-1]) for s in series)
+    return last - round((last - first) * share)

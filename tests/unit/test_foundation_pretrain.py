@@ -14,7 +14,7 @@ from foundation_bars import TINY, noise, one_series
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.pretrain import Fit, NoWindowsError, fit
 from lim_pipelines.foundation.series import Series, iso
-from lim_pipelines.foundation.windows import Span, WindowSampler, split_times
+from lim_pipelines.foundation.windows import Span, WindowSampler, split_time
 
 CONFIG = TINY.model_copy(update={"batch_size": 32})
 COUNT = 1500
@@ -31,7 +31,7 @@ def _one_thread() -> Iterator[None]:
 def train(series: list[Series], steps: int, seed: int = 0, **how: Any) -> tuple[FoundationModel, Fit]:
     torch.manual_seed(seed)
     model = FoundationModel(CONFIG)
-    settings = {"learning_rate": 3e-3, "held_out_before": {}, "label": "test", "log": io.StringIO(), **how}
+    settings = {"learning_rate": 3e-3, "held_out_before": None, "label": "test", "log": io.StringIO(), **how}
     return model, fit(model, series, steps=steps, seed=seed, **settings)
 
 
@@ -72,13 +72,11 @@ def test_same_seed_same_weights_and_another_seed_others() -> None:
 
 def test_training_targets_end_before_the_first_held_out_bar() -> None:
     series = [one_series(noise(400)), one_series(noise(300, 1), "XNYS:SPX")]
-    moment = split_times(series, 0.04)["1d"]
+    moment = split_time(series, 0.04)
     _, found = train(series, 2)
-    assert found.windows["held_out_from"] == {"1d": iso(moment)}
+    assert found.windows["held_out_from"] == iso(moment)
     assert found.windows["purge_bars"] == CONFIG.horizon
-    sampler = WindowSampler(
-        series, horizon=CONFIG.horizon, patch=CONFIG.patch, spans={"1d": Span(-(2**62), moment)}
-    )
+    sampler = WindowSampler(series, horizon=CONFIG.horizon, patch=CONFIG.patch, span=Span(-(2**62), moment))
     last = max(series[i].ts[end + CONFIG.horizon] for i, end in sampler.draw(5000, 0))
     assert last < moment
     assert found.windows["train"] == len(sampler)
@@ -88,8 +86,8 @@ def test_training_targets_end_before_the_first_held_out_bar() -> None:
 def test_what_the_parent_was_trained_on_is_not_validated_on() -> None:
     series = [one_series(noise(400))]
     later = iso(int(series[0].ts[-2]))
-    _, found = train(series, 2, held_out_before={"1d": later})
-    assert found.windows["held_out_from"] == {"1d": later}
+    _, found = train(series, 2, held_out_before=later)
+    assert found.windows["held_out_from"] == later
     assert found.windows["validation"] == 0
     assert "skill" not in found.metrics  # nothing to judge by, so no judgement
 

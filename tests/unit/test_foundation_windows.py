@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lim_pipelines.foundation.config import FREQS
-from lim_pipelines.foundation.windows import Span, WindowSampler, make_batch, split_times
+from lim_pipelines.foundation.windows import Span, WindowSampler, make_batch, split_time
 
 EVER = Span(-(2**62), 2**62)
 LONG, SHORT = one_series(noise(100)), one_series(noise(12, 1), "XNAS:AAPL")
@@ -46,7 +46,7 @@ def test_drawn_windows_lie_in_their_span(
     clock = one_series(noise(140)).ts
     series = [one_series(noise(n, i)) for i, n in enumerate(lengths)]
     span = Span(int(clock[max(start, 0)]), int(clock[min(start + width, 139)]))
-    sampler = WindowSampler(series, horizon=horizon, patch=patch, spans={"1d": span})
+    sampler = WindowSampler(series, horizon=horizon, patch=patch, span=span)
     allowed = {
         (i, end)
         for i, one in enumerate(series)
@@ -62,7 +62,7 @@ def test_drawn_windows_lie_in_their_span(
 
 
 def test_the_same_seed_draws_the_same_windows() -> None:
-    sampler = WindowSampler([LONG], horizon=8, patch=8, spans={"1d": EVER})
+    sampler = WindowSampler([LONG], horizon=8, patch=8, span=EVER)
     np.testing.assert_array_equal(sampler.draw(64, 3, 7), sampler.draw(64, 3, 7))
     assert (sampler.draw(64, 3, 7) != sampler.draw(64, 3, 8)).any()
 
@@ -70,24 +70,24 @@ def test_the_same_seed_draws_the_same_windows() -> None:
 def test_exchanges_weigh_alike_however_many_bars_they_have() -> None:
     series = [one_series(noise(300, i), f"XNYS:{n}") for i, n in enumerate(("IBM", "SPX"))]
     series.append(one_series(noise(40), "XNAS:AAPL"))
-    sampler = WindowSampler(series, horizon=8, patch=8, spans={"1d": EVER})
+    sampler = WindowSampler(series, horizon=8, patch=8, span=EVER)
     share = np.bincount(sampler.draw(8000, 1)[:, 0]) / 8000
     np.testing.assert_allclose(share, [0.25, 0.25, 0.5], atol=0.03)
 
 
 def test_validation_windows_are_spread_over_all_of_them() -> None:
-    sampler = WindowSampler([LONG, SHORT], horizon=2, patch=2, spans={"1d": EVER})
+    sampler = WindowSampler([LONG, SHORT], horizon=2, patch=2, span=EVER)
     spread = sampler.spread(5)
     assert {name: len(picks) for name, picks in spread.items()} == {("XNAS", "1d"): 5, ("XNYS", "1d"): 5}
     assert spread["XNYS", "1d"][[0, -1], 1].tolist() == [2, 97]
 
 
 def test_the_held_out_time_is_the_latest() -> None:
-    moment = split_times([LONG, SHORT], 0.1)["1d"]
+    moment = split_time([LONG, SHORT], 0.1)
     assert moment == pytest.approx(LONG.ts[0] + 0.9 * (LONG.ts[-1] - LONG.ts[0]))
 
 
 def test_no_window_is_no_error_until_it_is_drawn() -> None:
-    sampler = WindowSampler([SHORT], horizon=8, patch=8, spans={"1d": EVER})
+    sampler = WindowSampler([SHORT], horizon=8, patch=8, span=EVER)
     assert len(sampler) == 0
     assert sampler.spread(5) == {}
