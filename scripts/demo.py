@@ -152,6 +152,28 @@ def main() -> None:
     print_results(home)
 
 
+COLUMNS = (
+    ("arm", "{arm}"),
+    ("seeds", "{seeds:.0f}"),
+    ("net Sharpe", "{sharpe:.2f}"),
+    ("(lowest, highest)", "({sharpe_min:.2f}, {sharpe_max:.2f})"),
+    ("gross Sharpe", "{gross_sharpe:.2f}"),
+    ("CAGR", "{cagr:.1%}"),
+    ("max drawdown", "{max_drawdown:.1%}"),
+    ("turnover", "{turnover_per_year:.1f}"),
+    ("rank IC", "{rank_ic:.3f}"),
+)
+"""Columns of the printed table, and how a row of `walkforward.summary` fills them."""
+
+
+def print_line(cells: list[str]) -> None:
+    """Print one line of the table."""
+    print(
+        "  "
+        + "  ".join(f"{cell:>{max(11, len(name))}}" for cell, (name, _) in zip(cells, COLUMNS, strict=True))
+    )
+
+
 def print_results(home: Home) -> None:
     """Print the short table: one line an arm, net of costs with gross beside, and the verdicts."""
     lake = home.lake()
@@ -159,32 +181,13 @@ def print_results(home: Home) -> None:
     board = walkforward.leaderboard(lake, load_strategies()[1])
     if not board.height:
         raise SystemExit(f"no results in {home.path}; `make clean`, then `make demo`")
-    heads = (
-        "arm",
-        "seeds",
-        "net Sharpe",
-        "(lowest, highest)",
-        "gross",
-        "CAGR",
-        "max drawdown",
-        "turnover",
-        "rank IC",
-    )
-    widths = (12, 5, 10, 18, 6, 7, 12, 8, 8)
     for row in board.iter_rows(named=True):
         print(f"{row['strategy']} · {row['section']} · {row['days']} sessions out of sample")
-        print("  " + "  ".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
         own = scores.filter(pl.col("strategy") == row["strategy"])
         arms = [row["arm"], *sorted(set(own["arm"]) - {row["arm"]})]
-        for arm in walkforward.summary(own, arms).iter_rows(named=True):
-            number = {name: math.nan if value is None else value for name, value in arm.items()}
-            cells = (
-                f"{arm['arm']}", f"{arm['seeds']}", f"{number['sharpe']:.2f}",
-                f"({number['sharpe_min']:.2f}, {number['sharpe_max']:.2f})", f"{number['gross_sharpe']:.2f}",
-                f"{number['cagr']:.1%}", f"{number['max_drawdown']:.1%}", f"{number['turnover_per_year']:.1f}",
-                f"{number['rank_ic']:.3f}",
-            )  # fmt: skip
-            print("  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
+        print_line([name for name, _ in COLUMNS])
+        for arm in walkforward.summary(own, arms).fill_null(math.nan).iter_rows(named=True):
+            print_line([form.format(**arm) for _, form in COLUMNS])
         print(f"  {row['verdict']}\n")
     for report in sorted(home.reports.glob("*.html")):
         print(f"report: {os.path.relpath(report)}")
@@ -194,5 +197,5 @@ def print_results(home: Home) -> None:
 if __name__ == "__main__":
     main()
     sys.stdout.flush()
-    # duckdb's binding prints pages of leak warnings when the interpreter is taken apart; nothing is left to do.
+    # duckdb's binding prints pages of leak warnings while the interpreter is taken apart; all is written.
     os._exit(0)
