@@ -21,6 +21,13 @@ from resources.home import Home
 QUOTE_ASSETS = [dg.AssetKey(name) for name in ("raw_quotes", "aligned_bars", "validated_bars")]
 MACRO_ASSETS = [dg.AssetKey(name) for name in ("raw_macro", "aligned_macro", "validated_macro")]
 
+# All assets of a job share one partitions definition: a sensor that asks for several kinds has several jobs.
+load_quotes = dg.define_asset_job("load_quotes", dg.AssetSelection.assets(*QUOTE_ASSETS))
+import_archive = dg.define_asset_job("import_archive", dg.AssetSelection.assets("archive"))
+register_landing_files = dg.define_asset_job(
+    "register_landing_files", dg.AssetSelection.assets("landing_files")
+)
+
 
 def exchange_date_run(first: str, last: str, start: date, end: date, **request: Any) -> dg.RunRequest:
     """One run over the rectangle of exchanges `first`..`last` and dates `start`..`end`."""
@@ -33,7 +40,7 @@ def exchange_date_run(first: str, last: str, start: date, end: date, **request: 
 
 @dg.sensor(
     minimum_interval_seconds=30,
-    target=dg.AssetSelection.assets(*QUOTE_ASSETS, "archive", "landing_files"),
+    jobs=[load_quotes, import_archive, register_landing_files],
     description="New or changed files in the landing folder: exactly the partitions they touch.",
 )
 def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
@@ -46,6 +53,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     requests.append(
         dg.RunRequest(
             run_key=f"landing_files@{_digest(survey.keys())}",
+            job_name=register_landing_files.name,
             asset_selection=[dg.AssetKey("landing_files")],
         )
     )
@@ -66,11 +74,18 @@ def _arrival_runs(arrivals: tuple[landing.Arrival, ...]) -> Iterator[dg.RunReque
         recent = [day for day in arrival.dates if day >= FIRST_SESSION]
         if recent:
             yield exchange_date_run(
-                arrival.exchange, arrival.exchange, min(recent), max(recent), run_key=arrival.key, tags=tags
+                arrival.exchange,
+                arrival.exchange,
+                min(recent),
+                max(recent),
+                run_key=arrival.key,
+                tags=tags,
+                job_name=load_quotes.name,
             )
         if len(recent) < len(arrival.dates):
             yield dg.RunRequest(
                 run_key=f"archive:{arrival.key}",
+                job_name=import_archive.name,
                 partition_key=arrival.exchange,
                 asset_selection=[dg.AssetKey("archive")],
                 tags=tags,
@@ -80,15 +95,22 @@ def _arrival_runs(arrivals: tuple[landing.Arrival, ...]) -> Iterator[dg.RunReque
 # After the last regular close in New York, in winter and summer time, plus the feeds' lag.
 @dg.schedule(
     cron_schedule="30 22 * * 1-5",
-    target=dg.AssetSelection.assets(*QUOTE_ASSETS, *MACRO_ASSETS),
-    description="Loads the day's quotes of every exchange, and the macro series, after the last close.",
+    job=load_quotes,
+    description="Loads the day's quotes of every exchange, in one run, after the last close.",
 )
-def daily_quotes(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Ask for today's partition of every exchange, in one run."""
+def daily_quotes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for today's partition of every exchange."""
     today = context.scheduled_execution_time.date()
     mics = sorted(EXCHANGES)
-    yield exchange_date_run(mics[0], mics[-1], today, today, run_key=f"quotes:{today}")
-    yield dg.RunRequest(run_key=f"macro:{today}", asset_selection=MACRO_ASSETS)
+    return exchange_date_run(mics[0], mics[-1], today, today, run_key=f"quotes:{today}")
+
+
+daily_macro = dg.ScheduleDefinition(
+    name="daily_macro",
+    cron_schedule="35 22 * * 1-5",
+    target=dg.AssetSelection.assets(*MACRO_ASSETS),
+    description="Loads the macro series once a day; what has not changed commits nothing.",
+)
 
 
 @dg.sensor(
@@ -145,4 +167,5 @@ def _failed_drift_check(instance: dg.DagsterInstance) -> str:
 
 
 SENSORS = [landing_sensor, retraining_sensor]
-SCHEDULES = [daily_quotes]
+SCHEDULES = [daily_quotes, daily_macro]
+JOBS = [load_quotes, import_archive, register_landing_files]

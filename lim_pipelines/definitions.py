@@ -53,6 +53,7 @@ def build_definitions() -> dg.Definitions:
         dg.Definitions(
             assets=dg.with_source_code_references(python_assets),
             asset_checks=checks.ASSET_CHECKS,
+            jobs=automation.JOBS,
             sensors=automation.SENSORS,
             schedules=automation.SCHEDULES,
             resources={"home": home, "warehouse": Warehouse(home=home), "trainer": Trainer()},

@@ -107,15 +107,9 @@ def test_what_the_sensor_asks_for_can_be_run(lineage: Lineage) -> None:
 
 def test_the_schedule_asks_for_the_day_on_every_exchange_in_one_run() -> None:
     moment = datetime(2018, 12, 3, 22, 30, tzinfo=UTC)
-    requests = list(daily_quotes(dg.build_schedule_context(scheduled_execution_time=moment)))
-    quotes, macro = requests
+    quotes = daily_quotes(dg.build_schedule_context(scheduled_execution_time=moment))
     assert [quotes.tags[tag] for tag in RANGE] == ["2018-12-03|XNAS", "2018-12-03|XSIM"]
     assert quotes.run_key == "quotes:2018-12-03"
-    assert {key.to_user_string() for key in macro.asset_selection} == {
-        "raw_macro",
-        "aligned_macro",
-        "validated_macro",
-    }
 
 
 def due(lineage: Lineage) -> list[Any]:

@@ -54,6 +54,12 @@ def present() -> dict[str, Any]:
     }
 
 
+def test_the_code_location_loads_with_all_jobs_of_sensors_and_schedules() -> None:
+    from lim_pipelines.definitions import defs
+
+    dg.Definitions.validate_loadable(defs)
+
+
 def test_the_graph_is_the_one_in_the_snapshot() -> None:
     expected, found = json.loads(SNAPSHOT.read_text()), present()
     differing = [name for name in sorted({*expected, *found}) if expected.get(name) != found.get(name)]
