@@ -121,6 +121,6 @@ def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def image(png: bytes, title: str) -> dg.MetadataValue:
-    """Put a plot inside an asset's metadata."""
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+def image(content: bytes, title: str, kind: str = "png") -> dg.MetadataValue:
+    """Put a plot (`kind` png or svg+xml) inside an asset's metadata."""
+    return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})")

@@ -4,11 +4,12 @@ What does not belong here: the model and its training (`lim_pipelines/foundation
 of their own.
 """
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from assets.catalogue import OWNERS
+from assets.catalogue import OWNERS, image
 from assets.partitions import BARS, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines.foundation.config import CODE_VERSION, FOUNDATIONS, FoundationConfig
@@ -55,7 +56,9 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
                 "config": config.model_dump(mode="json"),
             },
         )
-        return trained(home.models / config.name, results, None)
+        curve = Path(results[-1]["folder"]) / "loss.svg"
+        plot = image(curve.read_bytes(), f"training loss, {results[-1]['cutoff']}", "svg+xml")
+        return trained(home.models / config.name, results, plot)
 
     return checkpoint
 

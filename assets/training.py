@@ -25,7 +25,7 @@ def trained(
     results
         One entry a cutoff, as the training process reported it: cutoff, digest, reused, seconds, and metrics.
     plot
-        A plot worth looking at, if something was trained.
+        A plot worth looking at, if there is one.
     """
     rows = [
         {

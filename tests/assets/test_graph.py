@@ -55,9 +55,7 @@ def present() -> dict[str, Any]:
 
 
 def test_the_code_location_loads_with_all_jobs_of_sensors_and_schedules() -> None:
-    from lim_pipelines.definitions import defs
-
-    dg.Definitions.validate_loadable(defs)
+    dg.Definitions.validate_loadable(definitions())
 
 
 def test_the_graph_is_the_one_in_the_snapshot() -> None:
@@ -110,7 +108,7 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
         assert automation.description, automation.name
     graph = definitions().resolve_asset_graph()
     assert {sensor.name for sensor in repository.sensor_defs} == {"landing_sensor", "retraining_sensor"}
-    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_quotes"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_macro", "daily_quotes"}
     for key in graph.asset_check_keys:
         if graph.get(key.asset_key).group_name != "marts":
             assert graph.get_check_spec(key).description, key
