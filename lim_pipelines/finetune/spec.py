@@ -87,7 +87,7 @@ class Universe(Setting):
 class FitSettings(Setting):
     """How models are fitted. Every neural arm gets the same: that makes the comparison fair."""
 
-    steps: int = Field(default=80, ge=1, le=100_000, description="Optimiser steps of every neural arm.")
+    steps: int = Field(default=64, ge=1, le=100_000, description="Optimiser steps of every neural arm.")
     learning_rate: float = Field(
         default=1e-3, gt=0, le=0.1, description="Peak rate: warm-up, then a cosine to zero."
     )
