@@ -14,13 +14,11 @@ import numpy.typing as npt
 import polars as pl
 
 from lim_pipelines.finetune.base import rank_correlation
-from lim_pipelines.finetune.labels import daily_returns, with_labels
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR, daily_returns, with_labels
 from lim_pipelines.finetune.spec import Task
 from lim_pipelines.schemas import SCORES
 
 Floats = npt.NDArray[np.float64]
-
-SESSIONS_PER_YEAR = 252
 
 
 def sharpe_per_day(returns: Floats) -> float:

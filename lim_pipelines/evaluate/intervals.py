@@ -12,6 +12,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
+
 Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
@@ -60,6 +62,6 @@ def sharpe_interval(returns: Floats, level: float = LEVEL, seed: int = SEED) -> 
     rows = resampled_rows(len(returns), RESAMPLES, MEAN_BLOCK, np.random.default_rng(seed))
     samples = returns[rows]
     spread = samples.std(axis=1, ddof=1)
-    sharpes = samples.mean(axis=1)[spread > 0] / spread[spread > 0] * math.sqrt(252)
+    sharpes = samples.mean(axis=1)[spread > 0] / spread[spread > 0] * math.sqrt(SESSIONS_PER_YEAR)
     low, high = np.quantile(sharpes, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
-from lim_pipelines.backtest.metrics import SESSIONS_PER_YEAR, performance, pooled, sharpe_per_day
+from lim_pipelines.backtest.metrics import performance, pooled, sharpe_per_day
 from lim_pipelines.evaluate.deflated_sharpe import deflated_sharpe
 from lim_pipelines.evaluate.intervals import sharpe_interval
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 from lim_pipelines.finetune.spec import ModelSpec
 
 CONFIDENT = 0.95
@@ -167,8 +167,3 @@ def leaderboard(judgements: list[Judgement]) -> pl.DataFrame:
         return pl.DataFrame(schema={"section": pl.String, "strategy": pl.String, "verdict": pl.String})
     frame = pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col(pl.Float64).fill_nan(None))
     return frame.sort("simulated", "deflated", "strategy", descending=[False, True, False], nulls_last=True)
-
-
-def probability_words(value: float) -> str:
-    """Say a probability for people; a dash where it is not known."""
-    return "–" if np.isnan(value) else f"{value:.0%}"

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import polars as pl
 
+SESSIONS_PER_YEAR = 252
+"""What per-day figures are annualised with."""
+
 VOL_SESSIONS = 60
 """Trailing sessions of the volatility in which forecasts and labels are measured."""
 

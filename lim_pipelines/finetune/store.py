@@ -10,7 +10,8 @@ backbone is the parent checkpoint's, found by its digest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,6 +184,22 @@ def save(forecasters: Mapping[Book, Forecaster], meta: ModelMeta, folder: Path) 
 def parent_folder(folder: Path, meta: ModelMeta) -> Path:
     """Folder of the foundation checkpoint that the models start from."""
     return checkpoint.folder_of(folder.parents[2], meta.parent_family, meta.cutoff, meta.parent)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread inside the block, as in training.
+
+    Small networks are faster so, and the last bits of a forecast do not depend on the machine's cores.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load(folder: str | Path) -> tuple[dict[Book, Forecaster], ModelMeta]:

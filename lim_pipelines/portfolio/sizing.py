@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 from lim_pipelines.strategies.spec import DirectionalPortfolio
-
-SESSIONS_PER_YEAR = 252
 
 
 def directional_weight(settings: DirectionalPortfolio) -> pl.Expr:

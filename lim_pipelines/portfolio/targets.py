@@ -80,7 +80,8 @@ def make_targets(
     start, end = midnight(cutoff), midnight(period_end)
 
     def look(decision: Decision) -> Known:
-        return known_at(spec, forecasters, meta.scales(), decision, bars, macro)
+        with store.one_thread():
+            return known_at(spec, forecasters, meta.scales(), decision, bars, macro)
 
     frames = []
     settings = spec.portfolio
