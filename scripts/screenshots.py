@@ -1,0 +1,106 @@
+"""Take the README's pictures of a running Dagster UI: `python scripts/screenshots.py [http://localhost:3000]`.
+
+Needs a Chromium on the PATH, `make demo` before and `make ui` running. The pictures go to docs/images, each
+below 300 kB. What does not belong here: assertions (`tests/e2e/test_ui.py`, which looks at the same pages).
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FloatRect, Page, Playwright
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+SETTLE_MS = 2500
+"""The UI draws with transitions and polls; no event says that it is done."""
+
+
+def open_page(playwright: Playwright, width: int = 1600, height: int = 900) -> Page:
+    """Open a page in the system's Chromium, which playwright does not bring."""
+    browser = playwright.chromium.launch(
+        executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+    )
+    return browser.new_page(viewport={"width": width, "height": height})
+
+
+def visit(page: Page, address: str) -> None:
+    """Go to an address and let it settle."""
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def graph(page: Page, base: str) -> FloatRect:
+    """Show the whole asset graph, groups expanded; return where on the page it is drawn.
+
+    The UI fits the graph's width to the window, not its height: the window must be tall enough.
+    """
+    visit(page, f"{base}/asset-groups")
+    page.keyboard.press("Alt+e")
+    page.wait_for_timeout(SETTLE_MS)
+    boxes = [box for node in page.locator("svg foreignObject").all() if (box := node.bounding_box())]
+    left, top = min(box["x"] for box in boxes) - 12, min(box["y"] for box in boxes) - 12
+    right = max(box["x"] + box["width"] for box in boxes) + 12
+    bottom = max(box["y"] + box["height"] for box in boxes) + 12
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
+
+
+def partitions(page: Page, base: str, asset: str = "validated_bars", dates: str = "") -> None:
+    """Show the partitions of an asset, by date and exchange."""
+    visit(page, f"{base}/assets/{asset}?view=partitions")
+    if dates:
+        page.get_by_role("textbox").first.fill(dates)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(SETTLE_MS)
+
+
+def check(page: Page, base: str, asset: str = "validated_bars", name: str = "expectations") -> None:
+    """Show the newest evaluation of a check."""
+    visit(page, f"{base}/assets/{asset}?view=checks&checkDetail={name}")
+
+
+def plot(page: Page, base: str, asset: str = "wti_transfer_backtest", entry: str = "equity") -> None:
+    """Show a plot in an asset's newest metadata."""
+    visit(page, f"{base}/assets/{asset}?view=events")
+    page.locator(f"tr:has-text('{entry}'):has-text('[Show Markdown]')").last.get_by_text(
+        "[Show Markdown]"
+    ).click()
+    page.locator("img").first.wait_for()
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def save(page: Page, name: str, clip: FloatRect | None = None) -> None:
+    """Write a picture with a palette of 128 colours: a third of the size, and nobody sees it."""
+    from PIL import Image
+
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    path = IMAGES / f"{name}.png"
+    picture = Image.open(io.BytesIO(page.screenshot(clip=clip)))
+    picture.convert("RGB").quantize(128).save(path, optimize=True)
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def main(base: str) -> None:
+    """Take all pictures."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        page = open_page(playwright)
+        page.set_viewport_size({"width": 2000, "height": 2200})
+        save(page, "graph", graph(page, base))
+        page.set_viewport_size({"width": 1500, "height": 850})
+        partitions(page, base, dates="[2018-10-01...2018-12-31]")
+        save(page, "partitions")
+        check(page, base)
+        save(page, "check")
+        plot(page, base)
+        save(page, "plot")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://localhost:3000")

@@ -1,0 +1,159 @@
+"""The Dagster UI in a real, headless browser: the graph, the partitions, a check's badge, a plot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inprocess import Lineage
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("chromium") is None, reason="no `chromium` on the PATH: apt-get install it"
+    ),
+]
+
+HEADER = "symbol,date,open,high,low,close,volume\n"
+
+
+def png(width: int, height: int) -> bytes:
+    """A blue rectangle."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    lines = (b"\0" + b"\x20\x60\xc0" * width) * height
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a UI that shows a few materializations."""
+    import dagster as dg
+
+    from assets.catalogue import image
+
+    folder = tmp_path_factory.mktemp("ui")
+    (folder / "dagster").mkdir()
+    shutil.copy(ROOT / "deploy" / "dagster.local.yaml", folder / "dagster" / "dagster.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
+        patch.setenv("LIM_HOME", str(folder / "home"))
+        with dg.DagsterInstance.get() as instance:
+            lineage = Lineage(folder / "home", instance)
+            lineage.drop(HEADER + "IBM,2018-11-20,117,118,116,-117.2,5000\n", "XNYS/ibm.csv")
+            lineage.quotes("2018-11-19|XNYS", "2018-11-21|XNYS", checks={"quarantine"})
+            equity = {"equity": image(png(300, 200), "equity curve")}
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization("wti_transfer_backtest", metadata=equity)
+            )
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        server = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "dagster_webserver",
+                "-w",
+                "workspace.yaml",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                f"{port}",
+            ],
+            cwd=ROOT,
+            env=dict(os.environ),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{port}/server_info")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def wait_for(address: str) -> None:
+    for _ in range(180):
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+        else:
+            return
+    raise TimeoutError(f"{address} does not answer")
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    from scripts.screenshots import open_page
+
+    with sync_playwright() as playwright:
+        yield open_page(playwright, 2000, 2200)
+
+
+def test_the_graph_shows_every_asset(page: Any, base: str) -> None:
+    from scripts.screenshots import graph
+
+    drawn = graph(page, base)
+    assert drawn["width"] > 800
+    said = page.inner_text("body")
+    for name in ("raw_quotes", "aligned_bars", "validated_bars", "archive", "leaderboard", "data_coverage"):
+        assert name in said
+    for group in ("foundation", "wti_transfer", "xsim_long_short", "alternative_data", "landing"):
+        assert group in said
+
+
+def test_the_partitions_are_a_matrix_of_dates_and_exchanges(page: Any, base: str) -> None:
+    from scripts.screenshots import partitions
+
+    partitions(page, base, "raw_quotes", dates="[2018-11-19...2018-11-21]")
+    said = page.inner_text("body")
+    assert "12 Partitions Selected" in said
+    assert "Materialized (3)" in said
+    assert "Missing (9)" in said
+    for key in ("2018-11-20", "XNAS", "XNYM", "XNYS", "XSIM"):
+        assert key in said
+
+
+def test_a_check_has_a_badge_and_leads_to_the_rule(page: Any, base: str) -> None:
+    from scripts.screenshots import check
+
+    check(page, base, name="quarantine")
+    said = page.inner_text("body")
+    assert "Checks (3)" in said
+    assert "Not Evaluated" in said
+    assert "1 rows were held back" in said
+    assert "Rows of the run's partitions that were held back" in said
+
+
+def test_a_plot_is_drawn(page: Any, base: str) -> None:
+    from scripts.screenshots import plot
+
+    plot(page, base)
+    shown = page.locator("img[alt='equity curve']")
+    assert shown.evaluate("image => image.complete && image.naturalWidth") == 300
