@@ -1,4 +1,4 @@
-"""How long `import lim_pipelines.definitions` takes in a fresh process: `python benchmarks/import_time.py [runs]`.
+"""How long `import lim_pipelines.definitions` takes in a fresh process: `python benchmarks/import_time.py`.
 
 Every Dagster process pays it; the target is less than 3 s on two cores. Not a test: the figure depends on
 what else the machine does.
