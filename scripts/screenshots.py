@@ -81,7 +81,7 @@ def save(page: Page, name: str, clip: FloatRect | None = None) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     path = IMAGES / f"{name}.png"
     picture = Image.open(io.BytesIO(page.screenshot(clip=clip)))
-    picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)
+    picture.convert("RGB").quantize(256).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
