@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LIM_HOME ?= $(CURDIR)/.lim
 export DAGSTER_HOME ?= $(LIM_HOME)/dagster
+# Bytecode is what makes the second import quick.
+export PYTHONDONTWRITEBYTECODE :=
 export GX_ANALYTICS_ENABLED := false
 export DAGSTER_DISABLE_TELEMETRY := yes
 export PYTHONWARNINGS := ignore

@@ -38,6 +38,9 @@ LATEST: Final = Latest.LATEST
 
 AsOf = datetime | Latest
 
+_NAMED_ONE_BY_ONE = 500
+"""Changed partitions up to which a commit replaces just those, and above which its whole scope."""
+
 _COMMIT_TRIES = 20
 """A commit that loses a race is tried again; each try takes about 50 ms."""
 
@@ -74,17 +77,19 @@ def fingerprint(frame: pl.DataFrame) -> str:
     str
         SHA-256 in hexadecimal; equal content gives an equal hash, however the frame was put together.
     """
-    # What lies under a null, how strings are pooled and where chunks end are accidents of construction.
-    content = frame.select(
-        *(pl.col(name).is_null().alias(f"{name}?") for name in frame.columns),
-        pl.col(pl.String).fill_null(""),
-        pl.exclude(pl.String).fill_null(strategy="zero"),
-    )
-    buffer = io.BytesIO()
-    content.rechunk().write_ipc(
-        buffer, compat_level=pl.CompatLevel.oldest(), record_batch_size=max(frame.height, 1)
-    )
-    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+    # Over the values themselves: what lies under a null, how strings are pooled and where chunks end are
+    # accidents of construction.
+    digest = hashlib.sha256()
+    for column in frame.iter_columns():
+        digest.update(f"{column.name}:{column.dtype}:{len(column)}".encode())
+        digest.update(column.is_null().to_numpy().tobytes())
+        if column.dtype == pl.String:
+            texts = column.fill_null("")
+            digest.update(texts.str.len_bytes().to_numpy().tobytes())
+            digest.update(texts.str.join("").item().encode())
+        else:
+            digest.update(column.to_physical().fill_null(strategy="zero").to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def as_of_view(revisions: pl.DataFrame, as_of: AsOf, table: Table) -> pl.DataFrame:
@@ -131,9 +136,15 @@ def _predicate(partitions: pl.DataFrame) -> str:
     terms = []
     for values, group in groups:
         parts = [f"{name} = {_literal(value)}" for name, value in zip(outer, values, strict=True)]
-        parts.append(f"{last} IN ({', '.join(_literal(v) for v in group[last].unique().sort())})")
-        terms.append(" AND ".join(parts))
+        terms.append(" AND ".join([*parts, _among(last, group[last].unique().sort())]))
     return " OR ".join(f"({term})" for term in terms)
+
+
+def _among(column: str, values: pl.Series) -> str:
+    first, last = values[0], values[-1]
+    if isinstance(first, date) and isinstance(last, date) and (last - first).days + 1 == len(values):
+        return f"{column} >= {_literal(first)} AND {column} <= {_literal(last)}"
+    return f"{column} IN ({', '.join(_literal(value) for value in values)})"
 
 
 class Lake:
@@ -257,24 +268,19 @@ class Lake:
         raise AssertionError("unreachable")
 
     def _write_once(self, table: Table, frame: pl.DataFrame, scope: pl.DataFrame) -> Commit:
-        partition_key = list(table.partition_key)
+        partition_key, names = list(table.partition_key), table.schema.names()
         delta = self._open(table)
         old = table.empty()
         if delta is not None:
-            old = (
-                pl.scan_delta(delta)
-                .filter(self._near(scope))
-                .select(table.schema.names())
-                .cast(table.schema)
-                .join(scope.lazy(), on=partition_key, how="semi")
-                .collect()
-            )
-        names = table.schema.names()
+            rows = pl.scan_delta(delta).filter(self._near(scope)).select(names).cast(table.schema)
+            old = rows.join(scope.lazy(), on=partition_key, how="semi").collect()
+        doubled = old.filter(pl.struct(table.row_key).is_duplicated())
         changed = (
             pl.concat(
                 [
                     frame.join(old, on=names, how="anti", nulls_equal=True).select(partition_key),
                     old.join(frame, on=names, how="anti", nulls_equal=True).select(partition_key),
+                    doubled.select(partition_key),
                 ]
             )
             .unique()
@@ -282,18 +288,33 @@ class Lake:
         )
         if not changed.height:
             return Commit(-1 if delta is None else delta.version(), changed, frame.height)
-        rows = frame.join(changed, on=partition_key, how="semi").sort(table.row_key)
-        replaces = old.join(changed, on=partition_key, how="semi").height > 0
+        # Naming thousands of partitions one by one is slow; a whole scope is mostly a range.
+        replaced = changed if changed.height <= _NAMED_ONE_BY_ONE else scope
+        target = delta or self._create(table)
         write_deltalake(
-            self.uri(table) if delta is None else delta,
-            rows.to_arrow(),
-            mode="overwrite" if replaces else "append",
-            predicate=_predicate(changed) if replaces else None,
-            partition_by=list(table.stored_by) if delta is None else None,
-            storage_options=self.storage_options if delta is None else None,
+            target,
+            frame.join(replaced, on=partition_key, how="semi").sort(table.row_key).to_arrow(),
+            # A replacement even of nothing: two writers of one partition must conflict, and appends never do.
+            mode="overwrite",
+            predicate=_predicate(replaced),
             commit_properties=CommitProperties(custom_metadata={"changed": changed.write_json()}),
         )
-        return Commit(self.version(table), changed, frame.height)
+        return Commit(target.version(), changed, frame.height)
+
+    def _create(self, table: Table) -> DeltaTable:
+        """Create a table, or open it if another writer has just done so."""
+        return DeltaTable.create(
+            self.uri(table),
+            schema=table.empty().to_arrow().schema,
+            mode="ignore",
+            partition_by=list(table.stored_by),
+            storage_options=self.storage_options,
+            # `changed_since` reads the commits, however old.
+            configuration={
+                "delta.enableExpiredLogCleanup": "false",
+                "delta.logRetentionDuration": "interval 36500 days",
+            },
+        )
 
     @staticmethod
     def _near(scope: pl.DataFrame) -> pl.Expr:

@@ -7,9 +7,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -56,19 +58,19 @@ def lake(tmp_path: Path) -> Lake:
 def test_what_is_written_is_read_and_writing_it_again_commits_nothing(lake: Lake) -> None:
     rows, scope = frame(*(bar(day) for day in days(3))), scope_of({"exchange": ["XNAS"], "date": days(5)})
     first = lake.write(VALIDATED_BARS, rows, scope)
-    assert (first.version, first.rows, first.changed["date"].to_list()) == (0, 3, days(3))
+    assert (first.rows, first.changed["date"].to_list()) == (3, days(3))
     before = lake.content_version(VALIDATED_BARS, scope)
 
     again = lake.write(VALIDATED_BARS, rows.reverse(), scope)
 
-    assert (again.version, again.changed.height) == (0, 0)
+    assert (again.version, again.changed.height) == (first.version, 0)
     assert lake.content_version(VALIDATED_BARS, scope) == before
     assert lake.read(VALIDATED_BARS, as_of=LATEST).collect().equals(rows)
 
 
 def test_a_write_replaces_only_the_partitions_that_change(lake: Lake) -> None:
     scope = scope_of({"exchange": ["XNAS", "XNYS"], "date": days(4)})
-    lake.write(VALIDATED_BARS, frame(*(bar(d, e) for d in days(4) for e in ("XNAS", "XNYS"))), scope)
+    before = lake.write(VALIDATED_BARS, frame(*(bar(d, e) for d in days(4) for e in ("XNAS", "XNYS"))), scope)
     files = set(lake.file_uris(VALIDATED_BARS))
 
     commit = lake.write(
@@ -76,7 +78,7 @@ def test_a_write_replaces_only_the_partitions_that_change(lake: Lake) -> None:
     )
 
     assert commit.changed.rows() == [("XNAS", DAY)]
-    assert lake.changed_since(VALIDATED_BARS, 0).rows() == [("XNAS", DAY)]
+    assert lake.changed_since(VALIDATED_BARS, before.version).rows() == [("XNAS", DAY)]
     assert lake.changed_since(VALIDATED_BARS, commit.version).is_empty()
     closes = lake.read(VALIDATED_BARS, as_of=LATEST).collect()["close"].to_list()
     assert closes == [2.0, 1, 1, 1, 1, 1, 1, 1]
@@ -177,6 +179,34 @@ def test_writers_of_different_partitions_do_not_meet(lake: Lake) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(correct, days(8)))
     assert lake.read(VALIDATED_BARS, as_of=LATEST).collect()["close"].to_list() == [2.0] * 8
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_writers_of_the_same_new_partition_leave_it_once(lake: Lake, exists: bool) -> None:
+    if exists:
+        lake.write(VALIDATED_BARS, frame(bar(DAY)), scope_of({"exchange": ["XNAS"], "date": [DAY]}))
+    new = days(6)[1:]
+    start = Barrier(4)
+
+    def write(_: int) -> None:
+        start.wait()
+        one = Lake(lake.root)
+        one.write(
+            VALIDATED_BARS, frame(*(bar(d) for d in new)), scope_of({"exchange": ["XNAS"], "date": new})
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    rows = lake.revisions(VALIDATED_BARS, pl.col("date") > DAY).collect()
+    assert rows.height == len(new)
+
+
+def test_a_partition_that_holds_a_row_twice_is_healed_by_the_next_write(lake: Lake) -> None:
+    scope, rows = scope_of({"exchange": ["XNAS"], "date": [DAY]}), frame(bar(DAY))
+    lake.write(VALIDATED_BARS, rows, scope)
+    write_deltalake(lake.uri(VALIDATED_BARS), rows.to_arrow(), mode="append")
+    assert lake.write(VALIDATED_BARS, rows, scope).changed.height == 1
+    assert lake.revisions(VALIDATED_BARS).collect().height == 1
 
 
 KILLED_WRITER = """
