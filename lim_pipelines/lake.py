@@ -371,6 +371,11 @@ def midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
+def next_cutoff(day: date) -> date:
+    """Return the first day of the month after a day's: the cutoff that ends a cutoff's period."""
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
 def scope_of(columns: dict[str, Sequence[Any]]) -> pl.DataFrame:
     """All combinations of some key values, as a scope for `Lake.write`.
 

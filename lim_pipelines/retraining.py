@@ -14,7 +14,7 @@ import polars as pl
 
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.lake import LATEST, Lake, midnight
+from lim_pipelines.lake import Lake, midnight, next_cutoff
 from lim_pipelines.schemas import VALIDATED_BARS
 
 NEW_SESSIONS = 15
@@ -30,7 +30,7 @@ class Plan:
     due
         Whether to train.
     cutoff
-        Cutoff to train; the newest that is complete in the lake.
+        Cutoff to train: the first after the newest session, or this month's.
     reason
         Why, or why not, for people.
     key
@@ -62,15 +62,12 @@ def plan(
         Id of a failed drift check that has not been answered yet; empty if there is none.
     """
     version = lake.version(VALIDATED_BARS)
-    last = (
-        lake.read(VALIDATED_BARS, as_of=LATEST, where=pl.col("exchange").is_in(config.exchanges))
-        .select(pl.col("known_at").filter(pl.col("known_at") <= now).max())
-        .collect()
-        .item()
-    )
+    known = _rows_of(config) & (pl.col("known_at") <= now)
+    last = lake.revisions(VALIDATED_BARS, known).select(pl.col("date").max()).collect().item()
     if last is None:
         return Plan(False, first_cutoff, f"no validated bars on {', '.join(config.exchanges)} yet", "")
-    cutoff = max(first_cutoff, min(_next_month(last.date()), now.date().replace(day=1)))
+    # By session, not by publication: a correction of old data that arrives today makes no new month.
+    cutoff = max(first_cutoff, min(next_cutoff(last), now.date().replace(day=1)))
     trained = [day for day in checkpoint.cutoffs(models, config.name) if day <= cutoff]
     watermark, counted = -1, "sessions and no checkpoint yet"
     folder = checkpoint.resolve(models, config.name, trained[-1]) if trained else None
@@ -87,8 +84,10 @@ def plan(
     return Plan(False, cutoff, f"{sessions} of {NEW_SESSIONS} {counted}", key)
 
 
-def _next_month(day: date) -> date:
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+def _rows_of(config: FoundationConfig) -> pl.Expr:
+    """Rows that a family is trained on; longer bars are made from the daily ones."""
+    stored = {freq if freq != "1w" else "1d" for freq in config.freqs}
+    return pl.col("exchange").is_in(config.exchanges) & pl.col("freq").is_in(sorted(stored))
 
 
 def _sessions_since(
@@ -98,12 +97,12 @@ def _sessions_since(
 
     Seen by neither counts for nothing: a session after the cutoff, a correction that arrived after it.
     """
-    here = pl.col("exchange").is_in(config.exchanges)
+    here = _rows_of(config)
     rows = lake.revisions(VALIDATED_BARS, here & (pl.col("known_at") <= midnight(cutoff)))
     if trained is not None:
         later = pl.col("known_at") > midnight(trained)
         news = [rows.filter(later)]
-        committed = lake.changed_since(VALIDATED_BARS, watermark).filter(here)
+        committed = lake.changed_since(VALIDATED_BARS, watermark)
         if committed.height:
             # Committed since: the checkpoint read the version before, as of its own cutoff.
             earlier = rows.filter(~later).join(committed.lazy(), on=["exchange", "date"], how="semi")

@@ -315,6 +315,7 @@ TRIALS = Table(
     {
         "strategy": _STRATEGY,
         "spec_digest": Column(pl.String, "", "content hash of the strategy's specification"),
+        "simulated": Column(pl.Boolean, "", "whether its market is simulated; real trials count apart"),
         "arm": _ARM,
         "seed": _SEED,
         "sharpe_per_day": Column(

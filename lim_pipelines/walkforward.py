@@ -18,7 +18,7 @@ from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
 from lim_pipelines.finetune import store
 from lim_pipelines.foundation import checkpoint
-from lim_pipelines.lake import LATEST, Commit, Lake, midnight, scope_of
+from lim_pipelines.lake import LATEST, Commit, Lake, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.targets import make_targets
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALIDATED_BARS, VALIDATED_MACRO
 from lim_pipelines.strategies.base import universe_sessions
@@ -87,12 +87,12 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
     # One decision is a small batch: handing it from thread to thread takes longer than the arithmetic.
     torch.set_num_threads(1)
     folders = _folders(models, spec, cutoffs)
-    end = next_month(max(cutoffs))
+    end = next_cutoff(max(cutoffs))
     bars = lake.revisions(VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= midnight(end))).collect()
     macro = lake.revisions(VALIDATED_MACRO, pl.col("known_at") <= midnight(end)).collect()
     sessions = universe_sessions(spec, end)
     pieces = [
-        make_targets(spec, cutoff, next_month(cutoff), folder, bars, macro, sessions)
+        make_targets(spec, cutoff, next_cutoff(cutoff), folder, bars, macro, sessions)
         for cutoff, folder in folders.items()
     ]
     return pl.concat(pieces)
@@ -124,23 +124,26 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     Raises
     ------
     MissingTargetsError
-        There are no targets, or some were made for another specification.
+        There are no targets, some were made for another specification, or a month is missing in between.
     """
     targets = lake.read(TARGETS, as_of=LATEST, where=pl.col("strategy") == spec.name).collect()
     _refuse_stale(spec, targets)
     cutoffs = targets["cutoff"].unique().sort().to_list()
-    through = next_month(cutoffs[-1]) - timedelta(days=1)
+    _refuse_gaps(spec, cutoffs)
+    metas = {cutoff: store.read_meta(folder) for cutoff, folder in _folders(models, spec, cutoffs).items()}
+    through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
     bars = lake.read(
         VALIDATED_BARS, as_of=LATEST, where=universe(spec) & (pl.col("date") <= through)
     ).collect()
     result = engine.run(targets, bars, through)
+    # The trial first: whatever happens next, it has been made.
+    trials = ledger.trials(spec.name, spec.digest(), spec.simulated, result.daily)
+    lake.write(TRIALS, trials, trials.select(TRIALS.partition_key))
     scope = scope_of({"strategy": [spec.name]})
-    commit = lake.write(BACKTEST_DAILY, result.daily, scope)
     scores = metrics.scores(spec.name, spec.task, spec.horizon, result.daily, targets, bars)
     lake.write(SCORES, scores, scope)
-    trials = ledger.trials(spec.name, spec.digest(), result.daily)
-    lake.write(TRIALS, trials, trials.select(TRIALS.partition_key))
-    judged = board.judge(spec, result.daily, _trials(lake, [spec], spec.simulated))
+    commit = lake.write(BACKTEST_DAILY, result.daily, scope)
+    judged = board.judge(spec, result.daily, _trials(lake, spec.simulated))
     page = report.render(
         spec,
         report.Verdict(
@@ -150,7 +153,7 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
         scores,
         targets,
         result.positions,
-        {cutoff: store.read_meta(folder) for cutoff, folder in _folders(models, spec, cutoffs).items()},
+        metas,
         [
             (f"lake table {table.name}", f"version {lake.version(table)}")
             for table in (VALIDATED_BARS, TARGETS)
@@ -219,12 +222,12 @@ def leaderboard(lake: Lake, specs: Sequence[StrategySpec]) -> pl.DataFrame:
     for spec in specs:
         daily = lake.read(BACKTEST_DAILY, as_of=LATEST, where=pl.col("strategy") == spec.name).collect()
         if daily.height:
-            judgements.append(board.judge(spec, daily, _trials(lake, specs, spec.simulated)))
+            judgements.append(board.judge(spec, daily, _trials(lake, spec.simulated)))
     return board.leaderboard(judgements)
 
 
-def _trials(lake: Lake, specs: Sequence[StrategySpec], simulated: bool) -> pl.DataFrame:
-    return board.same_world(lake.read(TRIALS, as_of=LATEST).collect(), list(specs), simulated)
+def _trials(lake: Lake, simulated: bool) -> pl.DataFrame:
+    return lake.read(TRIALS, as_of=LATEST, where=pl.col("simulated") == simulated).collect()
 
 
 def _refuse_stale(spec: StrategySpec, targets: pl.DataFrame) -> None:
@@ -237,6 +240,20 @@ def _refuse_stale(spec: StrategySpec, targets: pl.DataFrame) -> None:
         )
         raise MissingTargetsError(
             f"strategy {spec.name}: {what}; materialise {spec.name}_model and {spec.name}_targets first"
+        )
+
+
+def _refuse_gaps(spec: StrategySpec, cutoffs: list[date]) -> None:
+    """Refuse missing months: the book of the month before would stand in them as if it had been decided."""
+    missing, day = [], cutoffs[0]
+    while day < cutoffs[-1]:
+        day = next_cutoff(day)
+        if day not in cutoffs:
+            missing.append(day.isoformat())
+    if missing:
+        raise MissingTargetsError(
+            f"strategy {spec.name}: no targets of cutoffs {', '.join(missing)} between {cutoffs[0]} and"
+            f" {cutoffs[-1]}; materialise {spec.name}_model and {spec.name}_targets of these partitions first"
         )
 
 
@@ -255,8 +272,3 @@ def universe(spec: StrategySpec) -> pl.Expr:
         & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
         & (pl.col("freq") == spec.frequency)
     )
-
-
-def next_month(day: date) -> date:
-    """First day of the month after a day's."""
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1)

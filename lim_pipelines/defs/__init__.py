@@ -1,0 +1,1 @@
+"""Strategies, one folder each; `dg scaffold defs` writes here."""

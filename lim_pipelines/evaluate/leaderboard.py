@@ -80,7 +80,7 @@ def judge(spec: ModelSpec, daily: pl.DataFrame, trials: pl.DataFrame) -> Judgeme
     daily
         Rows of `BACKTEST_DAILY` of the strategy.
     trials
-        Rows of `TRIALS` of all strategies of the same world (see `same_world`), this one's among them.
+        Rows of `TRIALS` of all strategies of the same world, real or simulated, this one's among them.
     """
     record = pooled(daily, spec.method)
     net = record["net_return"].to_numpy()
@@ -133,24 +133,6 @@ def _verdict(
     if best and not math.isnan(sharpe):
         words += f"; {'no better than' if control >= sharpe else 'ahead of'} {best} ({control:.2f})"
     return f"SIMULATED market, no real result. {words}." if spec.simulated else f"{words}."
-
-
-def same_world(trials: pl.DataFrame, specs: list[ModelSpec], simulated: bool) -> pl.DataFrame:
-    """Ledger rows of real strategies, or of simulated ones.
-
-    Parameters
-    ----------
-    trials
-        Rows of `TRIALS`.
-    specs
-        Strategies that are known today. Rows of strategies that are gone count as real: forgetting a trial
-        must not make the rest look better.
-    simulated
-        Which world.
-    """
-    pretend = [spec.name for spec in specs if spec.simulated]
-    inside = pl.col("strategy").is_in(pretend)
-    return trials.filter(inside if simulated else ~inside)
 
 
 def leaderboard(judgements: list[Judgement]) -> pl.DataFrame:

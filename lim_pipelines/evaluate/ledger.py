@@ -14,7 +14,7 @@ from lim_pipelines.backtest.metrics import sharpe_per_day
 from lim_pipelines.schemas import TRIALS
 
 
-def trials(strategy: str, spec_digest: str, daily: pl.DataFrame) -> pl.DataFrame:
+def trials(strategy: str, spec_digest: str, simulated: bool, daily: pl.DataFrame) -> pl.DataFrame:
     """Ledger entries of one backtest: one trial an arm and seed.
 
     Parameters
@@ -23,6 +23,8 @@ def trials(strategy: str, spec_digest: str, daily: pl.DataFrame) -> pl.DataFrame
         Strategy name.
     spec_digest
         `StrategySpec.digest()`: a changed setting is a new trial, the same one again is not.
+    simulated
+        Whether its market is simulated.
     daily
         Rows of `BACKTEST_DAILY` of the strategy.
 
@@ -34,5 +36,6 @@ def trials(strategy: str, spec_digest: str, daily: pl.DataFrame) -> pl.DataFrame
     rows = []
     for (arm, seed), book in daily.sort("date").group_by("arm", "seed", maintain_order=True):
         sharpe = sharpe_per_day(book["net_return"].to_numpy())
-        rows.append((strategy, spec_digest, arm, seed, 0.0 if math.isnan(sharpe) else sharpe, book.height))
+        ratio = 0.0 if math.isnan(sharpe) else sharpe
+        rows.append((strategy, spec_digest, simulated, arm, seed, ratio, book.height))
     return TRIALS.conform(pl.DataFrame(rows, schema=TRIALS.schema, orient="row"))

@@ -10,7 +10,7 @@ from strategy_world import spec
 
 from lim_pipelines.evaluate.deflated_sharpe import deflated_sharpe, expected_best, probabilistic_sharpe
 from lim_pipelines.evaluate.intervals import resampled_rows, sharpe_interval
-from lim_pipelines.evaluate.leaderboard import judge, leaderboard, same_world
+from lim_pipelines.evaluate.leaderboard import judge, leaderboard
 from lim_pipelines.evaluate.ledger import trials
 from lim_pipelines.schemas import BACKTEST_DAILY, TRIALS
 
@@ -110,13 +110,13 @@ def daily(mean: float, days: int = 250, task: str = "directional") -> pl.DataFra
 
 
 def test_the_ledger_counts_every_arm_and_seed_once() -> None:
-    one = trials("small", "digest", daily(0.001))
+    one = trials("small", "digest", False, daily(0.001))
     assert one.schema == TRIALS.schema
     assert one.height == len(spec("directional").books())
     assert one.filter(pl.col("arm") == "full")["sharpe_per_day"].to_list() == pytest.approx(
         [0.1] * 2, rel=0.2
     )
-    flat = trials("small", "digest", record(np.zeros(10), "ridge", 0))
+    flat = trials("small", "digest", False, record(np.zeros(10), "ridge", 0))
     assert flat["sharpe_per_day"].to_list() == [0.0]
 
 
@@ -131,7 +131,7 @@ def test_the_ledger_counts_every_arm_and_seed_once() -> None:
 )
 def test_verdicts_in_plain_words(mean: float, days: int, words: str) -> None:
     rows = daily(mean, days)
-    verdict = judge(spec("directional"), rows, trials("small", "d", rows)).verdict
+    verdict = judge(spec("directional"), rows, trials("small", "d", False, rows)).verdict
     assert words in verdict
     assert ("ahead of" in verdict) == (mean > 0)
     assert "SIMULATED" not in verdict
@@ -139,26 +139,21 @@ def test_verdicts_in_plain_words(mean: float, days: int, words: str) -> None:
 
 def test_a_strategy_that_never_trades_is_said_to() -> None:
     rows = daily(0.0).with_columns(net_return=0.0, gross_return=0.0)
-    judged = judge(spec("directional"), rows, trials("small", "d", rows))
+    judged = judge(spec("directional"), rows, trials("small", "d", False, rows))
     assert "Never traded" in judged.verdict
     assert math.isnan(judged.deflated)
 
 
-def test_simulated_strategies_stand_apart_and_forgotten_ones_still_count() -> None:
+def test_simulated_strategies_stand_apart() -> None:
     real, pretend = spec("directional", name="real_one"), spec(name="pretend")
-    ledger = pl.concat(
-        [trials(name, "d", daily(0.001)) for name in ("real_one", "pretend", "gone_and_forgotten")]
-    )
-    assert same_world(ledger, [real, pretend], simulated=True)["strategy"].unique().to_list() == ["pretend"]
-    assert same_world(ledger, [real, pretend], simulated=False).height == 12
     table = leaderboard(
         [
-            judge(pretend, daily(0.004, task="cross_sectional"), same_world(ledger, [real, pretend], True)),
-            judge(real, daily(0.001), same_world(ledger, [real, pretend], False)),
+            judge(pretend, daily(0.004, task="cross_sectional"), trials("pretend", "d", True, daily(0.001))),
+            judge(real, daily(0.001), trials("real_one", "d", False, daily(0.001))),
         ]
     )
     assert table["strategy"].to_list() == ["real_one", "pretend"]
     assert table["section"].to_list() == ["real data", "SIMULATED data"]
-    assert table["trials"].to_list() == [12, 6]
+    assert table["trials"].to_list() == [6, 6]
     assert table["verdict"][1].startswith("SIMULATED market")
     assert leaderboard([]).height == 0

@@ -151,11 +151,12 @@ def test_corrections_count_from_the_cutoff_that_can_see_them(lake: Lake, models:
     train(lake, models, date(2019, 1, 1))
     write(lake, weekdays(date(2018, 11, 1), 16), known=datetime(2019, 2, 11, tzinfo=UTC))
 
-    early = plan(lake, models, now=datetime(2019, 2, 12, tzinfo=UTC))
-    assert (early.due, early.cutoff) == (False, date(2019, 2, 1))
+    early = plan(lake, models, now=datetime(2019, 3, 1, tzinfo=UTC))
+    assert (early.due, early.cutoff) == (False, date(2019, 1, 1)), "a late correction makes no new month"
+    write(lake, [date(2019, 2, 11)])
     late = plan(lake, models, now=datetime(2019, 3, 1, tzinfo=UTC))
     assert (late.due, late.cutoff) == (True, date(2019, 3, 1))
-    assert late.reason.startswith("16 new or corrected sessions")
+    assert late.reason.startswith("17 new or corrected sessions")
 
 
 def test_what_arrives_during_a_training_counts_for_the_next(lake: Lake, models: Path) -> None:
