@@ -12,11 +12,11 @@ otherwise pass for a smaller one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from lim_pipelines.exchanges import get_exchange
+from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR, get_exchange
 from lim_pipelines.schemas import RAW_QUOTES, UTC_TIME
 from lim_pipelines.sources.base import Parsed, RejectedFileError
 from lim_pipelines.sources.clock import feed_lag, session_grid, stamp_daily
@@ -27,11 +27,13 @@ REQUIRED = ("symbol", "open", "high", "low", "close", "volume")
 WHEN = ("date", "timestamp")
 OPTIONAL = ("freq", "ex_factor")
 NUMBERS = ("open", "high", "low", "close", "volume", "ex_factor")
+_CALENDAR_START = date(FIRST_CALENDAR_YEAR, 1, 1)
 
 REASONS = {
     "wrong_field_count": "the line has more or fewer fields than the header; correct the line",
     "missing_symbol": "the symbol is empty; fill it in",
     "unparsable_date": "the date or timestamp is not ISO 8601, or an ambiguous local time; correct it",
+    "before_calendar": f"sessions before {FIRST_CALENDAR_YEAR} are not known; leave the row out",
     "unknown_freq": "a date goes with freq 1d, a timestamp with a shorter one; correct freq",
     "unparsable_number": "a price, volume or factor is no finite number; correct it, or leave it empty",
     "missing_close": "the close is empty; fill it in",
@@ -87,10 +89,13 @@ def parse(content: bytes, origin: Origin) -> Parsed:
     good = rows.filter(pl.col("rule").is_null()).drop("rule")
     kept, repeated = split_duplicates(good, RAW_QUOTES.row_key, ["line"])
     held = pl.concat([failing, repeated], how="diagonal").sort("line")
-    # A row without a usable date is filed beside its neighbours in the file, where people will look for it.
-    usable = pl.when(pl.col("rule") != "future_bar").then(pl.col("date"))
-    filed = rows.with_columns(usable_date=pl.when(pl.col("rule").is_null()).then("date").otherwise(usable))
-    filed = filed.select("line", filed_under=_nearest("usable_date").fill_null(origin.arrived_at.date()))
+    # A row without a usable date is filed beside its neighbours in the file, where people will look for it;
+    # a date that no partition has would hide it.
+    usable = pl.when(~pl.col("future") & ~_before_calendar()).then(pl.col("date"))
+    alone = pl.when(_before_calendar()).then(_CALENDAR_START).otherwise(origin.arrived_at.date())
+    filed = rows.with_columns(usable_date=usable).select(
+        "line", filed_under=pl.coalesce(_nearest("usable_date"), alone.clip(_CALENDAR_START))
+    )
     held = held.join(filed, on="line").with_columns(
         date="filed_under",
         symbol=pl.col("symbol").fill_null("").str.slice(0, 100),
@@ -253,12 +258,18 @@ def _verdict(intraday: bool) -> pl.Expr:
         "wrong_field_count": ~pl.col("whole"),
         "missing_symbol": pl.col("symbol") == "",
         "unparsable_date": pl.col("date").is_null(),
+        "before_calendar": _before_calendar(),
         "unknown_freq": wrong_freq,
         "unparsable_number": pl.col("bad_number"),
         "missing_close": pl.col("close").is_null(),
         "future_bar": pl.col("future"),
     }
     return pl.coalesce(pl.when(bad).then(pl.lit(rule)) for rule, bad in failing.items()).alias("rule")
+
+
+def _before_calendar() -> pl.Expr:
+    """Whether the row's date lies before all sessions known, where no partition would hold it."""
+    return (pl.col("date") < _CALENDAR_START).fill_null(False)
 
 
 def _nearest(column: str) -> pl.Expr:
