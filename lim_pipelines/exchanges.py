@@ -43,8 +43,17 @@ class Exchange:
         Basis points a year of the value held short.
     feed_lag
         Time between a bar's end and the moment our feed has it.
+    decision_lag
+        Time between a session's close and the moment strategies decide on it. The fill is the next session's
+        close, so all that is known until then may be used, also files that come late. At least `feed_lag`,
+        and before the next session's close.
     simulated
         True where no real market stands behind it; reports say so.
+
+    Raises
+    ------
+    ValueError
+        The decision would come before the feed.
     """
 
     mic: str
@@ -58,7 +67,16 @@ class Exchange:
     half_spread_bps: float
     borrow_bps_per_year: float
     feed_lag: timedelta = timedelta(minutes=15)
+    decision_lag: timedelta = timedelta(hours=6)
     simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.decision_lag < self.feed_lag:
+            raise ValueError(
+                f"exchange {self.mic}: decision_lag {self.decision_lag} is shorter than feed_lag"
+                f" {self.feed_lag}, no decision would know its own session; raise decision_lag in"
+                " lim_pipelines/exchanges.py"
+            )
 
 
 EXCHANGES: dict[str, Exchange] = {

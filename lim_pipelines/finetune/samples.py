@@ -130,7 +130,7 @@ def build_samples(
         (pl.col("freq") == spec.frequency) & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
     )
     series = build_series(bars)
-    lag = {mic: get_exchange(mic).feed_lag for mic in spec.universe.mics()}
+    lag = {mic: get_exchange(mic).decision_lag for mic in spec.universe.mics()}
     rows = with_labels(daily_returns(bars), spec.horizon).filter(
         pl.col("volatility").is_not_null() & pl.col("past_return").is_not_null()
     )

@@ -32,6 +32,7 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
+from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.finetune import store
 from lim_pipelines.finetune.features import series_of
 from lim_pipelines.finetune.spec import ModelSpec
@@ -39,7 +40,7 @@ from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, fingerprint, midnight
 from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
 
-CODE_VERSION = "finetune-1"
+CODE_VERSION = "finetune-2"
 """Part of every input digest. Raise it when the same inputs would give other weights."""
 
 WORKERS = 2
@@ -123,6 +124,7 @@ def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
     content = {
         "config": spec.model_config_json(),
         "code": CODE_VERSION,
+        "decision_lag": {mic: str(get_exchange(mic).decision_lag) for mic in spec.universe.mics()},
         "cutoff": cutoff.isoformat(),
         "parent": checkpoint.read_meta(parent).input_digest,
         "data": [entry.fingerprint for entry in data],

@@ -3,9 +3,9 @@
 What does not belong here: which sessions a task decides on (`directional.py`, `cross_sectional.py`),
 positions (`portfolio/`). torch is imported by nothing here; forecasters bring it.
 
-Everything a decision reads was known at `decided_at`, the session's close plus the feed's lag. A decision
-is made from the bars of its own moment alone, never in one batch with later ones, so nothing that happens
-later can change it, not even in the last bit.
+Everything a decision reads was known at `decided_at`, the session's close plus the exchange's decision lag.
+A decision is made from the bars of its own moment alone, never in one batch with later ones, so nothing that
+happens later can change it, not even in the last bit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Decision:
     date
         Session whose close is the last input.
     decided_at
-        When all inputs are known, UTC.
+        When it is taken, UTC; what is known by then may be used.
     exchanges
         Exchanges whose instruments are decided on.
     """
@@ -81,8 +81,8 @@ def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Columns exchange, date, decided_at (close plus feed lag), ordinal (sessions of the exchange before
-        it, which makes a weekly rhythm that no cutoff shifts); sorted by date and exchange.
+        Columns exchange, date, decided_at (close plus decision lag), ordinal (sessions of the exchange
+        before it, which makes a weekly rhythm that no cutoff shifts); sorted by date and exchange.
     """
     frames = [
         sessions(mic, date(FIRST_CALENDAR_YEAR, 1, 1), through)
@@ -90,7 +90,7 @@ def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
         .select(
             pl.lit(mic).alias("exchange"),
             "date",
-            (pl.col("close") + get_exchange(mic).feed_lag).alias("decided_at"),
+            (pl.col("close") + get_exchange(mic).decision_lag).alias("decided_at"),
             pl.col("ordinal").cast(pl.Int64),
         )
         for mic in spec.universe.mics()

@@ -13,7 +13,7 @@ from lim_pipelines.strategies.base import Decision
 
 
 def decisions(sessions: pl.DataFrame, start: datetime, end: datetime) -> list[Decision]:
-    """Every session of every exchange decided on in a period, each exchange at its own close.
+    """Every session of every exchange decided on in a period, each exchange after its own close.
 
     Parameters
     ----------

@@ -74,6 +74,17 @@ def test_an_instrument_that_skips_sessions_is_purged_by_what_its_labels_reach() 
     assert end[parts.fit].max() < day[parts.validation].min()
 
 
+def test_features_are_those_known_when_the_decision_is_taken() -> None:
+    """The VIX of a day is known three hours after 21:00 UTC: later than WTI's bar, before the decision."""
+    one = spec("directional")
+    vix = macro().with_columns(known_at=pl.col("ts") + timedelta(hours=3))
+    samples = build_samples(one, WTI, vix)
+    days = [CUTOFF - timedelta(days=2), CUTOFF - timedelta(days=1)]
+    at = [samples.frame["date"].to_list().index(day) for day in days]
+    values = vix.filter(pl.col("ts").dt.date().is_in(days)).sort("ts")["value"]
+    assert samples.features[at, 0] == pytest.approx(values.log().to_numpy())
+
+
 def test_too_little_history_says_what_to_do() -> None:
     short = BARS.filter(pl.col("date") > date(2018, 3, 1))
     with pytest.raises(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from strategy_world import (
     spec,
 )
 
+from lim_pipelines.exchanges import EXCHANGES, sessions
 from lim_pipelines.finetune import train
 from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.foundation import checkpoint
@@ -79,9 +81,9 @@ def test_targets_are_decided_in_their_period_by_every_book(
     assert set(rows.select("arm", "seed").unique().iter_rows()) == set(one.books())
     closes = bars.select("exchange", "instrument_id", "date", "ts")
     late = rows.join(closes, on=["exchange", "instrument_id", "date"])
-    assert (late["decided_at"] - late["ts"]).unique().to_list() == [timedelta(minutes=15)]
+    assert (late["decided_at"] - late["ts"]).unique().to_list() == [timedelta(hours=6)]
     if one.task == "directional":
-        assert rows["date"].n_unique() == len(session_days("XNYM", CUTOFF, date(2018, 6, 29)))
+        assert rows["date"].n_unique() == len(session_days("XNYM", date(2018, 5, 31), date(2018, 6, 29)))
         assert rows["weight"].abs().max() <= 1.0
     else:
         assert rows["date"].n_unique() in (4, 5)
@@ -136,6 +138,20 @@ def test_a_bar_that_arrives_late_is_not_there_yet(world: World) -> None:
     assert rows.height
 
 
+def test_a_file_that_is_late_but_in_time_for_the_decision_is_used(world: World) -> None:
+    one, folder, bars = world
+    late = bars.with_columns(known_at=pl.col("ts") + timedelta(minutes=20))
+    assert decide(one, folder, late).equals(decide(one, folder, bars))
+
+
+def test_every_decision_falls_between_its_own_feed_and_the_next_close() -> None:
+    for exchange in EXCHANGES.values():
+        close = sessions(exchange.mic, date(1990, 1, 1), date(2019, 12, 31))["close"]
+        assert exchange.feed_lag <= exchange.decision_lag < close.diff().min()
+    with pytest.raises(ValueError, match="XNYS: decision_lag 0:10:00 is shorter than feed_lag 0:15:00"):
+        replace(EXCHANGES["XNYS"], decision_lag=timedelta(minutes=10))
+
+
 def test_models_decide_for_their_own_cutoff_and_specification_only(
     world: World,
 ) -> None:
@@ -177,7 +193,7 @@ def test_the_rhythm_does_not_depend_on_the_cutoff() -> None:
     steps = np.diff([days.index(decision.date) for decision in whole])
     assert set(steps) == {5}
     every = directional.decisions(sessions, midnight(date(2018, 1, 1)), midnight(date(2018, 2, 1)))
-    assert [decision.date for decision in every] == session_days("XSIM", date(2018, 1, 1), date(2018, 1, 31))
+    assert [decision.date for decision in every] == session_days("XSIM", date(2018, 1, 1), date(2018, 1, 30))
 
 
 def known(decision_day: date, bars: pl.DataFrame) -> Known:
