@@ -38,7 +38,7 @@ from lim_pipelines.finetune.features import series_of
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, fingerprint, midnight
-from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
+from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO
 
 CODE_VERSION = "finetune-2"
 """Part of every input digest. Raise it when the same inputs would give other weights."""
@@ -49,6 +49,10 @@ WORKERS = 2
 
 class MissingCheckpointError(RuntimeError):
     """The foundation checkpoint of a cutoff is not there."""
+
+
+class InputsChangedError(RuntimeError):
+    """The lake changed between the plan of a cutoff and its fit."""
 
 
 @dataclass(frozen=True)
@@ -109,18 +113,18 @@ def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
             f" {models}; materialise {spec.foundation}, partition {cutoff}, first"
         )
     lake = Lake(lake_root)
-    bars, macro = read_inputs(lake, spec, cutoff)
-
-    def described(table: Table, rows: pl.DataFrame) -> store.DataMeta:
-        return store.DataMeta(
+    # Asked before the rows are read: they are of this version or a newer one.
+    versions = [(table, lake.version(table)) for table in (VALIDATED_BARS, VALIDATED_MACRO)]
+    data = tuple(
+        store.DataMeta(
             table=table.name,
-            lake_version=lake.version(table),
+            lake_version=version,
             as_of=midnight(cutoff).isoformat(),
             fingerprint=fingerprint(rows),
             rows=rows.height,
         )
-
-    data = (described(VALIDATED_BARS, bars), described(VALIDATED_MACRO, macro))
+        for (table, version), rows in zip(versions, read_inputs(lake, spec, cutoff), strict=True)
+    )
     content = {
         "config": spec.model_config_json(),
         "code": CODE_VERSION,
@@ -135,7 +139,13 @@ def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
 
 
 def fit_cutoff(todo: Plan) -> None:
-    """Fit all arms and seeds of a cutoff and move their folder into place."""
+    """Fit all arms and seeds of a cutoff and move their folder into place.
+
+    Raises
+    ------
+    InputsChangedError
+        The rows are no longer those that the digest was made of.
+    """
     import torch
 
     from lim_pipelines.finetune.arms import fit_arms
@@ -143,6 +153,16 @@ def fit_cutoff(todo: Plan) -> None:
     torch.set_num_threads(1)
     started = time.monotonic()
     bars, macro = read_inputs(Lake(todo.lake), todo.spec, todo.cutoff)
+    changed = [
+        planned.table
+        for planned, rows in zip(todo.data, (bars, macro), strict=True)
+        if planned.fingerprint != fingerprint(rows)
+    ]
+    if changed:
+        raise InputsChangedError(
+            f"strategy {todo.spec.name}, cutoff {todo.cutoff}: {' and '.join(changed)} in {todo.lake} changed"
+            " while the models were trained; run it again"
+        )
     backbone, parent = checkpoint.load(todo.parent)
     result = fit_arms(todo.spec, backbone, bars, macro, todo.cutoff)
     meta = store.ModelMeta(

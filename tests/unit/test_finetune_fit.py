@@ -28,7 +28,7 @@ from lim_pipelines.finetune.split import TooLittleHistoryError, split
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.lake import midnight
-from lim_pipelines.schemas import VALIDATED_MACRO
+from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO
 
 torch.set_num_threads(1)
 BARS = market(end=CUTOFF)
@@ -240,6 +240,27 @@ def test_the_entry_point_trains_several_cutoffs_and_starts_from_the_same_cutoffs
         assert folder is not None
         parents.append(store.read_meta(folder).parent)
     assert len(set(parents)) == 2
+
+
+@pytest.mark.parametrize("table", ["validated_bars", "validated_macro"])
+def test_rows_that_change_between_plan_and_fit_are_not_fitted(tmp_path: Path, table: str) -> None:
+    one = spec("directional")
+    put_checkpoint(tmp_path / "models", one.foundation, CUTOFF)
+    lake = put_lake(tmp_path / "lake", WTI, macro())
+    plan = train.plan(lake.root, str(tmp_path / "models"), one, CUTOFF)
+    assert [entry.lake_version for entry in plan.data] == [
+        lake.version(VALIDATED_BARS),
+        lake.version(VALIDATED_MACRO),
+    ]
+    bars, vix = (WTI.head(-40), macro()) if table == "validated_bars" else (WTI, macro().tail(500))
+    put_lake(tmp_path / "lake", bars, vix)
+    if table == "validated_bars":
+        lake.write(VALIDATED_BARS, bars, WTI.select("exchange", "date").unique())
+    with pytest.raises(
+        train.InputsChangedError, match=rf"small, cutoff 2018-06-01: {table} in .* changed.*run it again"
+    ):
+        train.fit_cutoff(plan)
+    assert not plan.folder.exists()
 
 
 def test_errors_name_cutoff_file_and_remedy(tmp_path: Path) -> None:
