@@ -11,11 +11,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from assets.partitions import FIRST_CUTOFF, FIRST_SESSION
 from lim_pipelines import landing, retraining
 from lim_pipelines.exchanges import EXCHANGES
+from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FOUNDATIONS
+from lim_pipelines.lake import LATEST
+from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
 from resources.home import Home
 
 QUOTE_ASSETS = [dg.AssetKey(name) for name in ("raw_quotes", "aligned_bars", "validated_bars")]
@@ -26,6 +30,10 @@ load_quotes = dg.define_asset_job("load_quotes", dg.AssetSelection.assets(*QUOTE
 import_archive = dg.define_asset_job("import_archive", dg.AssetSelection.assets("archive"))
 register_landing_files = dg.define_asset_job(
     "register_landing_files", dg.AssetSelection.assets("landing_files")
+)
+decide = dg.define_asset_job("decide", dg.AssetSelection.key_substring("_targets"))
+evaluate = dg.define_asset_job(
+    "evaluate", dg.AssetSelection.key_substring("_backtest") | dg.AssetSelection.assets("leaderboard")
 )
 
 
@@ -92,9 +100,9 @@ def _arrival_runs(arrivals: tuple[landing.Arrival, ...]) -> Iterator[dg.RunReque
             )
 
 
-# After the last regular close in New York, in winter and summer time, plus the feeds' lag.
+# After the last close of all, that of NYMEX (23:00 UTC in winter), plus the feeds' lag.
 @dg.schedule(
-    cron_schedule="30 22 * * 1-5",
+    cron_schedule="30 23 * * 1-5",
     job=load_quotes,
     description="Loads the day's quotes of every exchange, in one run, after the last close.",
 )
@@ -107,7 +115,7 @@ def daily_quotes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 daily_macro = dg.ScheduleDefinition(
     name="daily_macro",
-    cron_schedule="35 22 * * 1-5",
+    cron_schedule="35 23 * * 1-5",
     target=dg.AssetSelection.assets(*MACRO_ASSETS),
     description="Loads the macro series once a day; what has not changed commits nothing.",
 )
@@ -140,11 +148,15 @@ def retraining_sensor(
             for key in dg.AssetSelection.assets(family).downstream().resolve(graph)
             if key.to_user_string().endswith(("_model", "_targets"))
         }
+        # All cutoffs since the last one that is trained: a month that is left out has no decisions.
         yield dg.RunRequest(
             run_key=plan.key,
-            partition_key=plan.cutoff.isoformat(),
             asset_selection=[dg.AssetKey(family), *sorted(downstream)],
-            tags={"lim/cause": plan.reason[:200]},
+            tags={
+                "dagster/asset_partition_range_start": plan.first.isoformat(),
+                "dagster/asset_partition_range_end": plan.cutoff.isoformat(),
+                "lim/cause": plan.reason[:200],
+            },
         )
     if len(reasons) == len(FOUNDATIONS):
         yield dg.SkipReason("; ".join(reasons))
@@ -166,6 +178,50 @@ def _failed_drift_check(instance: dg.DagsterInstance) -> str:
     return "" if evaluation is None or evaluation.passed else str(record.id)
 
 
-SENSORS = [landing_sensor, retraining_sensor]
+@dg.sensor(
+    minimum_interval_seconds=60,
+    jobs=[decide, evaluate],
+    description="Decides the newest trained cutoff again when bars have changed; backtests and leaderboard"
+    " follow when targets have.",
+)
+def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
+    """Keep targets, backtests and the leaderboard up to the newest bars."""
+    lake = home.lake()
+    bars, targets = lake.version(VALIDATED_BARS), lake.version(TARGETS)
+    seen = json.loads(context.cursor or '{"bars": -1, "targets": -1}')
+    decided = (
+        lake.read(TARGETS, as_of=LATEST).select(pl.col("strategy").unique().sort()).collect()["strategy"]
+    )
+    requests = []
+    if bars != seen["bars"]:
+        for name in decided:
+            cutoff = max(checkpoint.cutoffs(home.models, name))
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"{name}_targets@{cutoff}@bars{bars}",
+                    job_name=decide.name,
+                    partition_key=cutoff.isoformat(),
+                    asset_selection=[dg.AssetKey(f"{name}_targets")],
+                )
+            )
+    if targets != seen["targets"]:
+        results = [dg.AssetKey(f"{name}_backtest") for name in decided]
+        requests.append(
+            dg.RunRequest(
+                run_key=f"results@targets{targets}",
+                job_name=evaluate.name,
+                asset_selection=[*results, dg.AssetKey("leaderboard")],
+            )
+        )
+    if not decided.len():
+        return dg.SkipReason(
+            "no strategy has targets yet; materialise <strategy>_model and <strategy>_targets"
+        )
+    if not requests:
+        return dg.SkipReason(f"nothing new since version {bars} of validated_bars and {targets} of targets")
+    return dg.SensorResult(requests, cursor=json.dumps({"bars": bars, "targets": targets}))
+
+
+SENSORS = [landing_sensor, retraining_sensor, results_sensor]
 SCHEDULES = [daily_quotes, daily_macro]
-JOBS = [load_quotes, import_archive, register_landing_files]
+JOBS = [load_quotes, import_archive, register_landing_files, decide, evaluate]

@@ -5,6 +5,7 @@ What does not belong here: what a strategy may say (`lim_pipelines/strategies/sp
 new strategy is `dg scaffold defs` and ten lines of YAML.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,11 @@ from assets.catalogue import OWNERS, column_schema, image, table_asset, table_me
 from assets.partitions import BARS, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines import walkforward
+from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
 from lim_pipelines.lake import scope_of
 from lim_pipelines.schemas import BACKTEST_DAILY, TARGETS
 from lim_pipelines.strategies.spec import StrategySpec
+from lim_pipelines.walkforward import CODE_VERSION as RESULTS_VERSION
 from resources.home import Home
 from resources.trainer import Trainer
 
@@ -55,6 +58,10 @@ class StrategyComponent(dg.Component):
         )
 
 
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
     """Make the asset of a strategy's fine-tuned models, all arms and seeds."""
 
@@ -67,7 +74,7 @@ def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
         group_name=spec.name,
         owners=OWNERS,
         kinds={"pytorch"},
-        code_version=spec.digest()[:12],
+        code_version=f"{FIT_VERSION}-{_short(spec.model_config_json())}",
         pool="training",
         metadata={
             "dagster/column_schema": MODEL_SCHEMA,
@@ -99,7 +106,7 @@ def build_targets(spec: StrategySpec) -> dg.AssetsDefinition:
         name=f"{spec.name}_targets",
         description=f"Target weights of {spec.name} for the sessions from each cutoff to the next, every arm"
         " and seed.",
-        code_version=spec.digest()[:12],
+        code_version=f"{RESULTS_VERSION}-{spec.digest()[:12]}",
         partitions_def=cutoffs,
         deps=[f"{spec.name}_model", *BARS, "validated_macro"],
     )
@@ -123,7 +130,7 @@ def build_backtest(spec: StrategySpec) -> dg.AssetsDefinition:
         group_name=spec.name,
         owners=OWNERS,
         kinds={"polars", "html"},
-        code_version=spec.digest()[:12],
+        code_version=f"{RESULTS_VERSION}-{spec.digest()[:12]}",
         description=f"Walk-forward backtest of {spec.name}: the out-of-sample pieces of all cutoffs, net of"
         " costs, gross beside; with a self-contained HTML report.",
         metadata={"dagster/column_schema": column_schema(BACKTEST_DAILY)},

@@ -30,7 +30,9 @@ class Plan:
     due
         Whether to train.
     cutoff
-        Cutoff to train: the first after the newest session, or this month's.
+        Newest cutoff to train: the first after the newest session, or this month's.
+    first
+        First cutoff to train: the one after the last that is trained, or `cutoff`.
     reason
         Why, or why not, for people.
     key
@@ -39,6 +41,7 @@ class Plan:
 
     due: bool
     cutoff: date
+    first: date
     reason: str
     key: str
 
@@ -65,7 +68,9 @@ def plan(
     known = _rows_of(config) & (pl.col("known_at") <= now)
     last = lake.revisions(VALIDATED_BARS, known).select(pl.col("date").max()).collect().item()
     if last is None:
-        return Plan(False, first_cutoff, f"no validated bars on {', '.join(config.exchanges)} yet", "")
+        return Plan(
+            False, first_cutoff, first_cutoff, f"no validated bars on {', '.join(config.exchanges)} yet", ""
+        )
     # By session, not by publication: a correction of old data that arrives today makes no new month.
     cutoff = max(first_cutoff, min(next_cutoff(last), now.date().replace(day=1)))
     trained = [day for day in checkpoint.cutoffs(models, config.name) if day <= cutoff]
@@ -75,13 +80,14 @@ def plan(
         watermark = checkpoint.read_meta(folder).data.lake_version
         counted = f"new or corrected sessions since the checkpoint of {trained[-1]}"
     sessions = _sessions_since(lake, config, watermark, cutoff, trained[-1] if trained else None)
+    first = next_cutoff(trained[-1]) if trained and trained[-1] < cutoff else cutoff
     key = f"{config.name}@{cutoff}@lake{version}"
     if sessions >= NEW_SESSIONS:
-        return Plan(True, cutoff, f"{sessions} {counted} (needs {NEW_SESSIONS})", key)
+        return Plan(True, cutoff, first, f"{sessions} {counted} (needs {NEW_SESSIONS})", key)
     if drifted and (not trained or trained[-1] < cutoff or sessions):
         reason = f"the drift check failed; {sessions} {counted}"
-        return Plan(True, cutoff, reason, f"{key}@drift{drifted}")
-    return Plan(False, cutoff, f"{sessions} of {NEW_SESSIONS} {counted}", key)
+        return Plan(True, cutoff, first, reason, f"{key}@drift{drifted}")
+    return Plan(False, cutoff, first, f"{sessions} of {NEW_SESSIONS} {counted}", key)
 
 
 def _rows_of(config: FoundationConfig) -> pl.Expr:

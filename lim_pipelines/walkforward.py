@@ -24,6 +24,9 @@ from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALID
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.spec import StrategySpec
 
+CODE_VERSION = "results-1"
+"""Of targets and backtests. Raise it when the same models and bars would give other results."""
+
 
 class MissingModelError(RuntimeError):
     """A strategy has no models of a cutoff."""

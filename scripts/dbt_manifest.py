@@ -25,7 +25,12 @@ def slim(manifest: dict[str, Any]) -> dict[str, Any]:
     """Keep what `assets/marts.py` and dagster-dbt read."""
 
     def node(fields: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in fields.items() if name in NODE_FIELDS.split()}
+        kept = {name: value for name, value in fields.items() if name in NODE_FIELDS.split()}
+        # dbt lists a model's sources in another order each time.
+        for name, value in kept.items():
+            if name in ("depends_on", "sources", "refs"):
+                kept[name] = _ordered(value)
+        return kept
 
     return {
         "metadata": {
@@ -41,6 +46,12 @@ def slim(manifest: dict[str, Any]) -> dict[str, Any]:
         },
         **{name: {} for name in ("group_map", "saved_queries", "semantic_models", "unit_tests")},
     }
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _ordered(item) for key, item in value.items()}
+    return sorted(value, key=str) if isinstance(value, list) else value
 
 
 def parse() -> dict[str, Any]:

@@ -141,10 +141,13 @@ def main() -> None:
     with DagsterInstance.get() as instance:
         bury_the_dead(instance)
         bar = tqdm(stages(), unit="stage", disable=None)
+        ran = False
         for stage in bar:
             bar.set_description(f"{stage.title:32.32}")
-            if is_done(instance, stage):
+            # What follows a stage that ran has to look again; it finds at once what has not changed.
+            if not ran and is_done(instance, stage):
                 continue
+            ran = True
             start = time.monotonic()
             run_stage(instance, stage)
             tqdm.write(f"  {stage.title:32} {time.monotonic() - start:6.1f} s", file=sys.stdout)

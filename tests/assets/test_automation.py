@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 from inprocess import LONG_AGO, Lineage
 
-from assets.automation import daily_quotes, landing_sensor, retraining_sensor
+from assets.automation import daily_quotes, landing_sensor, results_sensor, retraining_sensor
+from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import scope_of
-from lim_pipelines.schemas import VALIDATED_BARS
+from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
 from resources.home import Home
 
 HEADER = "symbol,date,open,high,low,close,volume\n"
@@ -106,7 +107,7 @@ def test_what_the_sensor_asks_for_can_be_run(lineage: Lineage) -> None:
 
 
 def test_the_schedule_asks_for_the_day_on_every_exchange_in_one_run() -> None:
-    moment = datetime(2018, 12, 3, 22, 30, tzinfo=UTC)
+    moment = datetime(2018, 12, 3, 23, 30, tzinfo=UTC)
     quotes = daily_quotes(dg.build_schedule_context(scheduled_execution_time=moment))
     assert [quotes.tags[tag] for tag in RANGE] == ["2018-12-03|XNAS", "2018-12-03|XSIM"]
     assert quotes.run_key == "quotes:2018-12-03"
@@ -159,7 +160,7 @@ def test_retraining_asks_for_checkpoint_models_and_targets_with_its_cause(lineag
     days = pl.date_range(date(2018, 11, 1), date(2018, 11, 28), eager=True)
     sessions(lineage, [day for day in days if day.weekday() < 5])
     (run,) = due(lineage)
-    assert run.partition_key == "2018-12-01"
+    assert [run.tags[tag] for tag in RANGE] == ["2018-12-01", "2018-12-01"]
     assert {key.to_user_string() for key in run.asset_selection} == {
         "foundation_checkpoint",
         "wti_transfer_model",
@@ -184,6 +185,49 @@ def test_a_failed_drift_check_is_a_cause(lineage: Lineage) -> None:
     (run,) = due(lineage)
     assert run.tags["lim/cause"].startswith("the drift check failed; 3 sessions and no checkpoint yet")
     assert "@drift" in run.run_key
+
+
+def test_results_follow_bars_and_targets(lineage: Lineage) -> None:
+    def look() -> Any:
+        return results_sensor(
+            dg.build_sensor_context(
+                lineage.instance,
+                resources={"home": Home(root=str(lineage.path))},
+                cursor=cursor,
+            )
+        )
+
+    cursor = None
+    assert "no strategy has targets yet" in str(look().skip_message)
+    target = {
+        "strategy": "wti_transfer",
+        "cutoff": date(2018, 11, 1),
+        "exchange": "XNYM",
+        "instrument_id": "XNYM:WTI",
+        "date": date(2018, 11, 1),
+        "decided_at": datetime(2018, 11, 2, tzinfo=UTC),
+    }
+    blanks = {
+        name: 0 if dtype.is_numeric() else "x" for name, dtype in TARGETS.schema.items() if name not in target
+    }
+    rows = pl.DataFrame([{**blanks, **target}], schema=TARGETS.schema)
+    lineage.lake.write(TARGETS, rows, rows.select(TARGETS.partition_key))
+    checkpoint.folder_of(lineage.path / "models", "wti_transfer", date(2018, 11, 1), "d").mkdir(parents=True)
+    (
+        checkpoint.folder_of(lineage.path / "models", "wti_transfer", date(2018, 11, 1), "d") / "meta.json"
+    ).touch()
+    checkpoint.set_current(lineage.path / "models", "wti_transfer", date(2018, 11, 1), "d")
+    sessions(lineage, [date(2018, 11, 1)])
+
+    first = look()
+    decide, evaluate = first.run_requests
+    assert (decide.job_name, decide.partition_key) == ("decide", "2018-11-01")
+    assert {key.to_user_string() for key in evaluate.asset_selection} == {
+        "wti_transfer_backtest",
+        "leaderboard",
+    }
+    cursor = first.cursor
+    assert "nothing new" in str(look().skip_message)
 
 
 def test_a_home_is_found_when_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,11 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
     for automation in (*repository.sensor_defs, *repository.schedule_defs):
         assert automation.description, automation.name
     graph = definitions().resolve_asset_graph()
-    assert {sensor.name for sensor in repository.sensor_defs} == {"landing_sensor", "retraining_sensor"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "landing_sensor",
+        "results_sensor",
+        "retraining_sensor",
+    }
     assert {schedule.name for schedule in repository.schedule_defs} == {"daily_macro", "daily_quotes"}
     for key in graph.asset_check_keys:
         if graph.get(key.asset_key).group_name != "marts":
