@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from lim_pipelines.sources.csv_drop import inspect, landed
+from lim_pipelines.sources.csv_drop import inspect, landed, well_named
 
 SETTLED_AFTER = timedelta(seconds=5)
 """A file that changed less than this ago may still grow and is left alone."""
@@ -24,7 +24,8 @@ class Seen:
     Parameters
     ----------
     signature
-        Size and modification time; if they are the same the file is not read again.
+        Size and modification time; if they are the same the file is not read again. Empty for a file whose
+        name cannot be written down.
     sha256
         Hash of its content.
     changes
@@ -76,7 +77,7 @@ class Survey:
     arrivals, refused
         Files with new content.
     growing
-        Files left alone because they changed a moment ago.
+        Files left alone because they changed a moment ago, or while they were read.
     unchanged
         Files whose content is known.
     seen
@@ -119,15 +120,19 @@ def survey(landing: Path, seen: Mapping[str, Seen], now: datetime | None = None)
     growing = unchanged = 0
     for path in landed(landing):
         before = seen.get(path)
-        stat = (landing / path).lstat()
-        signature = f"{stat.st_size}:{stat.st_mtime_ns}"
+        signature, changed_at = _signature(landing / path)
+        if not signature and well_named(path):
+            continue  # Taken away since it was listed.
         if before is not None and before.signature == signature:
             unchanged += 1
             continue
-        if moment - datetime.fromtimestamp(stat.st_mtime, UTC) < SETTLED_AFTER:
+        if moment - changed_at < SETTLED_AFTER:
             growing += 1
             continue
         found = inspect(path, landing)
+        if _signature(landing / path)[0] != signature:
+            growing += 1  # Changed or taken away while it was read: it must not be remembered as seen.
+            continue
         digest = found.file.sha256
         if before is not None and before.sha256 == digest and digest:
             unchanged += 1
@@ -141,3 +146,12 @@ def survey(landing: Path, seen: Mapping[str, Seen], now: datetime | None = None)
         else:
             arrivals.append(Arrival(path, found.file.exchange, found.dates, key))
     return Survey(tuple(arrivals), tuple(refused), growing, unchanged, remembered)
+
+
+def _signature(where: Path) -> tuple[str, datetime]:
+    """Size and modification time; empty and long ago where nothing lies under that name."""
+    try:
+        status = where.lstat()
+    except OSError:
+        return "", datetime.min.replace(tzinfo=UTC)
+    return f"{status.st_size}:{status.st_mtime_ns}", datetime.fromtimestamp(status.st_mtime, UTC)

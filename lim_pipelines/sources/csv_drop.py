@@ -7,7 +7,9 @@ before the file arrived (its modification time), because before that nobody here
 `landing/csv_drop/<MIC>/history/` are declared history: whoever drops one there vouches that its bars were
 known as they happened, and they count as known at the bar's end plus the feed's lag.
 
-Names that begin with a dot or end with .part or .tmp are files still being written, and left alone.
+Names that begin with a dot or end with .part or .tmp are files still being written, and left alone. Names
+that are not UTF-8 are listed with their odd bytes spelled out (hexadecimal, after a backslash) and refused:
+tables, run keys and metadata hold text.
 """
 
 from __future__ import annotations
@@ -49,10 +51,17 @@ class CsvDrop:
         Raises
         ------
         RejectedFileError
-            The rule that it fails: unknown_exchange, unknown_file_type, changed_while_reading, or one of
-            those of `landed.py` and `csv_rows.py`.
+            The rule that it fails: file_name, unknown_exchange, unknown_file_type, changed_while_reading, or
+            one of those of `landed.py` and `csv_rows.py`.
         """
         inside(landing, file.path)
+        if not well_named(file.path):
+            raise RejectedFileError(
+                file.path,
+                "file_name",
+                "its name holds a backslash, or bytes that are not UTF-8 (shown as \\x and two digits)",
+                "rename it",
+            )
         parts = PurePosixPath(file.path).parts
         mic = parts[1] if len(parts) > 2 else ""
         if mic not in EXCHANGES:
@@ -123,7 +132,7 @@ def inspect(path: Path | str, landing: Path) -> Inspection:
     """
     where = Path(path)
     relative = where.relative_to(landing) if where.is_relative_to(landing) else where
-    file = _describe(landing, relative.as_posix())
+    file = _describe(landing, _spelled(relative))
     try:
         parsed = CsvDrop().read(file, landing)
     except RejectedFileError as error:
@@ -140,8 +149,19 @@ def landed(landing: Path) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         linked = [name for name in folders if (here / name).is_symlink()]
         finished = [n for n in names if not n.startswith(".") and not n.endswith(_UNFINISHED)]
-        found += [(here / name).relative_to(landing).as_posix() for name in (*linked, *finished)]
-    return sorted(found)
+        found += [_spelled((here / name).relative_to(landing)) for name in (*linked, *finished)]
+    # Two names may be spelled alike.
+    return sorted(set(found))
+
+
+def well_named(path: str) -> bool:
+    """Whether a listed path is the file's real one: without a backslash, which spells out odd bytes."""
+    return "\\" not in path
+
+
+def _spelled(path: Path) -> str:
+    """Path as text, whatever bytes it is made of."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _describe(landing: Path, path: str) -> SourceFile:

@@ -91,6 +91,12 @@ REFUSED: dict[str, tuple[str, bytes, str, str]] = {
         "save the file as UTF-8",
     ),
     "utf-16": ("utf16.csv", (HEADER + GOOD).encode("utf-16"), "encoding", "save the file as UTF-8"),
+    "a name that is not UTF-8": (
+        os.fsdecode(b"caf\xe9.csv"),
+        (HEADER + GOOD).encode(),
+        "file_name",
+        "rename it",
+    ),
     "empty": ("empty.csv", b"", "empty_file", "drop the complete file again"),
     "zip bomb": ("bomb.zip", zipped("a.csv", b"0" * 200_000_000), "zip_bomb", "drop it unpacked"),
     "zip slip": (
@@ -113,9 +119,8 @@ def test_a_bad_file_is_refused_as_a_whole(platform: Lineage, case: str) -> None:
 
     assert not [key for key in requests if name in key], "no partition is asked for"
     check = checks_of(results[-1])["landing_files/refused_files"]
-    line = next(
-        line for line in str(check.metadata["files"].value).splitlines() if f"csv_drop/XNYS/{name} " in line
-    )
+    listed = f"csv_drop/XNYS/{os.fsencode(name).decode(errors='backslashreplace')} "
+    line = next(line for line in str(check.metadata["files"].value).splitlines() if listed in line)
     assert f"| {rule} |" in line
     assert remedy in line
     assert not check.passed

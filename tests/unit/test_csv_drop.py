@@ -158,6 +158,26 @@ def test_unknown_exchange(tmp_path: Path) -> None:
         assert "XNYS" in found.reason
 
 
+@pytest.mark.parametrize("name", [b"caf\xe9.csv", b"caf\xe9/a.csv", rb"caf\xe9.csv"])
+def test_a_name_that_is_not_text_is_spelled_out_and_refused(tmp_path: Path, name: bytes) -> None:
+    path = put(tmp_path, GOOD, "csv_drop/XNYS/" + os.fsdecode(name))
+    (listed,) = list_landed(tmp_path)
+    assert listed.startswith(r"csv_drop/XNYS/caf\xe9")
+    for where in (path, listed):
+        found = inspect(where, tmp_path)
+        assert (found.rule, found.file.path, found.file.exchange) == ("file_name", listed, "XNYS")
+    put(tmp_path, GOOD)
+    found = collect({"XNYS"}, *DAYS, tmp_path)
+    assert [(error.path, error.rule) for error in found.refused] == [(listed, "file_name")]
+    assert found.rows.filter(pl.col("source") == "csv_drop").height == 2
+
+
+def test_two_names_spelled_alike_are_one_line_of_the_list(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.csv", rb"caf\xe9.csv"):
+        put(tmp_path, GOOD, "csv_drop/XNYS/" + os.fsdecode(name))
+    assert list_landed(tmp_path) == [r"csv_drop/XNYS/caf\xe9.csv"]
+
+
 def test_nothing_outside_the_folder_is_read(tmp_path: Path) -> None:
     landing = tmp_path / "landing"
     secret = put(tmp_path, GOOD, "secret.csv")
