@@ -125,6 +125,15 @@ class FoundationConfig(BaseModel):
         """What two configurations must share for the weights of one to fit the other."""
         return {"size": self.size, "context": self.context, "horizon": self.horizon, "patch": self.patch}
 
+    @property
+    def universe(self) -> dict[str, set[str]]:
+        """Which quotes it learns from, in whatever order they are named."""
+        return {
+            "exchanges": set(self.exchanges),
+            "asset_classes": set(self.asset_classes),
+            "freqs": set(self.freqs),
+        }
+
 
 REAL = FoundationConfig(
     name="foundation_checkpoint",

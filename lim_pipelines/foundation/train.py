@@ -101,8 +101,8 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
     """Bring the checkpoints of a job's cutoffs up to date.
 
     A cutoff whose input digest has a checkpoint is not trained again. Otherwise training goes on from the
-    current checkpoint of the latest earlier cutoff, or starts from scratch where there is none of the same
-    architecture and code version.
+    current checkpoint of the latest earlier cutoff, or starts from scratch where that one is of another
+    architecture, universe or code version, or there is none.
 
     Parameters
     ----------
@@ -153,14 +153,19 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
 
 
 def find_parent(models: str | Path, config: FoundationConfig, cutoff: date) -> checkpoint.Meta | None:
-    """Meta of the checkpoint that a cutoff's training goes on from; None if it starts from scratch."""
+    """Meta of the checkpoint that a cutoff's training goes on from; None if it starts from scratch.
+
+    It is the current checkpoint of the latest earlier cutoff of the same family, if its architecture, its
+    universe (exchanges, asset classes, frequencies) and its code version are those of `config`. If they are
+    not, no older one is looked for. Steps, rates and seed may differ.
+    """
     for earlier in reversed(checkpoint.cutoffs(models, config.name)):
         if earlier < cutoff:
             folder = checkpoint.resolve(models, config.name, earlier)
             assert folder is not None
             meta = checkpoint.read_meta(folder)
-            same = meta.config.architecture == config.architecture and meta.code_version == CODE_VERSION
-            return meta if same else None
+            fits = meta.config.architecture == config.architecture and meta.config.universe == config.universe
+            return meta if fits and meta.code_version == CODE_VERSION else None
     return None
 
 

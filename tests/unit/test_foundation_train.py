@@ -139,6 +139,20 @@ def test_another_architecture_starts_from_scratch(root: Path) -> None:
     assert (other.parent, other.steps) == (None, CONFIG.steps_first)
 
 
+@pytest.mark.parametrize(
+    "universe", [{"freqs": ("1d",)}, {"exchanges": ("XNAS", "XNYS")}, {"asset_classes": ("equity",)}]
+)
+def test_another_universe_starts_from_scratch(root: Path, universe: dict[str, object]) -> None:
+    quietly(job(root, CUTOFFS[:1]))
+    other = quietly(job(root, CUTOFFS[1:], **universe))[0]
+    assert (other.parent, other.steps) == (None, CONFIG.steps_first)
+
+
+def test_the_order_of_a_universe_says_nothing(root: Path) -> None:
+    first = quietly(job(root, CUTOFFS[:1]))[0]
+    assert quietly(job(root, CUTOFFS[1:], freqs=("1w", "1d")))[0].parent == first.digest
+
+
 def test_a_cutoff_before_the_history_says_what_to_do(root: Path) -> None:
     with pytest.raises(NoBarsError, match=r"tiny 2009-01-01: .*lake/validated_bars.*materialise `archive`"):
         quietly(job(root, (date(2009, 1, 1),)))
