@@ -124,7 +124,7 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
         start = time.perf_counter()
         parent = find_parent(job.models, job.config, cutoff)
         bars = read_bars(lake, job.config, cutoff)
-        digest = input_digest(job.config, parent, bars.fingerprint)
+        digest = input_digest(job.config, cutoff, parent, bars.fingerprint)
         folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)
         reused = (folder / checkpoint.META).exists()
         if not reused:
@@ -169,13 +169,18 @@ def find_parent(models: str | Path, config: FoundationConfig, cutoff: date) -> c
     return None
 
 
-def input_digest(config: FoundationConfig, parent: checkpoint.Meta | None, rows: str) -> str:
-    """SHA-256 of everything that a checkpoint depends on.
+def input_digest(config: FoundationConfig, cutoff: date, parent: checkpoint.Meta | None, rows: str) -> str:
+    """SHA-256 of what a checkpoint is made of.
+
+    Outside stay the versions of torch and of other packages, the trading calendars, and the registry of
+    instruments (an asset class is an input): a change there that matters needs a new `CODE_VERSION`.
 
     Parameters
     ----------
     config
         The family's configuration, its seed included.
+    cutoff
+        The cutoff; the seed of its windows and masks comes of it.
     parent
         Checkpoint it goes on from.
     rows
@@ -184,7 +189,7 @@ def input_digest(config: FoundationConfig, parent: checkpoint.Meta | None, rows:
     parts = {
         "config": config.model_dump(mode="json"),
         "code_version": CODE_VERSION,
-        "seed": config.seed,
+        "cutoff": cutoff.isoformat(),
         "parent": parent.input_digest if parent else None,
         "rows": rows,
     }

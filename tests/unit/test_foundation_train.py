@@ -103,6 +103,16 @@ def test_the_same_inputs_give_the_same_weights(root: Path) -> None:
     assert not same_weights(a, other)
 
 
+def test_the_same_rows_at_another_cutoff_are_another_checkpoint(root: Path) -> None:
+    """The last bar is known long before both; the seed of windows and masks is not the same."""
+    late = (date(2010, 11, 1), date(2010, 12, 1))
+    one, other = (quietly(job(root, (cutoff,), models=f"{cutoff}"))[0] for cutoff in late)
+    one_meta, other_meta = checkpoint.read_meta(one.folder), checkpoint.read_meta(other.folder)
+    assert one_meta.data.fingerprint == other_meta.data.fingerprint
+    assert one.digest != other.digest
+    assert not same_weights(one, other)
+
+
 def test_nothing_that_was_known_later_changes_a_bit(root: Path) -> None:
     honest = quietly(job(root, CUTOFFS[:1]))[0]
     moment = datetime(2010, 8, 1, tzinfo=UTC)
