@@ -27,6 +27,7 @@ releases as (
 select
     sessions.exchange,
     sessions.date,
+    sessions.session_close,
     releases.series_id,
     releases.unit,
     releases.value,
