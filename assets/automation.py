@@ -49,7 +49,7 @@ def exchange_date_run(first: str, last: str, start: date, end: date, **request: 
 @dg.sensor(
     minimum_interval_seconds=30,
     jobs=[load_quotes, import_archive, register_landing_files],
-    description="New or changed files in the landing folder: exactly the partitions they touch.",
+    description="New or changed files in the landing folder: their partitions, first to last date.",
 )
 def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
     """Ask for the partitions of every file whose content is new."""
