@@ -45,7 +45,9 @@ def _column_lineage(unique_id: str, columns: list[str]) -> dg.TableColumnLineage
     origins: dict[str, list[dg.TableColumnDep]] = {}
     for column in columns:
         keys = {
-            tuple(s["meta"]["dagster"]["asset_key"]) for s in sources if column in TABLES[s["name"]].columns
+            tuple(s["meta"]["dagster"]["asset_key"])
+            for s in sources
+            if s["name"] in TABLES and column in TABLES[s["name"]].columns
         }
         origins[column] = [dg.TableColumnDep(dg.AssetKey(key), column) for key in sorted(keys)]
     return dg.TableColumnLineage(origins)

@@ -13,6 +13,7 @@ import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
 
+from lim_pipelines.instruments import listings
 from lim_pipelines.schemas import TABLES
 from resources.home import Home
 
@@ -41,7 +42,7 @@ class Warehouse(dg.ConfigurableResource[Any]):
             yield connection
 
     def expose_lake(self) -> None:
-        """Make a view `lake.<table>` of every lake table's newest files, all revisions."""
+        """Make `lake.listings`, and a view `lake.<table>` of every lake table's newest files, all revisions."""
         lake = self.home.lake()
         with self.connect() as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
@@ -55,6 +56,9 @@ class Warehouse(dg.ConfigurableResource[Any]):
                     else f"SELECT * FROM ({_empty_select(table.name)}) WHERE false"
                 )
                 connection.execute(f"CREATE OR REPLACE VIEW lake.{table.name} AS {rows}")
+            connection.register("registered_listings", listings().to_arrow())
+            connection.execute("CREATE OR REPLACE TABLE lake.listings AS FROM registered_listings")
+            connection.unregister("registered_listings")
 
 
 def _empty_select(table_name: str) -> str:

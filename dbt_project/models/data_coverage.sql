@@ -14,9 +14,19 @@ with bars as (
     group by all
 ),
 
+-- Rows held back before alignment bear the vendor's symbol, later ones the instrument's id.
 held_back as (
-    select exchange, symbol, count(*) as rows_quarantined
-    from {{ source('lake', 'quarantine') }}
+    select
+        quarantine.exchange,
+        coalesce(listings.instrument_id, quarantine.symbol) as instrument_id,
+        count(*) as rows_quarantined
+    from {{ source('lake', 'quarantine') }} as quarantine
+    left join {{ source('lake', 'listings') }} as listings
+        on listings.exchange = quarantine.exchange
+        and listings.source = quarantine.source
+        and listings.symbol = quarantine.symbol
+        and quarantine.date between coalesce(listings.first, quarantine.date)
+        and coalesce(listings.last, quarantine.date)
     group by all
 )
 
@@ -24,7 +34,5 @@ select
     bars.*,
     coalesce(held_back.rows_quarantined, 0) as rows_quarantined
 from bars
-left join held_back
-    on held_back.exchange = bars.exchange
-    and held_back.symbol in (bars.instrument_id, split_part(bars.instrument_id, ':', 2))
+left join held_back using (exchange, instrument_id)
 order by bars.exchange, bars.instrument_id, bars.freq

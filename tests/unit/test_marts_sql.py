@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from lim_pipelines.instruments import listings
+
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 
 
@@ -46,3 +48,48 @@ def test_the_mart_says_when_each_session_closed() -> None:
     assert mart["value"].to_list() == [1.0]
     assert mart["session_close"].dt.convert_time_zone("UTC").to_list() == [close]
     assert run("tests/macro_never_from_the_future.sql", macro_as_known=mart).is_empty()
+
+
+def coverage(held: list[tuple[str, str, str]], known: pl.DataFrame) -> dict[str, int]:
+    """Rows held back by instrument; `held` are exchange, source and symbol."""
+    day = date(2018, 11, 20)
+    bars = known.select("exchange", "instrument_id").unique()
+    bars = bars.with_columns(freq=pl.lit("1d"), date=day, ts=day, known_at=day)
+    quarantine = pl.DataFrame(held, schema=["exchange", "source", "symbol"], orient="row")
+    mart = run(
+        "models/data_coverage.sql",
+        validated_bars=bars,
+        quarantine=quarantine.with_columns(date=day),
+        listings=known,
+    )
+    assert mart.height == bars.height
+    assert run("tests/data_coverage_one_row_an_instrument.sql", data_coverage=mart).is_empty()
+    return dict(
+        mart.filter(pl.col("rows_quarantined") > 0).select("instrument_id", "rows_quarantined").rows()
+    )
+
+
+def test_rows_held_back_are_counted_by_instrument_whatever_they_are_called() -> None:
+    held = [
+        ("XNAS", "csv_drop", "AAPL"),
+        ("XNAS", "csv_drop", "XNAS:AAPL"),
+        ("XNAS", "hv_apple", "XNAS:AAPL"),
+        ("XNYM", "arch_series", "wti"),
+        ("XNYS", "arch_series", "sp500"),
+        ("XNAS", "bokeh_stocks", "GOOG"),
+        ("XNYS", "csv_drop", "ENRON"),
+    ]
+    assert coverage(held, listings()) == {"XNAS:AAPL": 3, "XNYM:WTI": 1, "XNYS:SPX": 1, "XNAS:GOOGL": 1}
+
+
+def test_a_symbol_counts_for_the_instrument_that_it_meant_on_the_day() -> None:
+    day = date(2018, 11, 20)
+    known = listings().filter(source="csv_drop", symbol="IBM")
+    before = known.with_columns(last=day.replace(day=19))
+    since = known.with_columns(first=day, instrument_id=pl.lit("XNYS:OTHER"))
+    assert coverage([("XNYS", "csv_drop", "IBM")], pl.concat([before, since])) == {"XNYS:OTHER": 1}
+
+
+def test_an_instrument_shown_twice_is_found() -> None:
+    mart = pl.DataFrame({"exchange": ["XNYS"] * 2, "instrument_id": ["XNYS:IBM"] * 2, "freq": ["1d"] * 2})
+    assert run("tests/data_coverage_one_row_an_instrument.sql", data_coverage=mart)["times"].to_list() == [2]
