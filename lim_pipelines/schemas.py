@@ -260,6 +260,7 @@ TARGETS = Table(
         "strategy": _STRATEGY,
         "cutoff": _CUTOFF,
         "spec_digest": Column(pl.String, "", "content hash of the strategy's specification"),
+        "model_digest": Column(pl.String, "", "digest of the models that decided"),
         "arm": _ARM,
         "seed": _SEED,
         "date": Column(pl.Date, "", "session whose close is the last input of the decision"),

@@ -95,9 +95,14 @@ def make_targets(
             weighted = books.rebalance(known)
             if decision.decided_at >= start:
                 frames.append(_rows(known, weighted))
-    columns = TARGETS.empty().drop("strategy", "cutoff", "spec_digest")
+    columns = TARGETS.empty().drop("strategy", "cutoff", "spec_digest", "model_digest")
     rows = pl.concat([columns, *(frame.select(columns.columns) for frame in frames)])
-    stamp = {"strategy": spec.name, "cutoff": cutoff, "spec_digest": spec.digest()}
+    stamp = {
+        "strategy": spec.name,
+        "cutoff": cutoff,
+        "spec_digest": spec.digest(),
+        "model_digest": meta.input_digest,
+    }
     return TARGETS.conform(rows.with_columns(**{name: pl.lit(value) for name, value in stamp.items()}))
 
 

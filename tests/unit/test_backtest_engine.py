@@ -39,6 +39,7 @@ def targets(
             seed=pl.lit(seed),
             forecast=0.0,
             spec_digest=pl.lit(""),
+            model_digest=pl.lit(""),
             decided_at=pl.lit(datetime(2018, 3, 1, tzinfo=UTC)),
             exchange=pl.col("instrument_id").str.head(4),
         )

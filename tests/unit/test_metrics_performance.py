@@ -89,6 +89,7 @@ def forecasts(bars: pl.DataFrame, horizon: int, skill: float) -> pl.DataFrame:
             arm=pl.lit("head"),
             seed=pl.lit(1),
             spec_digest=pl.lit(""),
+            model_digest=pl.lit(""),
             decided_at=pl.lit(datetime(2018, 3, 1, tzinfo=UTC)),
             forecast=skill * pl.col("label").fill_null(0.0),
             weight=0.0,

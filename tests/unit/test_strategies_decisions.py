@@ -24,7 +24,7 @@ from strategy_world import (
 )
 
 from lim_pipelines.exchanges import EXCHANGES, sessions
-from lim_pipelines.finetune import train
+from lim_pipelines.finetune import store, train
 from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import midnight
@@ -76,6 +76,7 @@ def test_targets_are_decided_in_their_period_by_every_book(
     one, folder, bars = world
     rows = decide(one, folder, bars)
     assert rows.schema == TARGETS.schema
+    assert rows["model_digest"].unique().to_list() == [store.read_meta(folder).input_digest]
     assert rows["decided_at"].min() >= midnight(CUTOFF)
     assert rows["decided_at"].max() < midnight(PERIOD_END)
     assert set(rows.select("arm", "seed").unique().iter_rows()) == set(one.books())
