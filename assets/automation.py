@@ -51,12 +51,14 @@ def exchange_date_run(first: str, last: str, start: date, end: date, **request: 
     jobs=[load_quotes, import_archive, register_landing_files],
     description="New or changed files in the landing folder: their partitions, first to last date.",
 )
-def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
+def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     """Ask for the partitions of every file whose content is new."""
     seen = {path: landing.Seen(**entry) for path, entry in json.loads(context.cursor or "{}").items()}
     survey = landing.survey(home.landing, seen)
+    cursor = json.dumps({path: entry.__dict__ for path, entry in survey.seen.items()})
     if not survey.arrivals and not survey.refused:
-        return dg.SkipReason(survey.summary())
+        # A touched file is no news, but its new time stamp is: without it the file is read at every tick.
+        return dg.SensorResult(skip_reason=survey.summary(), cursor=cursor)
     requests = [*_arrival_runs(survey.arrivals)]
     requests.append(
         dg.RunRequest(
@@ -67,7 +69,6 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     )
     for refused in survey.refused:
         context.log.error("refused %s: %s", refused.path, refused.reason)
-    cursor = json.dumps({path: entry.__dict__ for path, entry in survey.seen.items()})
     return dg.SensorResult(run_requests=requests, cursor=cursor)
 
 
