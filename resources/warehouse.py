@@ -42,7 +42,7 @@ class Warehouse(dg.ConfigurableResource[Any]):
             yield connection
 
     def expose_lake(self) -> None:
-        """Make `lake.listings`, and a view `lake.<table>` of every lake table's newest files, all revisions."""
+        """Make `lake.listings`, and a view `lake.<table>` of all revisions of every lake table."""
         lake = self.home.lake()
         with self.connect() as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
