@@ -267,7 +267,12 @@ TARGETS = Table(
         "decided_at": Column(UTC_TIME, "UTC", "when the decision could be taken: all its inputs were known"),
         "exchange": _EXCHANGE,
         "instrument_id": _INSTRUMENT,
-        "forecast": Column(pl.Float64, "log return", "forecast over the strategy's horizon"),
+        "forecast": Column(
+            pl.Float64,
+            "log return",
+            "forecast over the strategy's horizon; null where the models said nothing",
+            nullable=True,
+        ),
         "weight": Column(pl.Float64, "fraction of equity", "target weight, negative for short"),
     },
     key=("strategy", "cutoff", "arm", "seed", "date", "exchange", "instrument_id"),

@@ -91,10 +91,12 @@ def realised(targets: pl.DataFrame, bars: pl.DataFrame, horizon: int) -> pl.Data
     Returns
     -------
     pl.DataFrame
-        The rows with a column label (see `finetune/labels.py`), those without one left out.
+        The rows with a column label (see `finetune/labels.py`); those without one, or without a forecast,
+        left out.
     """
     labels = with_labels(daily_returns(bars), horizon).select("instrument_id", "date", "label")
-    return targets.join(labels, on=["instrument_id", "date"]).filter(pl.col("label").is_not_null())
+    judged = targets.join(labels, on=["instrument_id", "date"])
+    return judged.drop_nulls(["forecast", "label"])
 
 
 def rank_ics(task: Task, judged: pl.DataFrame) -> pl.DataFrame:

@@ -81,7 +81,9 @@ def deflated_sharpe(returns: Floats, trial_sharpes: Floats) -> float:
     returns
         Daily returns of the record, shape (T,), T at least 2 and not all equal.
     trial_sharpes
-        Sharpe ratios per day of all trials, the record's own among them, shape (N,), N at least 1.
+        Sharpe ratios per day of all trials, shape (N,), N at least 1: every arm, controls included, and every
+        seed of every specification ever tried in the same world. The record splits its capital over the
+        seeds of its arm: those seeds are among the trials, the record itself is not.
 
     Raises
     ------

@@ -59,8 +59,9 @@ class MarkowitzBooks:
         -------
         pl.DataFrame
             `known.forecasts` with a column weight. Instruments of the universe that have bars but none of
-            this session, or too few, get rows too: forecast 0 and weight 0, they are sold when they trade
-            again. Empty if fewer than two instruments can be decided on; the books then stay as they are.
+            this session, or too few, get rows too: no forecast (null) and weight 0, they are sold when they
+            trade again. Empty if fewer than two instruments can be decided on; the books then stay as they
+            are.
 
         Raises
         ------
@@ -94,7 +95,7 @@ class MarkowitzBooks:
             gone = absent.with_columns(
                 arm=pl.lit(book[0]),
                 seed=pl.lit(book[1], dtype=pl.Int64),
-                forecast=0.0,
+                forecast=pl.lit(None, dtype=pl.Float64),
                 forecast_scale=pl.lit(forecasts["forecast_scale"][0]),
                 volatility=0.0,
                 weight=0.0,

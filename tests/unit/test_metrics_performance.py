@@ -97,6 +97,16 @@ def forecasts(bars: pl.DataFrame, horizon: int, skill: float) -> pl.DataFrame:
     )
 
 
+def test_what_was_not_forecast_is_no_forecast() -> None:
+    bars = market()
+    targets = forecasts(bars, 5, 1.0).with_columns(
+        forecast=pl.when(pl.col("instrument_id") != NAMES[0]).then("forecast")
+    )
+    judged = realised(targets, bars, 5)
+    assert NAMES[0] not in judged["instrument_id"].to_list()
+    assert rank_ics("cross_sectional", judged)["rank_ic"].min() == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("task", ["directional", "cross_sectional"])
 def test_perfect_forecasts_have_rank_ic_one_and_unknown_outcomes_count_for_nothing(task: str) -> None:
     bars = market()

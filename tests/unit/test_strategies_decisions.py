@@ -23,6 +23,7 @@ from strategy_world import (
     spec,
 )
 
+from lim_pipelines.backtest.metrics import realised
 from lim_pipelines.exchanges import EXCHANGES, sessions
 from lim_pipelines.finetune import store, train
 from lim_pipelines.finetune.labels import daily_returns
@@ -176,7 +177,21 @@ def test_an_instrument_without_a_bar_is_sold_when_it_trades_again(
     )
     gone = rows.filter((pl.col("date") == days[1]) & (pl.col("instrument_id") == NAMES[2]))
     assert gone["weight"].to_list() == [0.0] * len(one.books())
+    assert gone["forecast"].is_null().all()
     assert rows.filter(pl.col("date") == days[1]).height == len(NAMES) * len(one.books())
+
+
+def test_an_instrument_with_too_little_history_has_no_forecast_and_no_rank(world: World) -> None:
+    one, folder, bars = world
+    if one.task == "directional":
+        return
+    young = bars.filter((pl.col("instrument_id") != NAMES[2]) | (pl.col("date") >= CUTOFF))
+    rows = decide(one, folder, young).filter(pl.col("instrument_id") == NAMES[2])
+    early = rows.filter(pl.col("date") < date(2018, 6, 20))
+    assert early.height
+    assert early["forecast"].is_null().all()
+    assert early["weight"].abs().max() == 0
+    assert NAMES[2] not in realised(early, young, one.horizon)["instrument_id"].to_list()
 
 
 def test_the_rhythm_does_not_depend_on_the_cutoff() -> None:
