@@ -28,6 +28,7 @@ def _written(lake: Lake, table: Table, step: ingest.Step) -> dg.MaterializeResul
         {
             "rows_in": step.rows_in,
             "rows_quarantined": step.quarantined.height,
+            **({"warnings": dict(step.warnings)} if step.warnings else {}),
             "newest_values": table_metadata(newest.select("series_id", "ts", "value", "unit", "known_at")),
         },
     )

@@ -41,6 +41,12 @@ def _held_back(step: ingest.Step) -> dict[str, Any]:
     }
 
 
+def _warnings(step: ingest.Step) -> dict[str, Any]:
+    """Rows that went on although they look odd, by rule."""
+    counts = pl.DataFrame({"rule": list(step.warnings), "rows": list(step.warnings.values())})
+    return {"rows_warned": sum(step.warnings.values()), "warnings": table_metadata(counts)}
+
+
 def _files(step: ingest.Step) -> dict[str, Any]:
     return {
         "files_read": len(step.files),
@@ -76,7 +82,8 @@ def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Material
     """Bars that pass every blocking rule; the others are in quarantine with the rule and the reason."""
     scope, lake = exchange_date_scope(context), home.lake()
     step = ingest.validate_bars(lake, scope)
-    return written(lake, VALIDATED_BARS, step.commit, scope, {**_held_back(step), **_session_summary(scope)})
+    metadata = {**_held_back(step), **_warnings(step), **_session_summary(scope)}
+    return written(lake, VALIDATED_BARS, step.commit, scope, metadata)
 
 
 @table_asset(
@@ -98,7 +105,8 @@ def archive(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResu
     }
     for name, step in steps.items():
         context.log.info("%s: %d rows, %d held back", name, step.commit.rows, step.quarantined.height)
-        metadata |= {f"{name}/{key}": value for key, value in _held_back(step).items()}
+        shown = _held_back(step) | (_warnings(step) if step.warnings else {})
+        metadata |= {f"{name}/{key}": value for key, value in shown.items()}
         metadata |= _files(step) if step.files else {}
     return written(lake, VALIDATED_BARS, steps["validated_bars"].commit, scope, metadata)
 

@@ -7,7 +7,8 @@ does not belong here: parsing (`sources/`), alignment (`align/`), the rules (`va
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,12 +51,15 @@ class Step:
         Rows held back by this step, as QUARANTINE.
     files
         Vendor files read; only of the first step.
+    warnings
+        Warning rule to the number of rows that go on although they look odd; only of validation.
     """
 
     commit: Commit
     rows_in: int
     quarantined: pl.DataFrame
     files: tuple[SourceFile, ...] = ()
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
 
 def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
@@ -96,7 +100,8 @@ def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
     outcome = validate(aligned, VALIDATED_BARS)
     named = _vendor_lines(outcome.quarantined, _partitions(lake, RAW_QUOTES, scope))
     quarantined = _hold_back(lake, "validate", named, scope)
-    return Step(lake.write(VALIDATED_BARS, outcome.rows, scope), aligned.height, quarantined)
+    commit = lake.write(VALIDATED_BARS, outcome.rows, scope)
+    return Step(commit, aligned.height, quarantined, warnings=outcome.warnings)
 
 
 def load_raw_macro(lake: Lake) -> Step:
@@ -121,7 +126,8 @@ def validate_macro_series(lake: Lake) -> Step:
     aligned = lake.revisions(ALIGNED_MACRO).collect()
     outcome = validate(aligned, VALIDATED_MACRO)
     quarantined = _hold_back_macro(lake, "validate", outcome.quarantined)
-    return Step(lake.write(VALIDATED_MACRO, outcome.rows, _series(aligned)), aligned.height, quarantined)
+    commit = lake.write(VALIDATED_MACRO, outcome.rows, _series(aligned))
+    return Step(commit, aligned.height, quarantined, warnings=outcome.warnings)
 
 
 def register_landing_files(lake: Lake, landing: Path) -> Step:

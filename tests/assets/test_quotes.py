@@ -115,6 +115,17 @@ def test_a_dropped_file_reaches_the_bars_and_its_bad_rows_the_quarantine(lineage
         assert metadata["rows_in"] == metadata["dagster/row_count"] + metadata["rows_quarantined"]
 
 
+def test_rows_that_look_odd_go_on_and_are_counted(lineage: Lineage) -> None:
+    lineage.drop(
+        HEADER + "IBM,2018-11-20,117,118,116,117.2,5000\nIBM,2018-11-21,118,119,117,118.5,0\n", "XNYS/ibm.csv"
+    )
+    result = lineage.quotes("2018-11-20|XNYS", "2018-11-21|XNYS")
+    metadata = metadata_of(result, "validated_bars")
+    assert metadata["rows_warned"] == 1
+    assert "| traded | 1 |" in str(metadata["warnings"])
+    assert "| jump | 0 |" in str(metadata["warnings"])
+
+
 def test_a_corrected_file_becomes_a_revision_and_nothing_else_moves(lineage: Lineage) -> None:
     from lim_pipelines.lake import scope_of
 
