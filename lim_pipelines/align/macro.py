@@ -1,6 +1,6 @@
 """Macro series: known series only, one value a period and revision.
 
-What does not belong here: joining macro values to bars (`asof.py`).
+What does not belong here: joining macro values to bars (`finetune/features.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Macro series from arch, each with its unit and the lag after which it counts as published.
 
-What does not belong here: joining them to bars (`align/asof.py`).
+What does not belong here: joining them to bars (`finetune/features.py`).
 
 These are latest vintages: the package does not say what was first published. Core CPI is seasonally
 adjusted and its recent years are revised every February, so its values are not quite what a trader saw;
