@@ -6,7 +6,7 @@ belong here: any arithmetic of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -127,13 +127,15 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     Raises
     ------
     MissingTargetsError
-        There are no targets, some were made for another specification, or a month is missing in between.
+        There are no targets, some are of another specification or of other models than the current ones, or a
+        month is missing in between.
     """
     targets = lake.read(TARGETS, as_of=LATEST, where=pl.col("strategy") == spec.name).collect()
     _refuse_stale(spec, targets)
     cutoffs = targets["cutoff"].unique().sort().to_list()
     _refuse_gaps(spec, cutoffs)
     metas = {cutoff: store.read_meta(folder) for cutoff, folder in _folders(models, spec, cutoffs).items()}
+    _refuse_other_models(spec, targets, metas)
     through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
     bars = lake.read(
         VALIDATED_BARS, as_of=LATEST, where=universe(spec) & (pl.col("date") <= through)
@@ -243,6 +245,23 @@ def _refuse_stale(spec: StrategySpec, targets: pl.DataFrame) -> None:
         )
         raise MissingTargetsError(
             f"strategy {spec.name}: {what}; materialise {spec.name}_model and {spec.name}_targets first"
+        )
+
+
+def _refuse_other_models(
+    spec: StrategySpec, targets: pl.DataFrame, metas: Mapping[date, store.ModelMeta]
+) -> None:
+    """Refuse targets that today's models did not decide: the report would name the wrong ones."""
+    current = pl.DataFrame(
+        {"cutoff": list(metas), "current": [meta.input_digest for meta in metas.values()]},
+        schema={"cutoff": pl.Date, "current": pl.String},
+    )
+    other = targets.join(current, on="cutoff").filter(pl.col("model_digest") != pl.col("current"))
+    if other.height:
+        days = ", ".join(str(day) for day in other["cutoff"].unique().sort())
+        raise MissingTargetsError(
+            f"strategy {spec.name}: targets of cutoffs {days} were decided by other models than the current ones;"
+            f" materialise {spec.name}_targets, the same partitions, first"
         )
 
 
