@@ -260,8 +260,8 @@ def _refuse_other_models(
     if other.height:
         days = ", ".join(str(day) for day in other["cutoff"].unique().sort())
         raise MissingTargetsError(
-            f"strategy {spec.name}: targets of cutoffs {days} were decided by other models than the current ones;"
-            f" materialise {spec.name}_targets, the same partitions, first"
+            f"strategy {spec.name}: targets of cutoffs {days} were decided by other models than the current"
+            f" ones; materialise {spec.name}_targets, the same partitions, first"
         )
 
 
