@@ -1,7 +1,7 @@
 """Daily total returns, what a forecast is compared with, and the scale it is made in.
 
 What does not belong here: model inputs (`foundation/windows.py`), when a label counts as known
-(`sample.py` reads bars as of the cutoff, so a label that is not known is simply not there).
+(`train.py` reads bars as of the cutoff, so a label that is not known is simply not there).
 
 Timing: a decision at session d sees its close; the fill is at the close of d+1; so the label over h
 sessions is the log total return from the close of d+1 to that of d+1+h, counted in the instrument's own

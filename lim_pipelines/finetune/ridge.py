@@ -23,7 +23,8 @@ from lim_pipelines.finetune.samples import Floats, Samples, demean
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.finetune.split import Split
-from lim_pipelines.foundation.windows import VARIABLES, WindowStore
+from lim_pipelines.foundation.series import VARIABLES
+from lim_pipelines.foundation.windows import WindowStore
 
 PENALTIES = tuple(10.0**k for k in range(-3, 4))
 _CLOSE = VARIABLES.index("close")

@@ -61,28 +61,6 @@ class ArmMeta(BaseModel):
     seconds: float
 
 
-class DataMeta(BaseModel):
-    """Rows of one table that the models were made from.
-
-    Parameters
-    ----------
-    table, lake_version
-        Table, and its version when it was read.
-    as_of
-        Moment of the point-in-time read, ISO 8601, UTC.
-    fingerprint, rows
-        Content hash and number of the rows.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    table: str
-    lake_version: int
-    as_of: str
-    fingerprint: str
-    rows: int
-
-
 class ModelMeta(BaseModel):
     """`meta.json` of a strategy's models.
 
@@ -119,7 +97,7 @@ class ModelMeta(BaseModel):
     parent: str
     backbone: FoundationConfig
     code_version: str
-    data: tuple[DataMeta, ...]
+    data: tuple[checkpoint.TableRead, ...]
     windows: dict[str, Any]
     arms: tuple[ArmMeta, ...]
     wall_seconds: float

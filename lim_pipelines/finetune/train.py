@@ -82,7 +82,7 @@ class Plan:
     parent: Path
     folder: Path
     digest: str
-    data: tuple[store.DataMeta, ...]
+    data: tuple[checkpoint.TableRead, ...]
 
 
 def read_inputs(lake: Lake, spec: ModelSpec, cutoff: date) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -116,7 +116,7 @@ def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
     # Asked before the rows are read: they are of this version or a newer one.
     versions = [(table, lake.version(table)) for table in (VALIDATED_BARS, VALIDATED_MACRO)]
     data = tuple(
-        store.DataMeta(
+        checkpoint.TableRead(
             table=table.name,
             lake_version=version,
             as_of=midnight(cutoff).isoformat(),

@@ -60,21 +60,19 @@ class Group(BaseModel):
     last_ts: str
 
 
-class DataRead(BaseModel):
-    """What a checkpoint read from the lake.
+class TableRead(BaseModel):
+    """What a model read from a table of the lake.
 
     Parameters
     ----------
     table, lake_version
-        Table, and its version when it was read.
+        Table, and its version before it was read.
     as_of
         Moment of the point-in-time read, ISO 8601, UTC.
     fingerprint
         Content hash of the rows.
     rows
         Number of rows read from the lake, before resampling.
-    groups
-        The series made of them, by exchange and frequency.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +82,17 @@ class DataRead(BaseModel):
     as_of: str
     fingerprint: str
     rows: int
+
+
+class DataRead(TableRead):
+    """What a checkpoint read from the lake.
+
+    Parameters
+    ----------
+    groups
+        The series made of the rows, by exchange and frequency.
+    """
+
     groups: tuple[Group, ...]
 
 

@@ -20,7 +20,8 @@ from lim_pipelines.foundation.config import FREQS, FoundationConfig
 from lim_pipelines.foundation.encodings import SeriesEncoding, TimeEncoding
 from lim_pipelines.foundation.patching import from_patches, to_patches
 from lim_pipelines.foundation.scaling import Scale, fit_scale, scaled
-from lim_pipelines.foundation.windows import CALENDAR, VARIABLES, WindowBatch
+from lim_pipelines.foundation.series import CALENDAR, VARIABLES
+from lim_pipelines.foundation.windows import WindowBatch
 from lim_pipelines.instruments import ASSET_CLASSES
 
 

@@ -27,9 +27,9 @@ from tqdm import tqdm
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
-from lim_pipelines.foundation.series import iso, microseconds
+from lim_pipelines.foundation.series import Series, iso, microseconds
 from lim_pipelines.foundation.skill import skill
-from lim_pipelines.foundation.windows import Series, Span, WindowSampler, WindowStore, split_time
+from lim_pipelines.foundation.windows import Span, WindowSampler, WindowStore, split_time
 
 VALIDATION_SHARE = 0.04
 """Share of the time that the series cover, the latest, whose targets are held out."""

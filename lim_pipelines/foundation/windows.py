@@ -15,21 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lim_pipelines.foundation.config import FREQS
-from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Floats, Ints, Series, build_series
+from lim_pipelines.foundation.series import Floats, Ints, Series
 from lim_pipelines.instruments import ASSET_CLASSES
-
-__all__ = [
-    "CALENDAR",
-    "VARIABLES",
-    "Series",
-    "Span",
-    "WindowBatch",
-    "WindowSampler",
-    "WindowStore",
-    "build_series",
-    "make_batch",
-    "split_time",
-]
 
 
 class WindowBatch(NamedTuple):
@@ -105,21 +92,6 @@ class WindowStore:
             freq=self._freq[picks[:, 0]],
             asset_class=self._asset_class[picks[:, 0]],
         )
-
-
-def make_batch(series: Sequence[Series], picks: Ints, context: int, horizon: int) -> WindowBatch:
-    """Gather windows once; keep a `WindowStore` to gather often.
-
-    Parameters
-    ----------
-    series
-        Series to take windows from.
-    picks
-        (B, 2) position of the series, row of the last context bar.
-    context, horizon
-        L_X and L_Y, in bars.
-    """
-    return WindowStore(series, context, horizon).batch(picks)
 
 
 class Span(NamedTuple):

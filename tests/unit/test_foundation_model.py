@@ -15,7 +15,8 @@ from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
 from lim_pipelines.foundation.patching import draw_hidden, draw_length, from_patches, to_patches
 from lim_pipelines.foundation.scaling import CLIP, fit_scale, scaled, unscaled
-from lim_pipelines.foundation.windows import VARIABLES, make_batch
+from lim_pipelines.foundation.series import VARIABLES
+from lim_pipelines.foundation.windows import WindowStore
 
 NAMES = list(VARIABLES)
 P = len(VARIABLES)
@@ -43,7 +44,7 @@ def model() -> FoundationModel:
 
 
 def inputs(*picks: tuple[int, int]) -> Inputs:
-    return Inputs.of(make_batch([STOCK, INDEX, OIL], np.array(picks), L, H))
+    return Inputs.of(WindowStore([STOCK, INDEX, OIL], L, H).batch(np.array(picks)))
 
 
 def close(a: Tensor, b: Tensor) -> None:
@@ -118,7 +119,7 @@ def test_contexts_that_do_not_fit_are_refused(model: FoundationModel) -> None:
     with pytest.raises(ValueError, match="multiple of 8 up to 32"):
         model(whole.last(PATCH + 1))
     with pytest.raises(ValueError, match="a context of 64 bars"):
-        model(Inputs.of(make_batch([STOCK], np.array([[0, 99]]), 64, H)))
+        model(Inputs.of(WindowStore([STOCK], 64, H).batch(np.array([[0, 99]]))))
 
 
 def test_what_is_hidden_changes_nothing(model: FoundationModel) -> None:
@@ -202,7 +203,7 @@ def test_an_asset_class_pretraining_never_met_adds_nothing(model: FoundationMode
 
 def test_the_loss_trains_every_weight_and_survives_gaps(model: FoundationModel) -> None:
     given = inputs((0, 50), (1, 90), (2, 120), (0, 9))
-    future = torch.from_numpy(make_batch([STOCK], np.array([[0, 60]] * 4), L, H).future).clone()
+    future = torch.from_numpy(WindowStore([STOCK], L, H).batch(np.array([[0, 60]] * 4)).future).clone()
     future[0, 3:] = torch.nan
     future[2] = torch.nan
     total = torch.zeros(())

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lim_pipelines.foundation.config import FREQS
-from lim_pipelines.foundation.windows import Span, WindowSampler, make_batch, split_time
+from lim_pipelines.foundation.windows import Span, WindowSampler, WindowStore, split_time
 
 EVER = Span(-(2**62), 2**62)
 LONG, SHORT = one_series(noise(100)), one_series(noise(12, 1), "XNAS:AAPL")
 
 
 def test_a_window_is_the_rows_around_its_end() -> None:
-    batch = make_batch([SHORT, LONG], np.array([[1, 50], [1, 99], [0, 3]]), context=16, horizon=4)
+    batch = WindowStore([SHORT, LONG], context=16, horizon=4).batch(np.array([[1, 50], [1, 99], [0, 3]]))
     np.testing.assert_array_equal(batch.values[0], LONG.values[35:51])
     np.testing.assert_array_equal(batch.future[0], LONG.values[51:55])
     np.testing.assert_array_equal(batch.calendar[0], LONG.calendar[35:51])
@@ -27,7 +27,7 @@ def test_a_window_is_the_rows_around_its_end() -> None:
 
 
 def test_a_long_context_never_reaches_into_the_neighbour() -> None:
-    batch = make_batch([LONG, SHORT, LONG], np.array([[1, 11], [2, 0]]), context=64, horizon=64)
+    batch = WindowStore([LONG, SHORT, LONG], context=64, horizon=64).batch(np.array([[1, 11], [2, 0]]))
     assert np.isnan(batch.values[0, :52]).all()
     assert np.isnan(batch.future).sum() == batch.future.size - np.isfinite(LONG.values[1:65]).sum()
 
