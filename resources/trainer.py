@@ -12,15 +12,7 @@ import dagster as dg
 
 
 class Trainer(dg.ConfigurableResource[Any]):
-    """Runs training entry points on this machine.
-
-    Parameters
-    ----------
-    threads
-        CPU threads of the training process; 0 leaves the choice to torch.
-    """
-
-    threads: int = 0
+    """Runs training entry points on this machine."""
 
     def run(
         self, context: dg.AssetExecutionContext, module: str, job: dict[str, Any]
@@ -46,10 +38,7 @@ class Trainer(dg.ConfigurableResource[Any]):
         dagster_pipes.DagsterPipesError, dagster.DagsterExecutionInterruptedError
             The process failed; its log is in the run.
         """
-        environment = {"GX_ANALYTICS_ENABLED": "false"}
-        if self.threads:
-            environment |= {"OMP_NUM_THREADS": str(self.threads)}
-        completed = dg.PipesSubprocessClient(env=environment).run(
+        completed = dg.PipesSubprocessClient().run(
             context=context, command=[sys.executable, "-m", module], extras=job
         )
         messages: Sequence[Any] = completed.get_custom_messages()
