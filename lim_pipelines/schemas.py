@@ -10,15 +10,41 @@ could have known it. Both are UTC. A bar's `ts` is its end.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, Final
 
 import polars as pl
 
 UTC_TIME = pl.Datetime("us", "UTC")
 
+INTRADAY: Final = {
+    "1s": timedelta(seconds=1),
+    "15s": timedelta(seconds=15),
+    "1m": timedelta(minutes=1),
+    "5m": timedelta(minutes=5),
+    "15m": timedelta(minutes=15),
+    "20m": timedelta(minutes=20),
+    "30m": timedelta(minutes=30),
+    "1h": timedelta(hours=1),
+}
+"""Bar lengths within a session."""
+
+SESSIONS_AND_LONGER: Final = ("1d", "1w", "1mo")
+"""Bar lengths of a session, a week, a month; they end with the session's, week's or month's last close."""
+
+PRICE_TYPES: Final = ("trade", "bid", "ask", "mid")
+"""What the prices of a bar are. A bar of bids and one of asks are two rows."""
+
+ONE_PRICE: Final = ("trade", "mid")
+"""What models and backtests read: an instrument has trades, or mid quotes where nobody prints trades."""
+
 
 class SchemaError(ValueError):
     """A frame does not have the columns, types or keys of its table."""
+
+
+MUST_BE_GIVEN: Final = object()
+"""No default: producers name the column."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +61,16 @@ class Column:
         What a value says.
     nullable
         Whether a value may be missing.
+    default
+        What `Table.conform` fills in where a producer leaves the column out. Nullable columns that have no
+        default must be there: a missing price column is a mistake, a missing count of trades is not.
     """
 
     dtype: Any
     unit: str
     description: str
     nullable: bool = False
+    default: Any = MUST_BE_GIVEN
 
 
 @dataclass(frozen=True)
@@ -95,7 +125,7 @@ class Table:
         Parameters
         ----------
         frame
-            Rows with at least the table's columns; others are dropped.
+            Rows with the table's columns, but for those that have a default; others are dropped.
 
         Returns
         -------
@@ -108,6 +138,9 @@ class Table:
             A column is missing, cannot be cast, holds a null it must not, or a row key occurs twice.
         """
         missing = [name for name in self.columns if name not in frame.columns]
+        optional = {n: self.columns[n] for n in missing if self.columns[n].default is not MUST_BE_GIVEN}
+        frame = frame.with_columns(pl.lit(c.default, c.dtype).alias(name) for name, c in optional.items())
+        missing = [name for name in missing if name not in optional]
         if missing:
             raise SchemaError(f"table {self.name}: columns {missing} are missing (has {frame.columns})")
         try:
@@ -119,7 +152,9 @@ class Table:
         if bad:
             raise SchemaError(f"table {self.name}: nulls in {bad}, which must be filled")
         out = out.sort(self.row_key)
-        repeated = out.select(pl.struct(self.row_key).is_duplicated().sum()).item() if out.height else 0
+        # After sorting, rows that share a key are neighbours.
+        same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in self.row_key)
+        repeated = out.select(same.sum()).item() or 0
         if repeated:
             raise SchemaError(f"table {self.name}: {repeated} rows share a key {self.row_key}")
         return out
@@ -128,9 +163,19 @@ class Table:
 _EXCHANGE = Column(pl.String, "", "ISO 10383 market identifier of the exchange; XSIM is simulated")
 _DATE = Column(pl.Date, "", "session date in the exchange's own time zone")
 _INSTRUMENT = Column(pl.String, "", "stable instrument id, `<MIC>:<name>`; survives symbol changes")
-_FREQ = Column(pl.String, "", "bar length as a duration: 1m, 1h, 1d")
+_FREQ = Column(pl.String, "", "bar length: 1s, 15s, 1m, 5m, 15m, 20m, 30m, 1h, 1d, 1w or 1mo")
+_PRICE_TYPE = Column(
+    pl.String,
+    "",
+    "what the prices are: trade, bid, ask, or mid (made from bid and ask where there are no trades)",
+    default="trade",
+)
+_WITHDRAWN = Column(
+    pl.Boolean, "", "true: the vendor took the bar back; reads as of now do not show it", default=False
+)
 _TS = Column(UTC_TIME, "UTC", "end of the bar; a daily bar ends at its session's close")
 _KNOWN_AT = Column(UTC_TIME, "UTC", "first moment this row could be known")
+_ASSET_CLASS = Column(pl.String, "", "equity, index, commodity, fx, cfd, crypto, future or rate")
 _SOURCE = Column(pl.String, "", "name of the source in `lim_pipelines.sources`")
 _FILE = Column(pl.String, "", "vendor file: path under the landing folder, or package:// or simulate://")
 _LINE = Column(pl.Int64, "", "line of the vendor file, the header being line 1")
@@ -144,12 +189,22 @@ _PRICES = {
     "high": Column(pl.Float64, "currency", "highest price", nullable=True),
     "low": Column(pl.Float64, "currency", "lowest price", nullable=True),
     "close": Column(pl.Float64, "currency", "last price, as traded, not adjusted"),
-    "volume": Column(pl.Float64, "units", "units traded", nullable=True),
+    "volume": Column(pl.Float64, "units", "units traded; of bids and asks the size quoted", nullable=True),
     "ex_factor": Column(
         pl.Float64,
         "ratio",
         "multiplies the previous close to make it comparable with this bar: 1 without a corporate action,"
         " 0.5 on the ex-date of a 2:1 split; close[t] / (close[t-1] * ex_factor[t]) - 1 is the total return",
+    ),
+    "turnover": Column(pl.Float64, "currency", "value traded", nullable=True, default=None),
+    "vwap": Column(pl.Float64, "currency", "volume-weighted average price", nullable=True, default=None),
+    "trades": Column(pl.Int64, "trades", "number of trades", nullable=True, default=None),
+    "open_interest": Column(
+        pl.Float64,
+        "contracts",
+        "contracts open, as last published when the bar was known",
+        nullable=True,
+        default=None,
     ),
 }
 
@@ -162,15 +217,17 @@ RAW_QUOTES = Table(
         "source": _SOURCE,
         "symbol": Column(pl.String, "", "the vendor's symbol"),
         "freq": _FREQ,
+        "price_type": _PRICE_TYPE,
         "ts": _TS,
         **_PRICES,
         "file": _FILE,
         "line": _LINE,
+        "withdrawn": _WITHDRAWN,
         "known_at": _KNOWN_AT,
     },
-    key=("exchange", "date", "source", "symbol", "freq", "ts"),
+    key=("exchange", "date", "source", "symbol", "freq", "price_type", "ts"),
     partition_key=("exchange", "date"),
-    stored_by=("exchange",),
+    stored_by=("exchange", "freq"),
 )
 
 _BARS = {
@@ -178,12 +235,15 @@ _BARS = {
     "date": _DATE,
     "instrument_id": _INSTRUMENT,
     "freq": _FREQ,
+    "price_type": _PRICE_TYPE,
     "ts": _TS,
     **_PRICES,
+    "asset_class": _ASSET_CLASS,
     "source": _SOURCE,
+    "withdrawn": _WITHDRAWN,
     "known_at": _KNOWN_AT,
 }
-_BAR_KEY = ("exchange", "date", "instrument_id", "freq", "ts")
+_BAR_KEY = ("exchange", "date", "instrument_id", "freq", "price_type", "ts")
 
 ALIGNED_BARS = Table(
     "aligned_bars",
@@ -191,7 +251,7 @@ ALIGNED_BARS = Table(
     _BARS,
     key=_BAR_KEY,
     partition_key=("exchange", "date"),
-    stored_by=("exchange",),
+    stored_by=("exchange", "freq"),
 )
 
 VALIDATED_BARS = Table(
@@ -200,7 +260,7 @@ VALIDATED_BARS = Table(
     _BARS,
     key=_BAR_KEY,
     partition_key=("exchange", "date"),
-    stored_by=("exchange",),
+    stored_by=("exchange", "freq"),
 )
 
 QUARANTINE = Table(
@@ -334,15 +394,115 @@ TRIALS = Table(
     stored_by=("strategy",),
 )
 
+LISTINGS = Table(
+    "listings",
+    "What a source calls an instrument, from when to when, and what the instrument is.",
+    {
+        "source": _SOURCE,
+        "symbol": Column(pl.String, "", "the vendor's symbol"),
+        "exchange": _EXCHANGE,
+        "instrument_id": _INSTRUMENT,
+        "first": Column(
+            pl.Date, "", "first session on which the symbol means the instrument", default=date(1900, 1, 1)
+        ),
+        "last": Column(pl.Date, "", "last such session; null is open", nullable=True, default=None),
+        "priority": Column(
+            pl.Int64, "", "where two sources give the same bar the lower number wins", default=5
+        ),
+        "name": Column(pl.String, "", "name for people"),
+        "asset_class": _ASSET_CLASS,
+        "currency": Column(pl.String, "", "ISO 4217 code of its prices, or the coin that quotes it"),
+        "multiplier": Column(pl.Float64, "currency per point", "value of one point", default=1.0),
+        "tick_size": Column(pl.Float64, "currency", "smallest step of price", nullable=True, default=None),
+        "lot_size": Column(pl.Float64, "units", "smallest amount traded", nullable=True, default=None),
+        "root": Column(
+            pl.String, "", "instrument id of a future's continuous series", nullable=True, default=None
+        ),
+        "expiry": Column(pl.Date, "", "last session of a contract", nullable=True, default=None),
+        "file": _FILE,
+        "known_at": _KNOWN_AT,
+    },
+    key=("source", "symbol", "exchange", "first"),
+    partition_key=("source", "exchange"),
+    stored_by=("source",),
+)
+
+CORPORATE_ACTIONS = Table(
+    "corporate_actions",
+    "Splits, dividends, symbol changes and delistings, as vendors report them; bars carry their effect as"
+    " `ex_factor`.",
+    {
+        "source": _SOURCE,
+        "exchange": _EXCHANGE,
+        "symbol": Column(pl.String, "", "the vendor's symbol"),
+        "instrument_id": _INSTRUMENT,
+        "ex_date": Column(pl.Date, "", "first session on which the price is without it"),
+        "kind": Column(pl.String, "", "split, dividend, symbol_change or delisting"),
+        "ratio": Column(
+            pl.Float64, "ratio", "what it multiplies the previous close by; .5 for a 2:1 split", nullable=True
+        ),
+        "amount": Column(pl.Float64, "currency", "cash a share", nullable=True),
+        "new_symbol": Column(pl.String, "", "symbol from `ex_date` on", nullable=True, default=None),
+        "file": _FILE,
+        "line": _LINE,
+        "known_at": _KNOWN_AT,
+    },
+    key=("source", "exchange", "symbol", "ex_date", "kind"),
+    partition_key=("source",),
+    stored_by=("source",),
+)
+
+ROLLS = Table(
+    "futures_rolls",
+    "Roll calendars of futures: from when which contract stands for the root.",
+    {
+        "source": _SOURCE,
+        "exchange": _EXCHANGE,
+        "root": Column(pl.String, "", "instrument id of the continuous series"),
+        "ts": Column(UTC_TIME, "UTC", "moment from which `next_contract` is held"),
+        "current_contract": Column(pl.String, "", "instrument id of the contract held before"),
+        "next_contract": Column(pl.String, "", "instrument id of the contract held from `ts` on"),
+        "carry_contract": Column(
+            pl.String, "", "contract that the carry is measured against", nullable=True, default=None
+        ),
+        "file": _FILE,
+        "line": _LINE,
+        "known_at": _KNOWN_AT,
+    },
+    key=("source", "root", "ts"),
+    partition_key=("source",),
+    stored_by=("source",),
+)
+
+INDEX_MEMBERS = Table(
+    "index_members",
+    "Members of indices over time.",
+    {
+        "source": _SOURCE,
+        "index_id": Column(pl.String, "", "instrument id of the index"),
+        "symbol": Column(pl.String, "", "the member's symbol on the dates given"),
+        "first": Column(pl.Date, "", "first day as a member"),
+        "last": Column(pl.Date, "", "last day as a member; null is open", nullable=True),
+        "file": _FILE,
+        "line": _LINE,
+        "known_at": _KNOWN_AT,
+    },
+    key=("source", "index_id", "symbol", "first"),
+    partition_key=("source",),
+    stored_by=("source",),
+)
+
 LANDING_FILES = Table(
     "landing_files",
-    "Every file seen in the landing folder, by content, and what became of it.",
+    "Every file seen in the landing folder, by content, and what became of it: a row an exchange in it.",
     {
         "path": Column(pl.String, "", "path under the landing folder"),
-        "sha256": Column(pl.String, "", "content hash"),
+        "sha256": Column(pl.String, "", "content hash; size and time if the content may not be read"),
+        "exchange": Column(pl.String, "", "exchange of the rows counted; empty for a refused file"),
         "bytes": Column(pl.Int64, "bytes", "size"),
+        "arrived_at": Column(UTC_TIME, "UTC", "when the file reached us: its modification time"),
         "source": _SOURCE,
-        "exchange": Column(pl.String, "", "exchange it belongs to, where it can be told", nullable=True),
+        "history": Column(pl.Boolean, "", "declared history: known when it happened, not when it arrived"),
         "first_date": Column(pl.Date, "", "first session in it", nullable=True),
         "last_date": Column(pl.Date, "", "last session in it", nullable=True),
         "rows": Column(pl.Int64, "rows", "rows accepted by the parser"),
@@ -350,7 +510,7 @@ LANDING_FILES = Table(
         "rule": Column(pl.String, "", "rule that the whole file fails; empty for an accepted file"),
         "reason": Column(pl.String, "", "what is wrong with the file and what to do; empty if accepted"),
     },
-    key=("path", "sha256"),
+    key=("path", "sha256", "exchange"),
     partition_key=("path", "sha256"),
     stored_by=(),
 )
@@ -369,6 +529,10 @@ TABLES: dict[str, Table] = {
         BACKTEST_DAILY,
         SCORES,
         TRIALS,
+        LISTINGS,
+        CORPORATE_ACTIONS,
+        ROLLS,
+        INDEX_MEMBERS,
         LANDING_FILES,
     )
 }
