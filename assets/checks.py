@@ -12,7 +12,8 @@ import polars as pl
 from assets.catalogue import table_metadata
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import LANDING_FILES, QUARANTINE, VALIDATED_BARS, VALIDATED_MACRO, Table
-from lim_pipelines.sources.csv_drop import landed
+from lim_pipelines.sources.csv_drop import FOLDER
+from lim_pipelines.sources.folder import vendor_files
 from resources.home import Home
 
 DRIFT_RECENT_SESSIONS = 40
@@ -111,7 +112,7 @@ def quarantine(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCh
 def refused_files(home: Home) -> dg.AssetCheckResult:
     """Warn when files were refused, and say why and what to do."""
     refused = home.lake().read(LANDING_FILES, as_of=LATEST, where=pl.col("rule") != "").collect()
-    present = refused.filter(pl.col("path").is_in(landed(home.landing)))
+    present = refused.filter(pl.col("path").is_in([file.path for file in vendor_files(home.landing, FOLDER)]))
     return dg.AssetCheckResult(
         passed=present.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,

@@ -52,8 +52,8 @@ def _files(step: ingest.Step) -> dict[str, Any]:
         "files_read": len(step.files),
         "files": table_metadata(
             pl.DataFrame(
-                {"file": [f.path for f in step.files], "sha256": [f.sha256 for f in step.files]},
-                schema={"file": pl.String, "sha256": pl.String},
+                {"file": [f.path for f in step.files], "bytes": [f.bytes for f in step.files]},
+                schema={"file": pl.String, "bytes": pl.Int64},
             )
         ),
     }

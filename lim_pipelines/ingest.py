@@ -33,7 +33,8 @@ from lim_pipelines.schemas import (
 )
 from lim_pipelines.sources import macro as macro_source
 from lim_pipelines.sources.base import SourceFile
-from lim_pipelines.sources.csv_drop import inspect, landed
+from lim_pipelines.sources.csv_drop import FOLDER, inspect
+from lim_pipelines.sources.folder import sha256_of, vendor_files
 from lim_pipelines.validate.gate import validate
 
 
@@ -138,10 +139,12 @@ def register_landing_files(lake: Lake, landing: Path) -> Step:
     rows = [
         {
             "path": found.file.path,
-            "sha256": found.file.sha256,
+            "sha256": sha256_of(landing, found.file),
+            "exchange": "" if found.rule else found.file.path.split("/")[1],
             "bytes": found.file.bytes,
+            "arrived_at": found.file.arrived_at,
             "source": found.file.source,
-            "exchange": found.file.exchange,
+            "history": found.file.history,
             "first_date": min(found.dates, default=None),
             "last_date": max(found.dates, default=None),
             "rows": found.rows,
@@ -149,7 +152,7 @@ def register_landing_files(lake: Lake, landing: Path) -> Step:
             "rule": found.rule,
             "reason": found.reason,
         }
-        for found in (inspect(path, landing) for path in landed(landing))
+        for found in (inspect(file, landing) for file in vendor_files(landing, FOLDER))
     ]
     ledger = pl.DataFrame(rows, schema=LANDING_FILES.schema)
     commit = lake.write(LANDING_FILES, ledger, ledger.select(LANDING_FILES.partition_key))

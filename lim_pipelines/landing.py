@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from lim_pipelines.sources.csv_drop import inspect, landed, well_named
+from lim_pipelines.sources.csv_drop import FOLDER, inspect
+from lim_pipelines.sources.folder import sha256_of, vendor_files, well_named
 
 SETTLED_AFTER = timedelta(seconds=5)
 """A file that changed less than this ago may still grow and is left alone."""
@@ -118,7 +119,8 @@ def survey(landing: Path, seen: Mapping[str, Seen], now: datetime | None = None)
     # Files that were taken away stay in mind: the same file may come back with another content, or the same.
     remembered = dict(seen)
     growing = unchanged = 0
-    for path in landed(landing):
+    for file in vendor_files(landing, FOLDER):
+        path = file.path
         before = seen.get(path)
         signature, changed_at = _signature(landing / path)
         if not signature and well_named(path):
@@ -129,11 +131,11 @@ def survey(landing: Path, seen: Mapping[str, Seen], now: datetime | None = None)
         if moment - changed_at < SETTLED_AFTER:
             growing += 1
             continue
-        found = inspect(path, landing)
+        found = inspect(file, landing)
         if _signature(landing / path)[0] != signature:
             growing += 1  # Changed or taken away while it was read: it must not be remembered as seen.
             continue
-        digest = found.file.sha256
+        digest = sha256_of(landing, file)
         if before is not None and before.sha256 == digest and digest:
             unchanged += 1
             remembered[path] = Seen(signature, digest, before.changes)
@@ -141,10 +143,10 @@ def survey(landing: Path, seen: Mapping[str, Seen], now: datetime | None = None)
         changes = before.changes + 1 if before is not None else 0
         remembered[path] = Seen(signature, digest, changes)
         key = f"{path}@{digest[:16] or signature}" + (f"#{changes}" if changes else "")
-        if found.rule or found.file.exchange is None:
+        if found.rule:
             refused.append(Refused(path, key, f"{found.rule}: {found.reason}"))
         else:
-            arrivals.append(Arrival(path, found.file.exchange, found.dates, key))
+            arrivals.append(Arrival(path, path.split("/")[1], found.dates, key))
     return Survey(tuple(arrivals), tuple(refused), growing, unchanged, remembered)
 
 

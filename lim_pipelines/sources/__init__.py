@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lim_pipelines.schemas import QUARANTINE, RAW_QUOTES
+from lim_pipelines.schemas import LISTINGS, QUARANTINE, RAW_QUOTES
 from lim_pipelines.sources.arch_series import ArchSeries
 from lim_pipelines.sources.base import Parsed, QuoteSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.bokeh_stocks import BokehStocks
@@ -37,6 +37,8 @@ class Collected:
         Frame of `RAW_QUOTES`, sorted by its key.
     rejected
         Rows held back while parsing, frame of `QUARANTINE`.
+    listings
+        Instruments that the files speak of, frame of `LISTINGS`.
     files
         Files that were read, refused ones included.
     refused
@@ -45,6 +47,7 @@ class Collected:
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
+    listings: pl.DataFrame
     files: list[SourceFile]
     refused: list[RejectedFileError]
 
@@ -68,7 +71,7 @@ def collect(exchanges: Iterable[str], start: date, end: date, landing: Path) -> 
     """
     wanted = frozenset(exchanges)
     here = pl.col("exchange").is_in(list(wanted)) & pl.col("date").is_between(start, end)
-    rows, rejected = [RAW_QUOTES.empty()], [QUARANTINE.empty()]
+    rows, rejected, listings = [RAW_QUOTES.empty()], [QUARANTINE.empty()], [LISTINGS.empty()]
     files: list[SourceFile] = []
     refused: list[RejectedFileError] = []
     for source in QUOTE_SOURCES:
@@ -76,24 +79,37 @@ def collect(exchanges: Iterable[str], start: date, end: date, landing: Path) -> 
             continue
         given = []
         for file in source.files(landing):
-            if file.exchange is not None and file.exchange not in wanted:
+            if not _may_hold(file, wanted, start, end):
                 continue
             files.append(file)
             try:
-                parsed = source.read(file, landing)
+                blocks = [
+                    Parsed(block.rows.filter(here), block.rejected.filter(here), block.listings)
+                    for block in source.read(file, landing)
+                ]
             except RejectedFileError as error:
                 refused.append(error)
                 continue
-            given.append(parsed.rows.filter(here))
-            rejected.append(parsed.rejected.filter(here))
-        settled = _settle([frame for frame in given if frame.height])
+            given += [block.rows for block in blocks if block.rows.height]
+            rejected += [block.rejected for block in blocks]
+            listings += [block.listings for block in blocks]
+        settled = _settle(given)
         rows.append(settled.rows)
         rejected.append(settled.rejected)
     return Collected(
         rows=pl.concat(rows).sort(RAW_QUOTES.row_key),
         rejected=pl.concat(rejected).sort(QUARANTINE.row_key),
+        listings=pl.concat(listings).filter(pl.col("exchange").is_in(list(wanted))),
         files=files,
         refused=refused,
+    )
+
+
+def _may_hold(file: SourceFile, exchanges: frozenset[str], start: date, end: date) -> bool:
+    return (
+        bool(file.exchanges & exchanges)
+        and (file.first is None or file.first <= end)
+        and (file.last is None or file.last >= start)
     )
 
 

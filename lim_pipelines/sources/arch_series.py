@@ -10,6 +10,7 @@ dividends, so the ex factor is 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -33,9 +34,9 @@ class ArchSeries:
 
     def files(self, landing: Path) -> list[SourceFile]:
         """List the packaged files; the landing folder plays no part."""
-        return [package_file(self.name, path) for path in SERIES]
+        return [package_file(self.name, path, frozenset({mic})) for path, (_, mic) in SERIES.items()]
 
-    def read(self, file: SourceFile, landing: Path) -> Parsed:
+    def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Parse one series."""
         symbol, mic = SERIES[file.path]
         table = read_text_table(file.path).with_columns(symbol=pl.lit(symbol), exchange=pl.lit(mic))
@@ -43,4 +44,4 @@ class ArchSeries:
             columns = {"close": number("DCOILWTICO")}
         else:
             columns = {name.lower(): number(name) for name in ("Open", "High", "Low", "Close", "Volume")}
-        return daily_rows(file, table, columns, date_format="%m/%d/%Y")
+        yield daily_rows(file, table, columns, date_format="%m/%d/%Y")

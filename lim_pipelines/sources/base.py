@@ -1,16 +1,19 @@
-"""What every source of quotes gives: files, parsed rows, rejected rows, and a clear refusal of a whole file.
+"""What every source gives: files, parsed rows, rejected rows, and a clear refusal of a whole file.
 
 What does not belong here: the format of any vendor (a file each beside this one), instrument ids (`align/`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
+
+from lim_pipelines.schemas import LISTINGS
 
 
 @dataclass(frozen=True)
@@ -23,27 +26,31 @@ class SourceFile:
         Name of the source it belongs to.
     path
         Path under the landing folder, or package://..., or simulate://...
-    sha256
-        Hash of the content (hex); empty if the content may not be read.
     bytes
         Size of the file.
     arrived_at
         When the file reached us (UTC).
-    exchange
-        Market identifier, where the path tells it.
+    exchanges
+        Exchanges it may hold, as far as source and path tell without reading it.
+    first, last
+        Sessions it may hold, both included, where the path tells; None is open.
+    history
+        Declared history: its facts count as known when they happened, not when the file arrived.
     """
 
     source: str
     path: str
-    sha256: str
     bytes: int
     arrived_at: datetime
-    exchange: str | None = None
+    exchanges: frozenset[str]
+    first: date | None = None
+    last: date | None = None
+    history: bool = False
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a file holds: rows in = rows + rejected.
+    """What a file, or a block of it, holds: rows in = rows + rejected.
 
     Parameters
     ----------
@@ -51,10 +58,13 @@ class Parsed:
         Frame of `RAW_QUOTES`.
     rejected
         Frame of `QUARANTINE`, stage parse.
+    listings
+        Frame of `LISTINGS`: instruments that the file speaks of and the source vouches for.
     """
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
+    listings: pl.DataFrame = field(default_factory=LISTINGS.empty)
 
 
 class QuoteSource(Protocol):
@@ -62,22 +72,39 @@ class QuoteSource(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the source, as in `instruments.listings()`."""
+        """Name of the source, and of its folder under the landing folder if it has one."""
 
     @property
     def exchanges(self) -> frozenset[str]:
         """Exchanges it can serve."""
 
     def files(self, landing: Path) -> list[SourceFile]:
-        """List the files there are now, in a fixed order."""
+        """List the files there are now, in a fixed order, without reading them."""
 
-    def read(self, file: SourceFile, landing: Path) -> Parsed:
-        """Parse one file.
+    def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
+        """Parse one file, in blocks of at most about a million rows.
 
         Raises
         ------
         RejectedFileError
-            The file as a whole cannot be trusted.
+            The file as a whole cannot be trusted; what it has given so far counts for nothing.
+        """
+
+
+class ReferenceSource(Protocol):
+    """A source of facts about instruments, beside their quotes."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source, and of its folder under the landing folder."""
+
+    def reference(self, landing: Path) -> dict[str, pl.DataFrame]:
+        """Read everything there is now.
+
+        Returns
+        -------
+        dict
+            Table name to frame, of `CORPORATE_ACTIONS`, `ROLLS` and `INDEX_MEMBERS`.
         """
 
 

@@ -10,6 +10,7 @@ rows are point-in-time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -32,9 +33,9 @@ class BokehStocks:
 
     def files(self, landing: Path) -> list[SourceFile]:
         """List the one packaged file; the landing folder plays no part."""
-        return [package_file(self.name, PATH)]
+        return [package_file(self.name, PATH, self.exchanges)]
 
-    def read(self, file: SourceFile, landing: Path) -> Parsed:
+    def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Parse the file."""
         table = read_text_table(file.path).rename({"Ticker": "symbol"})
         table = table.with_columns(pl.col("symbol").replace_strict(LISTED_ON).alias("exchange"))
@@ -42,4 +43,4 @@ class BokehStocks:
         change = (ratio.shift(1) / ratio).over("symbol", order_by="Date")
         columns = {name.lower(): number(name) for name in ("Open", "High", "Low", "Close", "Volume")}
         columns["ex_factor"] = change.round(EX_FACTOR_DIGITS).fill_null(1.0)
-        return daily_rows(file, table, columns, date_format="%Y-%m-%d")
+        yield daily_rows(file, table, columns, date_format="%Y-%m-%d")

@@ -14,11 +14,9 @@ tables, run keys and metadata hold text.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -26,13 +24,11 @@ import polars as pl
 from lim_pipelines.exchanges import EXCHANGES
 from lim_pipelines.sources import csv_rows
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
+from lim_pipelines.sources.folder import vendor_files, well_named
 from lim_pipelines.sources.landed import MAX_FILE_BYTES, inside, read_file, too_large, unpack
 
 FOLDER = "csv_drop"
-HISTORY = "history"
 SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".zip")
-_UNFINISHED = (".part", ".tmp")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CsvDrop:
@@ -43,16 +39,20 @@ class CsvDrop:
 
     def files(self, landing: Path) -> list[SourceFile]:
         """List all finished files, sorted by path; whether they are any good is seen when they are read."""
-        return [_describe(landing, path) for path in landed(landing)]
+        return [
+            replace(file, exchanges=frozenset({mic} & self.exchanges))
+            for file in vendor_files(landing, self.name)
+            for mic in [(*PurePosixPath(file.path).parts, "")[1]]
+        ]
 
-    def read(self, file: SourceFile, landing: Path) -> Parsed:
+    def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Parse one file.
 
         Raises
         ------
         RejectedFileError
-            The rule that it fails: file_name, unknown_exchange, unknown_file_type, changed_while_reading, or
-            one of those of `landed.py` and `csv_rows.py`.
+            The rule that it fails: file_name, unknown_exchange, unknown_file_type, or one of those of
+            `landed.py` and `csv_rows.py`.
         """
         inside(landing, file.path)
         if not well_named(file.path):
@@ -81,14 +81,8 @@ class CsvDrop:
         if file.bytes > MAX_FILE_BYTES:
             raise too_large(file.path, file.bytes)
         content = read_file(landing, file.path)
-        if hashlib.sha256(content).hexdigest() != file.sha256:
-            raise RejectedFileError(
-                file.path, "changed_while_reading", "it was still being written", "it is read again next time"
-            )
-        origin = csv_rows.Origin(
-            file.path, mic, file.arrived_at, history=parts[2] == HISTORY and len(parts) > 3
-        )
-        return csv_rows.parse(unpack(content, file.path), origin)
+        origin = csv_rows.Origin(file.path, mic, file.arrived_at, history=file.history)
+        yield csv_rows.parse(unpack(content, file.path), origin)
 
 
 @dataclass(frozen=True)
@@ -115,75 +109,18 @@ class Inspection:
     reason: str
 
 
-def inspect(path: Path | str, landing: Path) -> Inspection:
-    """Read a landed file and say which partitions it touches; never raises on bad input.
-
-    Parameters
-    ----------
-    path
-        The file: absolute, or under the landing folder.
-    landing
-        The landing folder.
-
-    Returns
-    -------
-    Inspection
-        Time and memory are bounded by the limits of `landed.py`.
-    """
-    where = Path(path)
-    relative = where.relative_to(landing) if where.is_relative_to(landing) else where
-    file = _describe(landing, _spelled(relative))
+def inspect(file: SourceFile, landing: Path) -> Inspection:
+    """Read a landed file and say which partitions it touches; never raises on bad input."""
     try:
-        parsed = CsvDrop().read(file, landing)
+        blocks = list(CsvDrop().read(file, landing))
     except RejectedFileError as error:
         return Inspection(file, (), 0, 0, error.rule, f"{error.reason}; {error.remedy}")
-    dates = pl.concat([parsed.rows["date"], parsed.rejected["date"]]).unique().sort()
-    return Inspection(file, tuple(dates), parsed.rows.height, parsed.rejected.height, "", "")
-
-
-def landed(landing: Path) -> list[str]:
-    """Paths (under the landing folder) of all finished files, sorted; links are listed, never followed."""
-    found = []
-    for folder, folders, names in os.walk(landing / FOLDER, followlinks=False):
-        here = Path(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        linked = [name for name in folders if (here / name).is_symlink()]
-        finished = [n for n in names if not n.startswith(".") and not n.endswith(_UNFINISHED)]
-        found += [_spelled((here / name).relative_to(landing)) for name in (*linked, *finished)]
-    # Two names may be spelled alike.
-    return sorted(set(found))
-
-
-def well_named(path: str) -> bool:
-    """Whether a listed path is the file's real one: without a backslash, which spells out odd bytes."""
-    return "\\" not in path
-
-
-def _spelled(path: Path) -> str:
-    """Path as text, whatever bytes it is made of."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
-
-
-def _describe(landing: Path, path: str) -> SourceFile:
-    """Describe a file without trusting it: what must not be read has no hash and no size."""
-    parts = PurePosixPath(path).parts
-    mic = parts[1] if len(parts) > 2 and parts[1] in EXCHANGES else None
-    nothing = SourceFile(FOLDER, path, "", 0, _EPOCH, mic)
-    try:
-        where = inside(landing, path)
-        status = where.lstat()
-    except (RejectedFileError, OSError):
-        return nothing
-    if not stat.S_ISREG(status.st_mode):
-        return nothing
-    digest = _sha256(where) if status.st_size <= MAX_FILE_BYTES else ""
-    # A clock ahead of ours must not date a file into the future.
-    arrived_at = min(_EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000), datetime.now(UTC))
-    return SourceFile(FOLDER, path, digest, status.st_size, arrived_at, mic)
-
-
-def _sha256(where: Path) -> str:
-    try:
-        return hashlib.sha256(where.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+    dates = pl.concat([frame["date"] for block in blocks for frame in (block.rows, block.rejected)])
+    return Inspection(
+        file,
+        tuple(dates.unique().sort()),
+        sum(block.rows.height for block in blocks),
+        sum(block.rejected.height for block in blocks),
+        "",
+        "",
+    )

@@ -27,6 +27,7 @@ REQUIRED = ("symbol", "open", "high", "low", "close", "volume")
 WHEN = ("date", "timestamp")
 OPTIONAL = ("freq", "ex_factor")
 NUMBERS = ("open", "high", "low", "close", "volume", "ex_factor")
+_NOT_GIVEN = ("turnover", "vwap", "trades", "open_interest")
 _CALENDAR_START = date(FIRST_CALENDAR_YEAR, 1, 1)
 
 REASONS = {
@@ -87,6 +88,7 @@ def parse(content: bytes, origin: Origin) -> Parsed:
         reason=pl.col("rule").replace_strict(REASONS, return_dtype=pl.String)
     )
     good = rows.filter(pl.col("rule").is_null()).drop("rule")
+    good = good.with_columns(price_type=pl.lit("trade"), **dict.fromkeys(_NOT_GIVEN))
     kept, repeated = split_duplicates(good, RAW_QUOTES.row_key, ["line"])
     held = pl.concat([failing, repeated], how="diagonal").sort("line")
     # A row without a usable date is filed beside its neighbours in the file, where people will look for it;
@@ -102,9 +104,7 @@ def parse(content: bytes, origin: Origin) -> Parsed:
         text=pl.col("text").str.slice(0, 2000),
         known_at=pl.lit(origin.arrived_at, UTC_TIME),
     )
-    # `conform` would look for repeated keys once more.
-    quotes = kept.select(pl.col(name).cast(column.dtype) for name, column in RAW_QUOTES.columns.items())
-    return Parsed(quotes.sort(RAW_QUOTES.row_key), quarantine("parse", held, ["text"]))
+    return Parsed(RAW_QUOTES.conform(kept), quarantine("parse", held, ["text"]))
 
 
 def _decode(content: bytes, path: str) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 
-VALUES = ("open", "high", "low", "close", "volume", "ex_factor")
+VALUES = (
+    *("open", "high", "low", "close", "volume", "ex_factor"),
+    *("turnover", "vwap", "trades", "open_interest"),
+)
 
 
 def split_duplicates(

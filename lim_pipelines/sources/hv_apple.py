@@ -9,6 +9,7 @@ decimals only: a change of its ratio to the close counts as an event only beyond
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -29,9 +30,9 @@ class HvApple:
 
     def files(self, landing: Path) -> list[SourceFile]:
         """List the one packaged file; the landing folder plays no part."""
-        return [package_file(self.name, PATH)]
+        return [package_file(self.name, PATH, self.exchanges)]
 
-    def read(self, file: SourceFile, landing: Path) -> Parsed:
+    def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Parse the file."""
         table = read_text_table(file.path).rename({"date": "Date"}).sort("Date")
         table = table.with_columns(symbol=pl.lit("AAPL"), exchange=pl.lit("XNAS"))
@@ -41,4 +42,4 @@ class HvApple:
         event = (change - 1).abs() > noise + noise.shift(1)
         columns = {name: number(name) for name in ("open", "high", "low", "close", "volume")}
         columns["ex_factor"] = pl.when(event).then(change).otherwise(1.0)
-        return daily_rows(file, table, columns, date_format="%Y-%m-%d")
+        yield daily_rows(file, table, columns, date_format="%Y-%m-%d")

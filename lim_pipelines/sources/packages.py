@@ -7,7 +7,6 @@ packages are never imported: arch alone would bring pandas and statsmodels with 
 from __future__ import annotations
 
 import gzip
-import hashlib
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.util import find_spec
@@ -45,16 +44,17 @@ def locate(path: str) -> Path:
     return found
 
 
-def package_file(source: str, path: str) -> SourceFile:
+def package_file(source: str, path: str, exchanges: frozenset[str]) -> SourceFile:
     """Describe a file of an installed package; it arrived when the package was installed."""
     where = locate(path)
     stat = where.stat()
     return SourceFile(
         source=source,
         path=path,
-        sha256=_sha256(where, stat.st_mtime_ns),
         bytes=stat.st_size,
         arrived_at=datetime.fromtimestamp(stat.st_mtime, UTC),
+        exchanges=exchanges,
+        history=True,
     )
 
 
@@ -62,11 +62,6 @@ def read_text_table(path: str) -> pl.DataFrame:
     """Read a packaged csv, all columns as text, with its line numbers in `line` (the header is line 1)."""
     where = locate(path)
     return _read(where, where.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=32)
-def _sha256(where: Path, mtime_ns: int) -> str:
-    return hashlib.sha256(where.read_bytes()).hexdigest()
 
 
 @lru_cache(maxsize=32)

@@ -10,14 +10,16 @@ What does not belong here, nor in any source: instrument ids, session membership
 
 from __future__ import annotations
 
-import hashlib
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 
 from lim_pipelines.sources.base import Parsed, SourceFile
 from lim_pipelines.sources.daily import daily_rows, number, text_table
+from lim_pipelines.sources.folder import vendor_files
+from lim_pipelines.sources.landed import read_file
 
 
 class Template:
@@ -27,26 +29,14 @@ class Template:
     exchanges = frozenset({"XNAS", "XNYS"})
 
     def files(self, landing: Path) -> list[SourceFile]:
-        """List the vendor's files."""
-        found = []
-        for mic in sorted(self.exchanges):
-            file = landing / self.name / f"{mic}.csv"
-            if file.is_file():
-                stat = file.stat()
-                found.append(
-                    SourceFile(
-                        source=self.name,
-                        path=file.relative_to(landing).as_posix(),
-                        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
-                        bytes=stat.st_size,
-                        arrived_at=datetime.fromtimestamp(stat.st_mtime, UTC),
-                        exchange=mic,
-                    )
-                )
-        return found
+        """List the vendor's files; their names are exchanges."""
+        return [
+            replace(file, exchanges=frozenset({PurePosixPath(file.path).stem}))
+            for file in vendor_files(landing, self.name)
+        ]
 
-    def read(self, file: SourceFile, landing: Path) -> Parsed:
+    def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Parse one file."""
-        table = text_table((landing / file.path).read_bytes()).rename({"Symbol": "symbol"})
-        table = table.with_columns(exchange=pl.lit(file.exchange))
-        return daily_rows(file, table, {"close": number("Last")}, date_format="%Y-%m-%d")
+        table = text_table(read_file(landing, file.path)).rename({"Symbol": "symbol"})
+        table = table.with_columns(exchange=pl.lit(PurePosixPath(file.path).stem))
+        yield daily_rows(file, table, {"close": number("Last")}, date_format="%Y-%m-%d")

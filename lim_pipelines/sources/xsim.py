@@ -5,14 +5,13 @@ What does not belong here: the simulation (`simulate/`).
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
 
-from lim_pipelines import simulate
 from lim_pipelines.schemas import QUARANTINE, RAW_QUOTES
 from lim_pipelines.simulate import xsim
 from lim_pipelines.sources.base import Parsed, SourceFile
@@ -28,18 +27,13 @@ class XSim:
     exchanges = frozenset({"XSIM"})
 
     def files(self, landing: Path) -> list[SourceFile]:
-        """List the one virtual file; its hash is that of the code that makes it."""
-        return [SourceFile(self.name, PATH, _code_hash(), 0, datetime(2014, 1, 1, tzinfo=UTC), "XSIM")]
+        """List the one virtual file."""
+        arrived_at = datetime(2014, 1, 1, tzinfo=UTC)
+        return [SourceFile(self.name, PATH, 0, arrived_at, self.exchanges, history=True)]
 
-    def read(self, file: SourceFile, landing: Path) -> Parsed:
+    def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Simulate; `line` counts the bars as if they lay in a file."""
-        return Parsed(_rows(), QUARANTINE.empty())
-
-
-@lru_cache(maxsize=1)
-def _code_hash() -> str:
-    code = sorted(Path(simulate.__path__[0]).glob("*.py"))
-    return hashlib.sha256(b"".join([PATH.encode(), *(file.read_bytes() for file in code)])).hexdigest()
+        yield Parsed(_rows(), QUARANTINE.empty())
 
 
 @lru_cache(maxsize=1)
@@ -49,5 +43,4 @@ def _rows() -> pl.DataFrame:
         exchange=pl.lit("XSIM"), source=pl.lit("xsim"), file=pl.lit(PATH), ex_factor=pl.lit(1.0)
     )
     frame = frame.with_columns(known_at=pl.col("ts") + feed_lag())
-    # Not `conform`: its search for repeated keys would cost more than the simulation, which has none.
-    return frame.select(pl.col(name).cast(column.dtype) for name, column in RAW_QUOTES.columns.items())
+    return RAW_QUOTES.conform(frame)
