@@ -16,13 +16,16 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR, get_exchange, sessions
+from lim_pipelines.exchanges import get_exchange, sessions
 from lim_pipelines.finetune.base import Forecaster, forecast
 from lim_pipelines.finetune.features import series_of
 from lim_pipelines.finetune.samples import build_samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.lake import as_of_view
 from lim_pipelines.schemas import VALIDATED_BARS
+
+RHYTHM_SINCE = date(1986, 1, 1)
+"""Where the count of sessions begins that a weekly rhythm goes by. Moving it moves every decision."""
 
 LOOKBACK_SESSIONS = 320
 """Bars of each instrument that a decision looks at; more than any context, volatility or covariance needs."""
@@ -69,7 +72,7 @@ class Known:
 
 
 def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
-    """Sessions of a universe's exchanges since the first known one.
+    """Sessions of a universe's exchanges since `RHYTHM_SINCE`.
 
     Parameters
     ----------
@@ -85,7 +88,7 @@ def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
         before it, which makes a weekly rhythm that no cutoff shifts); sorted by date and exchange.
     """
     frames = [
-        sessions(mic, date(FIRST_CALENDAR_YEAR, 1, 1), through)
+        sessions(mic, RHYTHM_SINCE, through)
         .with_row_index("ordinal")
         .select(
             pl.lit(mic).alias("exchange"),

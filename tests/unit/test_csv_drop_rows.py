@@ -35,9 +35,9 @@ BAD_LINES = [
     ("unparsable_date", "IBM,01.10.2018,150,155,149,153,1000"),
     ("unparsable_date", "IBM,2018-02-30,150,155,149,153,1000"),
     ("unparsable_date", "IBM,,150,155,149,153,1000"),
-    ("before_calendar", "IBM,1985-12-31,150,155,149,153,1000"),
+    ("before_calendar", "IBM,1969-12-31,150,155,149,153,1000"),
     ("before_calendar", "IBM,0001-01-01,150,155,149,153,1000"),
-    ("missing_symbol", ",1985-12-31,150,155,149,153,1000"),
+    ("missing_symbol", ",1969-12-31,150,155,149,153,1000"),
     ("unparsable_number", "IBM,2018-10-01,150,abc,149,153,1000"),
     ("unparsable_number", "IBM,2018-10-01,150,155,149,nan,1000"),
     ("unparsable_number", "IBM,2018-10-01,150,155,149,153,1e999"),
@@ -64,15 +64,15 @@ def test_a_bad_line_goes_to_quarantine_and_the_others_in(tmp_path: Path, rule: s
 def test_rows_before_the_calendar_are_filed_where_the_archive_looks(
     tmp_path: Path, arrived: datetime
 ) -> None:
-    line = "IBM,1985-12-31,150,155,149,153,1000\n"
+    line = "IBM,1969-12-31,150,155,149,153,1000\n"
     file = put(tmp_path, HEADER + line)
-    assert inspect(file, tmp_path).dates == (date(1986, 1, 1),)
-    held = collect({"XNYS"}, date(1986, 1, 1), DAYS[1], tmp_path).rejected.filter(source="csv_drop")
-    assert held.select("line", "rule", "date").rows() == [(2, "before_calendar", date(1986, 1, 1))]
+    assert inspect(file, tmp_path).dates == (date(1970, 1, 1),)
+    held = collect({"XNYS"}, date(1970, 1, 1), DAYS[1], tmp_path).rejected.filter(source="csv_drop")
+    assert held.select("line", "rule", "date").rows() == [(2, "before_calendar", date(1970, 1, 1))]
 
     file = put(tmp_path, HEADER + "IBM,,150,155,149,153,1000\n")
     os.utime(file, (arrived.timestamp(),) * 2)
-    assert inspect(file, tmp_path).dates == (max(arrived.date(), date(1986, 1, 1)),)
+    assert inspect(file, tmp_path).dates == (max(arrived.date(), date(1970, 1, 1)),)
 
 
 def test_negative_prices_are_for_validation_to_judge(tmp_path: Path) -> None:
