@@ -1,0 +1,102 @@
+"""The engine that turns delimited text and Parquet into raw quotes; a vendor is a `TableFormat`.
+
+What does not belong here: opening files (`landed.py`), any vendor (a source file each beside this package).
+
+Every block of a table goes the quick way, whole columns at a time; a block in which anything is odd goes
+the slow way, row by row, where each row is published or quarantined with its line and reason. Both say the
+same of a good table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+import polars as pl
+
+from lim_pipelines.schemas import QUARANTINE
+from lim_pipelines.sources.base import Parsed
+from lim_pipelines.sources.tabular.blocks import open_text
+from lim_pipelines.sources.tabular.fields import (
+    BAD,
+    as_text,
+    header_names,
+    of_frame,
+    quickly,
+    resolve,
+    slowly,
+)
+from lim_pipelines.sources.tabular.format import ListedAs, Origin, TableFormat, TimeFormat
+from lim_pipelines.sources.tabular.shape import shaped
+from lim_pipelines.sources.tabular.verdict import judge, listings, publish
+
+
+def parse(content: bytes | IO[bytes], form: TableFormat, origin: Origin) -> Iterator[Parsed]:
+    """Parse delimited text.
+
+    Parameters
+    ----------
+    content
+        The text, unpacked, or a stream of it; only a block of it is held in memory at a time.
+    form
+        Its layout.
+    origin
+        Where it comes from.
+
+    Yields
+    ------
+    Parsed
+        Blocks in file order, the rows of a block in file order too (by side, where rows hold several bars).
+        Lines in = lines published + lines quarantined. Within a block no bar occurs twice.
+
+    Raises
+    ------
+    RejectedFileError
+        The table as a whole cannot be trusted: encoding, empty_file, truncated, line_length, wrong_columns,
+        file_name, unknown_exchange. It may come after some blocks: then they count for nothing.
+    """
+    text = open_text(content, form, origin)
+    names = resolve(header_names(text.header, form), form, origin.path)
+    for block in text.blocks:
+        fields = quickly(block, names, form)
+        rows = None if fields is None else publish(shaped(fields, form, origin), form, origin)
+        if rows is not None:
+            yield Parsed(rows, QUARANTINE.empty(), listings(rows, form, origin))
+        else:
+            fields = slowly(block, names, form)
+            yield judge(shaped(fields, form, origin), form, origin)
+
+
+def parse_frame(frame: pl.DataFrame, form: TableFormat, origin: Origin, first_line: int = 1) -> Parsed:
+    """Parse a frame of vendor columns, such as a row group of a Parquet file.
+
+    Parameters
+    ----------
+    frame
+        The vendor's columns; times may be dates and moments already. Of bounded size: it is one block.
+    form
+        What the columns are.
+    origin
+        Where it comes from.
+    first_line
+        Number of its first row in the file, unless a column `_line` numbers the rows.
+
+    Returns
+    -------
+    Parsed
+        As `parse` gives for a block.
+
+    Raises
+    ------
+    RejectedFileError
+        wrong_columns, file_name, unknown_exchange.
+    """
+    fields = of_frame(frame, form, origin.path, first_line)
+    if not fields[BAD].any():
+        rows = publish(shaped(fields, form, origin), form, origin)
+        if rows is not None:
+            return Parsed(rows, QUARANTINE.empty(), listings(rows, form, origin))
+    return judge(shaped(fields.with_columns(as_text(frame)), form, origin), form, origin)
+
+
+__all__ = ["ListedAs", "Origin", "TableFormat", "TimeFormat", "parse", "parse_frame"]

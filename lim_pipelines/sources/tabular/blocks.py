@@ -1,0 +1,160 @@
+"""Delimited text cut into blocks of whole lines, in UTF-8, with running line numbers.
+
+What does not belong here: opening files and archives (`landed.py`), what fields mean (the rest of this
+package).
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from lim_pipelines.sources.base import RejectedFileError
+from lim_pipelines.sources.tabular.format import Origin, TableFormat
+
+BLOCK_BYTES = 32 * 2**20
+"""Half a million to a million lines of bars; what is held in memory at a time is a few times that."""
+_BLANK = b" \t\r\n"
+_BREAK = b"\n"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines of a table.
+
+    Parameters
+    ----------
+    content
+        UTF-8 without NUL, ends with a line break.
+    line
+        Number of its first line in the file, which begins with 1.
+    """
+
+    content: bytes
+    line: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """A table of text: its header line and its blocks of rows."""
+
+    header: str | None
+    blocks: Iterator[Block]
+
+
+def open_text(content: bytes | IO[bytes], form: TableFormat, origin: Origin) -> Text:
+    """Read the header line, and cut the rest into blocks.
+
+    Parameters
+    ----------
+    content
+        The text, or a stream of it.
+    form, origin
+        Encoding, lines to skip and whether there is a header; where errors happened.
+
+    Raises
+    ------
+    RejectedFileError
+        empty_file, encoding, truncated, line_length. Also while the blocks are read.
+    """
+    stream = io.BytesIO(content) if isinstance(content, bytes) else content
+    blocks = _blocks(stream, form, origin.path)
+    first = next(blocks, None)
+    skip = form.skip_rows + (form.header is None)
+    header = None
+    if first is not None and skip:
+        *lines, rest = first.content.split(b"\n", skip)
+        if len(lines) == skip and form.header is None:
+            header = lines[-1].decode().strip("\r")
+        first = Block(rest, first.line + len(lines))
+    if first is None or (skip and header is None and form.header is None):
+        raise RejectedFileError(origin.path, "empty_file", "it holds nothing", "drop the complete file again")
+    return Text(header, _chain(first, blocks, origin.path))
+
+
+def _chain(first: Block, blocks: Iterator[Block], path: str) -> Iterator[Block]:
+    found = False
+    block: Block | None = first
+    while block is not None:
+        if block.content.strip(_BLANK):
+            found = True
+            yield block
+        block = next(blocks, None)
+    if not found:
+        raise RejectedFileError(
+            path, "empty_file", "it holds a header and no rows", "drop the complete file again"
+        )
+
+
+def _blocks(stream: IO[bytes], form: TableFormat, path: str) -> Iterator[Block]:
+    """Cut at line breaks; the first block is not blank."""
+    line, seen = 1, False
+    for content in _whole_lines(stream, form, path):
+        _check(content, line, path, form)
+        if seen or content.strip(_BLANK):
+            seen = True
+            yield Block(content, line)
+        line += content.count(b"\n")
+
+
+def _whole_lines(stream: IO[bytes], form: TableFormat, path: str) -> Iterator[bytes]:
+    """Pieces of about `BLOCK_BYTES` that end with a line break."""
+    ready, rest, line = b"", b"", 1
+    for chunk in _utf8(stream, form.encoding):
+        cut = chunk.rfind(b"\n") + 1
+        if not cut:
+            rest += chunk
+            if len(rest) > BLOCK_BYTES:
+                at = line + ready.count(b"\n")
+                raise RejectedFileError(
+                    path, "line_length", f"line {at} has no end", "save the file with line breaks"
+                )
+            continue
+        if ready:
+            line += ready.count(b"\n")
+            yield ready
+        ready, rest = (rest + chunk[:cut] if rest else chunk[:cut]), chunk[cut:]
+    if rest.strip(_BLANK):
+        if form.final_line_break:
+            raise RejectedFileError(
+                path,
+                "truncated",
+                f"line {line + ready.count(_BREAK)} does not end with a line break, it may be cut",
+                "drop the complete file again; if it is complete, end it with a line break",
+            )
+        ready += rest + b"\n"
+    if ready:
+        yield ready
+
+
+def _utf8(stream: IO[bytes], encoding: str) -> Iterator[bytes]:
+    """Chunks of a stream as UTF-8, without byte order mark."""
+    plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
+    decoder = None if plain else codecs.getincrementaldecoder(encoding)(errors="replace")
+    first = True
+    while chunk := stream.read(BLOCK_BYTES):
+        if decoder is not None:
+            chunk = decoder.decode(chunk).encode()
+        if first:
+            chunk = chunk.removeprefix(codecs.BOM_UTF8)
+            first = False
+        yield chunk
+
+
+def _check(content: bytes, line: int, path: str, form: TableFormat) -> None:
+    remedy = "save the file as UTF-8" if form.encoding == "utf-8" else f"save the file as {form.encoding}"
+    if b"\0" in content:
+        raise RejectedFileError(path, "encoding", "it holds NUL characters", remedy)
+    if content.isascii():
+        return
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        at = line + content.count(b"\n", 0, error.start)
+        raise RejectedFileError(path, "encoding", f"line {at} is not UTF-8", remedy) from error
+    if form.encoding != "utf-8" and "�" in text:
+        at = line + text.count("\n", 0, text.index("�"))
+        raise RejectedFileError(path, "encoding", f"line {at} is not {form.encoding}", remedy)
