@@ -89,7 +89,7 @@ def written(
         More to show.
     """
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(lake.content_version(table, scope)),
+        data_version=dg.DataVersion(commit.fingerprint),
         metadata={
             "dagster/row_count": commit.rows,
             "dagster/uri": lake.uri(table),

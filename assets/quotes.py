@@ -12,8 +12,8 @@ import polars as pl
 from assets.catalogue import table_asset, table_metadata, written
 from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges
 from lim_pipelines import ingest
+from lim_pipelines.bulk import import_history
 from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR, sessions
-from lim_pipelines.lake import scope_of
 from lim_pipelines.schemas import ALIGNED_BARS, RAW_QUOTES, VALIDATED_BARS
 from resources.home import Home
 
@@ -95,20 +95,35 @@ def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Material
 )
 def archive(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Bulk import of the history before the first daily partition."""
-    days = pl.date_range(date(FIRST_CALENDAR_YEAR, 1, 1), FIRST_SESSION - timedelta(days=1), eager=True)
-    scope, lake = scope_of({"exchange": sorted(context.partition_keys), "date": days.to_list()}), home.lake()
+    lake, first, last = home.lake(), date(FIRST_CALENDAR_YEAR, 1, 1), FIRST_SESSION - timedelta(days=1)
     metadata: dict[str, Any] = {}
-    steps = {
-        "raw_quotes": ingest.load_raw_quotes(lake, home.landing, scope),
-        "aligned_bars": ingest.align_quotes(lake, scope),
-        "validated_bars": ingest.validate_bars(lake, scope),
-    }
-    for name, step in steps.items():
-        context.log.info("%s: %d rows, %d held back", name, step.commit.rows, step.quarantined.height)
-        shown = _held_back(step) | (_warnings(step) if step.warnings else {})
-        metadata |= {f"{name}/{key}": value for key, value in shown.items()}
-        metadata |= _files(step) if step.files else {}
-    return written(lake, VALIDATED_BARS, steps["validated_bars"].commit, scope, metadata)
+    versions, published = [], 0
+    for mic in context.partition_keys:
+        done = import_history(
+            lake, home.landing, mic, first, last, lambda day, rows: context.log.info("%s: %d rows", day, rows)
+        )
+        published += done.published
+        versions.append(done.version)
+        metadata |= {
+            f"{mic}/rows_in": done.rows_in,
+            f"{mic}/rows_published": done.published,
+            f"{mic}/held_back": table_metadata(done.held),
+            f"{mic}/warnings": table_metadata(
+                pl.DataFrame({"rule": list(done.warnings), "rows": list(done.warnings.values())})
+            ),
+            f"{mic}/files_read": len(done.files),
+            f"{mic}/files_refused": len(done.refused),
+            f"{mic}/partitions_changed": done.changed,
+        }
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion("-".join(versions)),
+        metadata={
+            "dagster/row_count": published,
+            "dagster/uri": lake.uri(VALIDATED_BARS),
+            "lake_version": lake.version(VALIDATED_BARS),
+            **metadata,
+        },
+    )
 
 
 ASSETS = [archive, raw_quotes, aligned_bars, validated_bars]

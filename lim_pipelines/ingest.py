@@ -7,8 +7,8 @@ does not belong here: parsing (`sources/`), alignment (`align/`), the rules (`va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from lim_pipelines import sources
 from lim_pipelines.align import bars as align_bars
 from lim_pipelines.align import macro as align_macro
 from lim_pipelines.align.revisions import merge
-from lim_pipelines.instruments import listings
 from lim_pipelines.lake import Commit, Lake
+from lim_pipelines.reference import known_listings, register
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
     ALIGNED_MACRO,
@@ -66,7 +66,8 @@ class Step:
 def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
     """Read every source that serves the partitions and write `raw_quotes`.
 
-    Values that differ from what the lake holds become new revisions, known as of now.
+    Values that differ from what the lake holds become new revisions, known as of now. Instruments that the
+    files speak of are registered.
 
     Parameters
     ----------
@@ -77,32 +78,89 @@ def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
     scope
         Columns exchange and date.
     """
-    keys, days = list(RAW_QUOTES.partition_key), scope["date"].to_list()
+    days = scope["date"].to_list()
     found = sources.collect(frozenset(scope["exchange"]), min(days), max(days), landing)
-    incoming = found.rows.join(scope, on=keys, how="semi")
-    existing = lake.revisions(RAW_QUOTES, _near(scope)).join(scope.lazy(), on=keys, how="semi").collect()
-    rows = merge(existing, incoming, datetime.now(UTC), RAW_QUOTES)
-    rejected = _hold_back(lake, "parse", found.rejected.join(scope, on=keys, how="semi"), scope)
-    commit = lake.write(RAW_QUOTES, rows, scope)
-    return Step(commit, incoming.height + rejected.height, rejected, tuple(found.files))
+    register(lake, found.listings)
+    keys = list(RAW_QUOTES.partition_key)
+    rows, rejected = (frame.join(scope, on=keys, how="semi") for frame in (found.rows, found.rejected))
+    step, _ = _store_raw(lake, rows, rejected, scope)
+    return replace(step, files=tuple(found.files))
 
 
 def align_quotes(lake: Lake, scope: pl.DataFrame) -> Step:
     """Bring `raw_quotes` onto session grids and instrument ids, and write `aligned_bars`."""
-    raw = _partitions(lake, RAW_QUOTES, scope)
-    outcome = align_bars.align(raw)
-    quarantined = _hold_back(lake, "align", outcome.quarantined, scope)
-    return Step(lake.write(ALIGNED_BARS, outcome.rows, scope), raw.height, quarantined)
+    step, _ = _store_aligned(lake, _partitions(lake, RAW_QUOTES, scope), scope, known_listings(lake))
+    return step
 
 
 def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
     """Let through the rows of `aligned_bars` that pass every blocking rule, and write `validated_bars`."""
     aligned = _partitions(lake, ALIGNED_BARS, scope)
+    return _store_validated(
+        lake, aligned, lambda: _partitions(lake, RAW_QUOTES, scope), scope, known_listings(lake)
+    )
+
+
+def load_period(
+    lake: Lake, rows: pl.DataFrame, rejected: pl.DataFrame, scope: pl.DataFrame, listings: pl.DataFrame
+) -> tuple[Step, Step, Step]:
+    """Take what sources gave of some partitions through all three steps, without reading it back in between.
+
+    Parameters
+    ----------
+    lake
+        Lake to write.
+    rows, rejected
+        Frames of `RAW_QUOTES` and `QUARANTINE`: all that the sources hold in `scope`, and nothing else.
+    scope
+        Columns exchange and date.
+    listings
+        Frame of `LISTINGS`.
+    """
+    loaded, raw = _store_raw(lake, rows, rejected, scope)
+    on_grid, aligned = _store_aligned(lake, raw, scope, listings)
+    return loaded, on_grid, _store_validated(lake, aligned, lambda: raw, scope, listings)
+
+
+def _store_raw(
+    lake: Lake, rows: pl.DataFrame, rejected: pl.DataFrame, scope: pl.DataFrame
+) -> tuple[Step, pl.DataFrame]:
+    """Lay rows beside what is there, and the rejected ones into quarantine; return all that is there now."""
+    arrived_at = datetime.now(UTC)
+    held = _hold_back(lake, "parse", rejected, scope)
+    there: list[pl.DataFrame] = []
+
+    def corrected(existing: pl.DataFrame) -> pl.DataFrame:
+        there[:] = [merge(existing, rows, arrived_at, RAW_QUOTES)]
+        return there[0]
+
+    commit = lake.update(RAW_QUOTES, scope, corrected)
+    return Step(commit, rows.height + held.height, held), there[0]
+
+
+def _store_aligned(
+    lake: Lake, raw: pl.DataFrame, scope: pl.DataFrame, listings: pl.DataFrame
+) -> tuple[Step, pl.DataFrame]:
+    outcome = align_bars.align(raw, listings)
+    held = _hold_back(lake, "align", outcome.quarantined, scope)
+    return Step(lake.write(ALIGNED_BARS, outcome.rows, scope), raw.height, held), outcome.rows
+
+
+def _store_validated(
+    lake: Lake,
+    aligned: pl.DataFrame,
+    raw: Callable[[], pl.DataFrame],
+    scope: pl.DataFrame,
+    listings: pl.DataFrame,
+) -> Step:
+    """Publish what passes; `raw` is asked only if something is held back, for the vendor's file and line."""
     outcome = validate(aligned, VALIDATED_BARS)
-    named = _vendor_lines(outcome.quarantined, _partitions(lake, RAW_QUOTES, scope))
-    quarantined = _hold_back(lake, "validate", named, scope)
+    held = outcome.quarantined
+    if held.height:
+        held = _vendor_lines(held, raw(), listings)
+    held = _hold_back(lake, "validate", held, scope)
     commit = lake.write(VALIDATED_BARS, outcome.rows, scope)
-    return Step(commit, aligned.height, quarantined, warnings=outcome.warnings)
+    return Step(commit, aligned.height, held, warnings=outcome.warnings)
 
 
 def load_raw_macro(lake: Lake) -> Step:
@@ -170,20 +228,22 @@ def _partitions(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
     return rows.sort(table.row_key).collect()
 
 
-def _vendor_lines(held: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+def _vendor_lines(held: pl.DataFrame, raw: pl.DataFrame, listings: pl.DataFrame) -> pl.DataFrame:
     """Give rows held back after alignment the vendor's file and line; aligned bars have left them behind."""
-    if held.is_empty():
-        return held
-    key = ["exchange", "date", "source", "symbol", "known_at", "freq", "ts"]
+    key = ["exchange", "date", "source", "symbol", "known_at", "freq", "price_type", "ts"]
+    owners = listings.select("source", "symbol", "exchange", "instrument_id", "first", "last")
+    until = pl.col("last").fill_null(pl.date(9999, 12, 31))
     origins = (
-        raw.join(listings().select("source", "symbol", "exchange", "instrument_id"), on=key[:1] + key[2:4])
+        raw.join(owners, on=["exchange", "source", "symbol"])
+        .filter(pl.col("date").is_between("first", until))
         .with_columns(symbol="instrument_id")
         .unique(key, keep="first", maintain_order=True)
         .select(*key, vendor_file="file", vendor_line="line")
     )
     ts = pl.col("evidence").str.json_path_match("$.ts").str.to_datetime(time_unit="us", time_zone="UTC")
+    said = {name: pl.col("evidence").str.json_path_match(f"$.{name}") for name in ("freq", "price_type")}
     return (
-        held.with_columns(freq=pl.col("evidence").str.json_path_match("$.freq"), ts=ts)
+        held.with_columns(ts=ts, **said)
         .join(origins, on=key, how="left")
         .with_columns(file=pl.coalesce("vendor_file", "file"), line=pl.coalesce("vendor_line", "line"))
     )

@@ -1,22 +1,29 @@
 """Instruments: one stable id each, whatever vendors call it.
 
-What does not belong here: prices (`lake.py`), exchange rules (`exchanges.py`). Splits and dividends travel
-with the bars as `ex_factor`.
+Here are the instruments of the embedded data. Those of vendors' files come with the files: sources register
+them in the lake's table of listings (`reference.py`).
+
+What does not belong here: prices (`lake.py`), exchange rules (`exchanges/`). Splits and dividends travel with
+the bars as `ex_factor`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
+from lim_pipelines.schemas import LISTINGS, UTC_TIME
 from lim_pipelines.simulate import xsim
 
-AssetClass = Literal["equity", "index", "commodity"]
-ASSET_CLASSES: tuple[AssetClass, ...] = ("equity", "index", "commodity")
+AssetClass = Literal["equity", "index", "commodity", "fx", "cfd", "crypto", "future", "rate"]
+ASSET_CLASSES: tuple[AssetClass, ...] = get_args(AssetClass)
+"""In the order of the model's embedding: new ones go to the end."""
+
+_ALWAYS = pl.lit(datetime(1970, 1, 1, tzinfo=UTC), UTC_TIME)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Instrument:
     name
         Name for people.
     asset_class
-        equity, index or commodity.
+        One of `ASSET_CLASSES`.
     currency
         ISO 4217 code of its prices.
     """
@@ -110,9 +117,8 @@ def listings() -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Columns source, symbol, exchange, instrument_id, first, last (dates, nullable), priority. Files
-        dropped in the landing folder (source `csv_drop`) name instruments by the part of the id behind the
-        colon.
+        Frame of `LISTINGS`. Files dropped in the landing folder (source `csv_drop`) name instruments by the
+        part of the id behind the colon.
     """
     by_id = instruments()
     rows = [*_REAL_LISTINGS]
@@ -125,27 +131,20 @@ def listings() -> pl.DataFrame:
         for i in by_id.values()
         if i.exchange == "XSIM"
     ]
-    return pl.DataFrame(
-        [
-            (
-                r.source,
-                r.symbol,
-                by_id[r.instrument_id].exchange,
-                r.instrument_id,
-                r.first,
-                r.last,
-                r.priority,
-            )
-            for r in rows
-        ],
-        schema={
-            "source": pl.String,
-            "symbol": pl.String,
-            "exchange": pl.String,
-            "instrument_id": pl.String,
-            "first": pl.Date,
-            "last": pl.Date,
-            "priority": pl.Int64,
-        },
-        orient="row",
+    return LISTINGS.conform(
+        pl.DataFrame(
+            [
+                {
+                    "source": listing.source,
+                    "symbol": listing.symbol,
+                    "first": listing.first or date(1900, 1, 1),
+                    "last": listing.last,
+                    "priority": listing.priority,
+                    **vars(by_id[listing.instrument_id]),
+                }
+                for listing in rows
+            ],
+            schema_overrides={"last": pl.Date},
+            infer_schema_length=None,
+        ).with_columns(file=pl.lit("lim_pipelines/instruments.py"), known_at=_ALWAYS)
     )

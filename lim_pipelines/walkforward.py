@@ -20,7 +20,15 @@ from lim_pipelines.finetune import store
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import LATEST, Commit, Lake, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.targets import make_targets
-from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALIDATED_BARS, VALIDATED_MACRO
+from lim_pipelines.schemas import (
+    BACKTEST_DAILY,
+    ONE_PRICE,
+    SCORES,
+    TARGETS,
+    TRIALS,
+    VALIDATED_BARS,
+    VALIDATED_MACRO,
+)
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -293,4 +301,5 @@ def universe(spec: StrategySpec) -> pl.Expr:
         pl.col("exchange").is_in(spec.universe.mics())
         & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
         & (pl.col("freq") == spec.frequency)
+        & pl.col("price_type").is_in(ONE_PRICE)
     )

@@ -13,8 +13,8 @@ import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
 
-from lim_pipelines.instruments import listings
-from lim_pipelines.schemas import TABLES
+from lim_pipelines.reference import known_listings
+from lim_pipelines.schemas import LISTINGS, TABLES
 from resources.home import Home
 
 
@@ -47,6 +47,8 @@ class Warehouse(dg.ConfigurableResource[Any]):
         with self.connect() as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
             for table in TABLES.values():
+                if table is LISTINGS:  # The embedded ones too, below.
+                    continue
                 uris = lake.file_uris(table)
                 # Folder names hold the partition columns; DuckDB reads them back with hive_partitioning.
                 rows = (
@@ -56,7 +58,7 @@ class Warehouse(dg.ConfigurableResource[Any]):
                     else f"SELECT * FROM ({_empty_select(table.name)}) WHERE false"
                 )
                 connection.execute(f"CREATE OR REPLACE VIEW lake.{table.name} AS {rows}")
-            connection.register("registered_listings", listings().to_arrow())
+            connection.register("registered_listings", known_listings(lake).to_arrow())
             connection.execute("CREATE OR REPLACE TABLE lake.listings AS FROM registered_listings")
             connection.unregister("registered_listings")
 

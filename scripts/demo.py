@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,7 +22,7 @@ import polars as pl
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from tqdm import tqdm
 
-from assets.partitions import FIRST_SESSION
+from assets.partitions import FIRST_SESSION, exchanges
 from lim_pipelines import walkforward
 from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.lake import LATEST
@@ -30,6 +31,9 @@ from resources.home import Home
 
 LAST_SESSION = date(2018, 12, 31)
 """The embedded indices end here."""
+
+EXCHANGES = ("XNAS", "XNYM", "XNYS", "XSIM")
+"""Those of the embedded data."""
 
 FIRST_CUTOFF, LAST_CUTOFF = "2018-01-01", "2018-12-01"
 DEMO_TAG = {"lim/demo": "true"}
@@ -55,15 +59,15 @@ class Stage:
     end: str = ""
 
 
-def stages() -> list[Stage]:
-    """List the lineage, in order."""
+def stages(mics: Sequence[str]) -> list[Stage]:
+    """List the lineage, in order; `mics` are the exchanges in the order of their partitions."""
     names = {key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys}
     strategies = sorted(name.removesuffix("_backtest") for name in names if name.endswith("_backtest"))
-    first, last = f"{FIRST_SESSION}|XNAS", f"{LAST_SESSION}|XSIM"
+    first, last = f"{FIRST_SESSION}|{mics[0]}", f"{LAST_SESSION}|{mics[-1]}"
     cutoffs = (FIRST_CUTOFF, LAST_CUTOFF)
     return [
         Stage("macro series", ("raw_macro", "aligned_macro", "validated_macro")),
-        Stage("archive: history to 2018-09", ("archive",), "XNAS", "XSIM"),
+        Stage("archive: history to 2018-09", ("archive",), mics[0], mics[-1]),
         Stage("quotes: 92 days x 4 exchanges", ("raw_quotes", "aligned_bars", "validated_bars"), first, last),
         Stage("landing folder", ("landing_files",)),
         Stage("SQL marts", ("data_coverage", "macro_as_known")),
@@ -92,7 +96,9 @@ def is_done(instance: DagsterInstance, stage: Stage) -> bool:
             return False
         if node.partitions_def is not None:
             wanted = set(
-                node.partitions_def.get_partition_keys_in_range(dg.PartitionKeyRange(stage.start, stage.end))
+                node.partitions_def.get_partition_keys_in_range(
+                    dg.PartitionKeyRange(stage.start, stage.end), dynamic_partitions_store=instance
+                )
             )
             if wanted - set(instance.get_materialized_partitions(key)):
                 return False
@@ -140,7 +146,9 @@ def main() -> None:
     began = time.monotonic()
     with DagsterInstance.get() as instance:
         bury_the_dead(instance)
-        bar = tqdm(stages(), unit="stage", disable=None)
+        instance.add_dynamic_partitions(exchanges.name or "", list(EXCHANGES))
+        mics = [mic for mic in instance.get_dynamic_partitions(exchanges.name or "") if mic in EXCHANGES]
+        bar = tqdm(stages(mics), unit="stage", disable=None)
         ran = False
         for stage in bar:
             bar.set_description(f"{stage.title:32.32}")

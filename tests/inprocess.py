@@ -82,6 +82,10 @@ class Lineage:
         return file
 
 
+EXCHANGES = ["XNAS", "XNYM", "XNYS", "XSIM"]
+"""Partitions that there are from the start: the exchanges of the embedded data."""
+
+
 @contextmanager
 def open_lineage(folder: Path) -> Iterator[Lineage]:
     """A fresh home and instance."""
@@ -89,6 +93,7 @@ def open_lineage(folder: Path) -> Iterator[Lineage]:
 
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         patch.setenv("LIM_HOME", str(folder / "home"))
+        instance.add_dynamic_partitions("exchange", EXCHANGES)
         yield Lineage(folder / "home", instance)
 
 

@@ -1,9 +1,10 @@
--- One row an instrument and frequency: what the lake holds of it, and what was held back.
+-- One row an instrument, frequency and price type: what the lake holds of it, and what was held back.
 with bars as (
     select
         exchange,
         instrument_id,
         freq,
+        price_type,
         min(date) as first_date,
         max(date) as last_date,
         count(distinct date) as sessions,
@@ -35,4 +36,4 @@ select
     coalesce(held_back.rows_quarantined, 0) as rows_quarantined
 from bars
 left join held_back using (exchange, instrument_id)
-order by bars.exchange, bars.instrument_id, bars.freq
+order by bars.exchange, bars.instrument_id, bars.freq, bars.price_type

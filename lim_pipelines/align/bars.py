@@ -6,56 +6,49 @@ holds (`revisions.py`).
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import polars as pl
 
+from lim_pipelines.align.mid import with_mid
 from lim_pipelines.align.outcome import Outcome
-from lim_pipelines.instruments import listings
-from lim_pipelines.schemas import ALIGNED_BARS, RAW_QUOTES, UTC_TIME
-from lim_pipelines.sources.clock import session_grid
+from lim_pipelines.schemas import ALIGNED_BARS, INTRADAY, RAW_QUOTES, SESSIONS_AND_LONGER, UTC_TIME
+from lim_pipelines.sources.clock import segment_grid, session_grid
 from lim_pipelines.sources.duplicates import split_duplicates
 from lim_pipelines.sources.quarantine import quarantine
 
-INTRADAY = {
-    "1m": timedelta(minutes=1),
-    "5m": timedelta(minutes=5),
-    "15m": timedelta(minutes=15),
-    "30m": timedelta(minutes=30),
-    "1h": timedelta(hours=1),
-}
-"""Bar lengths within a session; daily bars are 1d, longer ones are resampled and never arrive."""
-
 REASONS = {
-    "unknown_symbol": "the source's symbol is no instrument on that date;"
-    " add a listing in lim_pipelines/instruments.py and materialize again",
-    "unknown_freq": f"the bar length is not one of 1d, {', '.join(INTRADAY)}; correct the file",
+    "unknown_symbol": "the source's symbol is no instrument on that date; add a listing in"
+    " lim_pipelines/instruments.py, or let the feed register its symbols (docs/adding-a-source.md)",
+    "unknown_freq": f"the bar length is not one of {', '.join([*INTRADAY, *SESSIONS_AND_LONGER])};"
+    " correct the file",
     "future_bar": "the bar ends after the moment it was known; correct its date or time",
     "closed_session": "the exchange's calendar has no session on that date;"
     " correct the date, or the calendar in lim_pipelines/exchanges.py",
-    "outside_session": "the bar ends outside the session's hours; check the file's time zone",
-    "off_grid": "the bar does not end a whole number of bar lengths after the session's open;"
+    "outside_session": "the bar ends outside the session's hours, or in a break; check the file's time zone",
+    "off_grid": "the bar does not end a whole number of bar lengths after trading began;"
     " bars are stamped with their end: check the file's time stamps",
     "superseded_source": "another source with a better priority gave this bar no later; nothing to do",
 }
 
 
-def align(raw: pl.DataFrame) -> Outcome:
+def align(raw: pl.DataFrame, listings: pl.DataFrame) -> Outcome:
     """Bring raw quotes to stable ids and the session grid.
 
     Parameters
     ----------
     raw
         Frame of `RAW_QUOTES`; any mix of exchanges, dates, sources and revisions.
+    listings
+        Frame of `LISTINGS`: which instrument a source's symbol means, and when.
 
     Returns
     -------
     Outcome
         Frame of `ALIGNED_BARS` with all revisions (rows that differ in `known_at`) kept, and the rows held
         back. Where two sources give one bar, the one of better priority wins from the moment it is known;
-        what the other gave before stays, because it was all anyone had.
+        what the other gave before stays, because it was all anyone had. Instruments without trades get mid
+        bars from their bids and asks.
     """
-    judged = _judge(_on_grid(_with_instrument(raw)))
+    judged = _judge(_on_grid(_with_instrument(raw, listings)))
     held = [judged.filter(pl.col("rule").is_not_null()).with_columns(_reason())]
     rows = judged.filter(pl.col("rule").is_null()).drop("rule")
 
@@ -68,57 +61,95 @@ def align(raw: pl.DataFrame) -> Outcome:
     evidence = list(RAW_QUOTES.columns)
     columns = [*evidence, "rule", "reason"]
     quarantined = quarantine("align", pl.concat(frame.select(columns) for frame in held), evidence)
-    aligned = rows.select(pl.col(name).cast(column.dtype) for name, column in ALIGNED_BARS.columns.items())
-    return Outcome(aligned.sort(ALIGNED_BARS.row_key), quarantined)
+    return Outcome(with_mid(ALIGNED_BARS.conform(rows)), quarantined)
 
 
-def _with_instrument(raw: pl.DataFrame) -> pl.DataFrame:
-    """Rows with instrument_id and priority, null where no listing is valid on the row's date."""
+def _with_instrument(raw: pl.DataFrame, listings: pl.DataFrame) -> pl.DataFrame:
+    """Rows with instrument_id, asset_class and priority, null where no listing holds on the row's date."""
     on = ["source", "symbol", "exchange"]
-    known = listings().with_columns(
-        pl.col("first").fill_null(pl.date(1, 1, 1)), pl.col("last").fill_null(pl.date(9999, 12, 31))
-    )
+    said = ["instrument_id", "asset_class", "priority"]
+    here = raw.select(on).unique()
+    known = listings.select(*on, *said, "first", pl.col("last").fill_null(pl.date(9999, 12, 31)))
+    known = known.join(here, on=on, how="semi")
+    holds = pl.col("date").is_between("first", "last")
+    if not known.select(pl.struct(on).is_duplicated().any()).item():
+        matched = raw.join(known, on=on, how="left", maintain_order="left")
+        return matched.with_columns(pl.when(holds).then(name).alias(name) for name in said).drop(
+            "first", "last"
+        )
     rows = raw.with_row_index("row")
-    matched = rows.join(known, on=on, how="inner").filter(pl.col("date").is_between("first", "last"))
-    return rows.join(matched.select("row", "instrument_id", "priority"), on="row", how="left").drop("row")
+    # A symbol may have had several owners: the later listing wins where two claim one date.
+    several = rows.join(known, on=on, how="inner").filter(holds)
+    several = several.sort("row", "first").unique("row", keep="last")
+    return rows.join(several.select("row", *said), on="row", how="left", maintain_order="left").drop("row")
 
 
 def _on_grid(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with session_open and session_close, null on closed dates."""
+    """Rows with begins and ends of the stretch of trading that holds the bar's end, null on closed dates.
+
+    Longer bars lie in the whole session. An intraday bar beside all stretches of its session has only nulls
+    and session_close.
+    """
     spans = rows.group_by("exchange").agg(
         first=pl.col("date").min(),
         # Sessions long after everything known here cannot matter, their bars are in the future; but a
         # session's bars may be known on the evening before its date.
         last=pl.min_horizontal(pl.col("date").max(), pl.col("known_at").max().dt.date().dt.offset_by("2d")),
+        intraday=pl.col("freq").is_in(INTRADAY).any(),
     )
-    empty = pl.DataFrame(schema={"date": pl.Date, "open": UTC_TIME, "close": UTC_TIME, "exchange": pl.String})
-    grids = [
-        session_grid(mic, first, last).with_columns(exchange=pl.lit(mic))
-        for mic, first, last in spans.sort("exchange").iter_rows()
-    ]
-    grid = pl.concat([empty, *grids]).rename({"open": "session_open", "close": "session_close"})
-    return rows.join(grid, on=["exchange", "date"], how="left")
+    empty = {"exchange": pl.String, "date": pl.Date, "begins": UTC_TIME, "ends": UTC_TIME}
+    whole, parts = [pl.DataFrame(schema=empty)], [pl.DataFrame(schema=empty)]
+    for mic, first, last, intraday in spans.sort("exchange").iter_rows():
+        names = {"exchange": pl.lit(mic), "begins": pl.col("open"), "ends": pl.col("close")}
+        whole.append(session_grid(mic, first, last).select("date", **names).select(*empty))
+        if intraday:
+            parts.append(segment_grid(mic, first, last).select("date", **names).select(*empty))
+    sessions = rows.join(
+        pl.concat(whole), on=["exchange", "date"], how="left", maintain_order="left"
+    ).with_columns(session_close="ends")
+    if not spans["intraday"].any():
+        return sessions
+    # Far fewer distinct times than bars: the search is over those.
+    times = rows.filter(pl.col("freq").is_in(INTRADAY)).select("exchange", "date", "ts").unique().sort("ts")
+    stretches = pl.concat(parts).sort("ends")
+    found = times.join_asof(
+        stretches.select("exchange", "begins", "ends", stretch="date"),
+        left_on="ts",
+        right_on="ends",
+        by="exchange",
+        strategy="forward",
+        check_sortedness=False,
+    ).filter((pl.col("stretch") == pl.col("date")) & (pl.col("ts") > pl.col("begins")))
+    found = found.select("exchange", "date", "ts", part_begins="begins", part_ends="ends")
+    joined = sessions.join(found, on=["exchange", "date", "ts"], how="left", maintain_order="left")
+    inside = pl.col("freq").is_in(INTRADAY)
+    return joined.with_columns(
+        begins=pl.when(inside).then("part_begins").otherwise("begins"),
+        ends=pl.when(inside).then("part_ends").otherwise("ends"),
+    ).drop("part_begins", "part_ends")
 
 
 def _judge(rows: pl.DataFrame) -> pl.DataFrame:
     """Add the first rule that a row fails, or null."""
     length = pl.col("freq").replace_strict(INTRADAY, default=None, return_dtype=pl.Duration("us"))
-    daily = pl.col("freq") == "1d"
-    since_open = (pl.col("ts") - pl.col("session_open")).dt.total_microseconds()
-    at_close = pl.col("ts") == pl.col("session_close")
+    long = pl.col("freq").is_in(SESSIONS_AND_LONGER)
+    since_open = (pl.col("ts") - pl.col("begins")).dt.total_microseconds()
+    at_end = pl.col("ts") == pl.col("ends")
     verdict = (
         pl.when(pl.col("instrument_id").is_null())
         .then(pl.lit("unknown_symbol"))
-        .when(~daily & length.is_null())
+        .when(~long & length.is_null())
         .then(pl.lit("unknown_freq"))
         .when(pl.col("ts") > pl.col("known_at"))
         .then(pl.lit("future_bar"))
         .when(pl.col("session_close").is_null())
         .then(pl.lit("closed_session"))
-        .when((pl.col("ts") <= pl.col("session_open")) | (pl.col("ts") > pl.col("session_close")))
+        .when(
+            pl.col("begins").is_null() | (pl.col("ts") <= pl.col("begins")) | (pl.col("ts") > pl.col("ends"))
+        )
         .then(pl.lit("outside_session"))
-        # The last bar of a session may be short: 6.5 hours hold seven hourly bars.
-        .when(~at_close & (daily | (since_open % length.dt.total_microseconds() != 0)))
+        # The last bar of a session, or before a break, may be short: 6.5 hours hold seven hourly bars.
+        .when(~at_end & (long | (since_open % length.dt.total_microseconds() != 0)))
         .then(pl.lit("off_grid"))
     )
     return rows.with_columns(rule=verdict)

@@ -9,11 +9,10 @@ from datetime import timedelta
 
 import polars as pl
 
-from lim_pipelines.align.bars import INTRADAY
-from lim_pipelines.schemas import ALIGNED_BARS
-from lim_pipelines.sources.clock import session_grid
+from lim_pipelines.schemas import ALIGNED_BARS, INTRADAY, SESSIONS_AND_LONGER
+from lim_pipelines.sources.clock import segment_grid, session_grid
 
-_INSTRUMENT = ["exchange", "instrument_id"]
+_SERIES = ["exchange", "instrument_id", "price_type"]
 
 
 def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
@@ -24,13 +23,15 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     bars
         Frame of `ALIGNED_BARS` (or `VALIDATED_BARS`) of one bar length, one revision a bar.
     freq
-        1w (from daily bars), 1d, or an intraday length counted from the session's open.
+        1mo or 1w (from daily bars), 1d, or an intraday length counted from the beginning of each stretch of
+        trading: no bar reaches over a break.
 
     Returns
     -------
     pl.DataFrame
         Same columns. `date` and `ts` are those of the period's last session and end by the exchange's
-        calendar, `volume` is the sum, `ex_factor` the product. Prices before a corporate action inside the
+        calendar; `volume`, `turnover` and `trades` are sums, `ex_factor` the product, `open_interest` the
+        last, `vwap` is weighted by volume. Prices before a corporate action inside the
         period are put in terms of its end. Only periods that are over are given: a bar of the exchange
         ends at the period's end or later. `known_at` is the first moment at which that bar and all bars of
         the period were known.
@@ -49,17 +50,12 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     periods = _periods(bars, freq)
     rows = bars.join(periods, on=["exchange", "date"], how="inner")
     if freq in INTRADAY:
-        step = INTRADAY[freq]
-        nth = (
-            (pl.col("ts") - pl.col("open_time")).dt.total_microseconds() / (step / timedelta(microseconds=1))
-        ).ceil()
-        end = pl.col("open_time") + nth.cast(pl.Int64) * pl.lit(step)
-        rows = rows.with_columns(period_end=pl.min_horizontal(end, "period_end"))
-    rows = _over(rows, bars).sort(*_INSTRUMENT, "ts")
+        rows = _within_sessions(rows, INTRADAY[freq])
+    rows = _over(rows, bars).sort(*_SERIES, "ts")
 
-    group = [*_INSTRUMENT, "period_date", "period_end"]
+    group = [*_SERIES, "period_date", "period_end"]
     later = (pl.col("ex_factor").cum_prod(reverse=True) / pl.col("ex_factor")).over(group)
-    rows = rows.with_columns(pl.col("open", "high", "low", "close") * later)
+    rows = rows.with_columns(pl.col("open", "high", "low", "close", "vwap") * later)
     out = rows.group_by(group, maintain_order=True).agg(
         pl.col("open").first(),
         _unless_missing("high", pl.col("high").max()),
@@ -67,6 +63,12 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
         pl.col("close").last(),
         _unless_missing("volume", pl.col("volume").sum()),
         pl.col("ex_factor").product(),
+        _unless_missing("turnover", pl.col("turnover").sum()),
+        _vwap(),
+        _unless_missing("trades", pl.col("trades").sum()),
+        pl.col("open_interest").last(),
+        pl.col("asset_class").last(),
+        pl.col("withdrawn").last(),
         pl.col("source").last(),
         pl.max_horizontal(pl.col("known_at").max(), pl.col("known_over").first()),
     )
@@ -76,24 +78,50 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
 
 def _periods(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     """Sessions with the date and end of the period that each belongs to."""
-    if freq not in {"1d", "1w", *INTRADAY}:
-        raise ValueError(f"cannot resample to {freq!r}; known lengths: 1w, 1d, {', '.join(INTRADAY)}")
+    if freq not in {*SESSIONS_AND_LONGER, *INTRADAY}:
+        known = ", ".join([*INTRADAY, *SESSIONS_AND_LONGER])
+        raise ValueError(f"cannot resample to {freq!r}; known lengths: {known}")
     frames = []
     spans = bars.group_by("exchange").agg(first=pl.col("date").min(), last=pl.col("date").max())
     for mic, first, last in spans.sort("exchange").iter_rows():
-        # Whole weeks: whether a week is over depends on sessions after the last bar.
-        grid = session_grid(mic, first, last + timedelta(days=7))
-        week = pl.col("date").dt.truncate("1w") if freq == "1w" else pl.col("date")
+        # Whole months: whether one is over depends on sessions after the last bar.
+        grid = session_grid(mic, first.replace(day=1), last + timedelta(days=31))
+        period = pl.col("date").dt.truncate(freq) if freq in ("1w", "1mo") else pl.col("date")
         frames.append(
             grid.select(
                 pl.lit(mic).alias("exchange"),
                 "date",
-                pl.col("open").alias("open_time"),
-                pl.col("date").max().over(week).alias("period_date"),
-                pl.col("close").max().over(week).alias("period_end"),
+                pl.col("date").max().over(period).alias("period_date"),
+                pl.col("close").max().over(period).alias("period_end"),
             )
         )
     return pl.concat(frames)
+
+
+def _within_sessions(rows: pl.DataFrame, step: timedelta) -> pl.DataFrame:
+    """Rows with `period_end` for intraday bars: whole steps from where their stretch of trading begins."""
+    grids = [
+        segment_grid(mic, first, last).select(pl.lit(mic).alias("exchange"), begins="open", ends="close")
+        for mic, first, last in rows.group_by("exchange")
+        .agg(first=pl.col("date").min(), last=pl.col("date").max())
+        .sort("exchange")
+        .iter_rows()
+    ]
+    found = (
+        rows.drop("period_end")
+        .sort("ts")
+        .join_asof(
+            pl.concat(grids).sort("ends"),
+            left_on="ts",
+            right_on="ends",
+            by="exchange",
+            strategy="forward",
+            check_sortedness=False,
+        )
+    )
+    steps = (pl.col("ts") - pl.col("begins")).dt.total_microseconds() / (step / timedelta(microseconds=1))
+    end = pl.col("begins") + steps.ceil().cast(pl.Int64) * pl.lit(step)
+    return found.with_columns(period_end=pl.min_horizontal(end, "ends")).drop("begins", "ends")
 
 
 def _over(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
@@ -117,3 +145,9 @@ def _over(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
 
 def _unless_missing(name: str, value: pl.Expr) -> pl.Expr:
     return pl.when(pl.col(name).null_count() == 0).then(value).alias(name)
+
+
+def _vwap() -> pl.Expr:
+    price, volume = pl.col("vwap"), pl.col("volume")
+    whole = (price.null_count() == 0) & (volume.null_count() == 0) & (volume.sum() > 0)
+    return pl.when(whole).then((price * volume).sum() / volume.sum()).alias("vwap")

@@ -38,7 +38,7 @@ from lim_pipelines.finetune.features import series_of
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, fingerprint, midnight
-from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO
+from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS, VALIDATED_MACRO
 
 CODE_VERSION = "finetune-2"
 """Part of every input digest. Raise it when the same inputs would give other weights."""
@@ -92,6 +92,7 @@ def read_inputs(lake: Lake, spec: ModelSpec, cutoff: date) -> tuple[pl.DataFrame
         pl.col("exchange").is_in(spec.universe.mics())
         & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
         & (pl.col("freq") == spec.frequency)
+        & pl.col("price_type").is_in(ONE_PRICE)
     )
     bars = lake.read(VALIDATED_BARS, as_of=moment, where=where).collect()
     known = pl.col("series_id").is_in(series_of(spec.features)) & (pl.col("known_at") <= moment)

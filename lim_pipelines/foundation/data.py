@@ -14,9 +14,8 @@ from lim_pipelines.align.resample import resample
 from lim_pipelines.foundation.checkpoint import DataRead, Group
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.series import Series, build_series, iso, microseconds
-from lim_pipelines.instruments import instruments
 from lim_pipelines.lake import Lake, fingerprint, midnight
-from lim_pipelines.schemas import VALIDATED_BARS
+from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
 
 _RESAMPLED = {"1w": "1d"}
 """Frequencies that are not in the lake, and what they are made from."""
@@ -109,12 +108,12 @@ def data_read(bars: Bars, series: list[Series]) -> DataRead:
 
 
 def _wanted(config: FoundationConfig) -> pl.Expr:
-    ids = [i.instrument_id for i in instruments().values() if i.asset_class in config.asset_classes]
     freqs = sorted({_RESAMPLED.get(freq, freq) for freq in config.freqs})
     return (
         pl.col("exchange").is_in(config.exchanges)
         & pl.col("freq").is_in(freqs)
-        & pl.col("instrument_id").is_in(ids)
+        & pl.col("asset_class").is_in(config.asset_classes)
+        & pl.col("price_type").is_in(ONE_PRICE)
     )
 
 

@@ -16,7 +16,6 @@ import polars as pl
 
 from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.foundation.config import FREQS
-from lim_pipelines.instruments import instruments
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -31,16 +30,6 @@ end, each in [-0.5, 0.5]; and the log of the time since the previous bar over th
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BAR_LENGTH_US = {"1m": 60e6, "1h": 3600e6, "1d": 86400e6, "1w": 604800e6}
-
-
-class UnknownInstrumentError(KeyError):
-    """A bar names an instrument that is not registered."""
-
-    def __init__(self, instrument_id: str) -> None:
-        super().__init__(
-            f"instrument {instrument_id!r} is not registered; add it to lim_pipelines/instruments.py,"
-            " its asset class is an input of the model"
-        )
 
 
 @dataclass(frozen=True)
@@ -138,8 +127,6 @@ def build_series(bars: pl.DataFrame) -> list[Series]:
 
     Raises
     ------
-    UnknownInstrumentError
-        A bar names an instrument that is not registered.
     UnknownExchangeError
         A bar names an exchange that is not registered.
     ValueError
@@ -153,13 +140,11 @@ def build_series(bars: pl.DataFrame) -> list[Series]:
             raise ValueError(
                 f"{instrument_id}: frequency {freq!r} has no embedding (known: {', '.join(FREQS)})"
             )
-        if instrument_id not in instruments():
-            raise UnknownInstrumentError(instrument_id)
         out.append(
             Series(
                 instrument_id=instrument_id,
                 exchange=exchange,
-                asset_class=instruments()[instrument_id].asset_class,
+                asset_class=frame["asset_class"][0],
                 freq=freq,
                 ts=frame["ts"].dt.epoch("us").to_numpy(),
                 known_at=frame["known_at"].dt.epoch("us").to_numpy(),

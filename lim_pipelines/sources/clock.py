@@ -10,7 +10,7 @@ from datetime import date, time
 
 import polars as pl
 
-from lim_pipelines.exchanges import EXCHANGES, FIRST_CALENDAR_YEAR, get_exchange, sessions
+from lim_pipelines.exchanges import EXCHANGES, FIRST_CALENDAR_YEAR, get_exchange, segments, sessions
 from lim_pipelines.schemas import UTC_TIME
 
 END_OF_DAY = time(23, 59, 59)
@@ -19,6 +19,13 @@ END_OF_DAY = time(23, 59, 59)
 def session_grid(mic: str, first: date, last: date) -> pl.DataFrame:
     """Sessions as `exchanges.sessions`, silently empty before the first known session year."""
     return sessions(
+        mic, max(first, date(FIRST_CALENDAR_YEAR, 1, 1)), max(last, date(FIRST_CALENDAR_YEAR, 1, 1))
+    )
+
+
+def segment_grid(mic: str, first: date, last: date) -> pl.DataFrame:
+    """Stretches of trading as `exchanges.segments`, silently empty before the first known session year."""
+    return segments(
         mic, max(first, date(FIRST_CALENDAR_YEAR, 1, 1)), max(last, date(FIRST_CALENDAR_YEAR, 1, 1))
     )
 

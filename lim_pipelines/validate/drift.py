@@ -11,6 +11,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from lim_pipelines.schemas import ONE_PRICE
 from lim_pipelines.simulate.processes import Floats
 
 BINS = 10
@@ -68,7 +69,8 @@ def drift(bars: pl.DataFrame, reference: tuple[date, date], recent: tuple[date, 
     independent rows; instruments move together and volatility clusters, so the reference window itself tells
     what chance does. With b stretches a false alarm comes about once in b + 1 checks.
     """
-    daily = bars.filter(pl.col("freq") == "1d").sort("instrument_id", "ts")
+    one_price = pl.col("price_type").is_in(ONE_PRICE)
+    daily = bars.filter((pl.col("freq") == "1d") & one_price).sort("instrument_id", "ts")
     before = (pl.col("close").shift(1) * pl.col("ex_factor")).over("instrument_id")
     ratio = pl.col("close") / before
     returns = daily.select(

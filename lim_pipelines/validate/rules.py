@@ -12,7 +12,6 @@ from typing import Literal
 
 import polars as pl
 
-from lim_pipelines.instruments import instruments
 from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
 from lim_pipelines.validate.checks import Between, Check, IsTrue, NotBelow
 
@@ -208,8 +207,8 @@ def prepare(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Same rows and order, with finite and seconds_to_known; for bars also asset_class, days_from_session
-        and log_return, the total return since the row before of the same instrument and length, null where
+        Same rows and order, with finite and seconds_to_known; for bars also days_from_session and
+        log_return, the total return since the row before of the same instrument and length, null where
         there is none or prices are not positive.
     """
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
@@ -219,11 +218,10 @@ def prepare(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     )
     if table.name == VALIDATED_MACRO.name:
         return frame
-    asset_class = {name: instrument.asset_class for name, instrument in instruments().items()}
-    before = pl.col("close").shift(1).over("instrument_id", "freq", order_by=["ts", "known_at"])
+    series = ["instrument_id", "freq", "price_type"]
+    before = pl.col("close").shift(1).over(series, order_by=["ts", "known_at"])
     ratio = pl.col("close") / (before * pl.col("ex_factor"))
     return frame.with_columns(
-        asset_class=pl.col("instrument_id").replace_strict(asset_class, default="", return_dtype=pl.String),
         days_from_session=(pl.col("ts").dt.date() - pl.col("date")).dt.total_days(),
         log_return=pl.when((ratio > 0) & ratio.is_finite()).then(ratio.log()),
     )

@@ -36,6 +36,8 @@ def described(partitions: dg.PartitionsDefinition[Any] | None) -> Any:
             "start": partitions.start.date().isoformat(),
             "end_offset": partitions.end_offset,
         }
+    if isinstance(partitions, dg.DynamicPartitionsDefinition):
+        return {"dynamic": partitions.name}
     return sorted(partitions.get_partition_keys())
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inprocess import Lineage
+from inprocess import EXCHANGES, Lineage
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -60,6 +60,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
         patch.setenv("LIM_HOME", str(folder / "home"))
         with dg.DagsterInstance.get() as instance:
+            instance.add_dynamic_partitions("exchange", EXCHANGES)
             lineage = Lineage(folder / "home", instance)
             lineage.drop(HEADER + "IBM,2018-11-20,117,118,116,-117.2,5000\n", "XNYS/ibm.csv")
             lineage.quotes("2018-11-19|XNYS", "2018-11-21|XNYS", checks={"quarantine"})

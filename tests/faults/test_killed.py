@@ -25,9 +25,10 @@ from pathlib import Path
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
 import dagster as dg
 import lim_pipelines.definitions
-from inprocess import Lineage
+from inprocess import EXCHANGES, Lineage
 print("running", flush=True)
 with dg.DagsterInstance.get() as instance:
+    instance.add_dynamic_partitions("exchange", EXCHANGES)
     Lineage(Path(os.environ["LIM_HOME"]), instance).quotes(*{SPAN!r})
 print("done", flush=True)
 """

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lim_pipelines.align.bars import align
+from lim_pipelines.align import bars
+from lim_pipelines.align.outcome import Outcome
+from lim_pipelines.instruments import listings
 from lim_pipelines.schemas import ALIGNED_BARS, QUARANTINE, RAW_QUOTES
 
 MONDAY = date(2018, 12, 17)
 CLOSE = datetime(2018, 12, 17, 21, 0, tzinfo=UTC)
 LAG = timedelta(minutes=15)
+
+
+def align(frame: pl.DataFrame) -> Outcome:
+    return bars.align(frame, listings())
 
 
 def quote(**changes: object) -> dict[str, object]:
@@ -24,6 +30,7 @@ def quote(**changes: object) -> dict[str, object]:
         "source": "bokeh_stocks",
         "symbol": "AAPL",
         "freq": "1d",
+        "price_type": "trade",
         "ts": CLOSE,
         "open": 165.0,
         "high": 168.0,
@@ -33,6 +40,7 @@ def quote(**changes: object) -> dict[str, object]:
         "ex_factor": 1.0,
         "file": "a.csv",
         "line": 2,
+        "withdrawn": False,
         "known_at": CLOSE + LAG,
     }
     return row | changes

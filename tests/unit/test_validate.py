@@ -120,7 +120,7 @@ def test_warnings_let_pass_and_count() -> None:
 def test_real_and_simulated_data_pass() -> None:
     start, end = date(1986, 1, 1), date(2018, 12, 31)
     for exchanges in ({"XNAS", "XNYS", "XNYM"}, {"XSIM"}):
-        aligned = bars.align(collect(exchanges, start, end, Path("/nonexistent")).rows).rows
+        aligned = bars.align(collect(exchanges, start, end, Path("/nonexistent")).rows, listings()).rows
         outcome = validate(aligned, VALIDATED_BARS)
         assert outcome.rows.equals(aligned)
         assert outcome.warnings["jump"] <= 2  # AAPL lost 52 % on 2000-09-29
