@@ -1,6 +1,7 @@
-"""Macro series from arch, each with its unit and the lag after which it counts as published.
+"""Macro series: how one is described and read, and those that arch brings.
 
-What does not belong here: joining them to bars (`finetune/features.py`).
+What does not belong here: the series that vendors drop (`macro_series.py`), joining them to bars
+(`finetune/features.py`).
 
 These are latest vintages: the package does not say what was first published. Core CPI is seasonally
 adjusted and its recent years are revised every February, so its values are not quite what a trader saw;
@@ -9,8 +10,10 @@ the publication lag keeps the timing honest, not the revisions. Real vintages ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 import polars as pl
 
@@ -35,13 +38,21 @@ class MacroSeries:
     series_id
         Its name in the lake.
     path, column
-        Packaged file and the column in it.
+        File (packaged, or the name of one dropped) and the column in it.
     unit
         Unit of the values.
     description
         What it is.
     lag
-        Monthly series: time from the month's end to publication. None: daily, known as a bar of XNYS is.
+        Time from the period's end to publication. None: daily, known as a bar of XNYS is.
+    date_column, date_format
+        Column that names the period, by its first day, and its chrono format.
+    period
+        Length of a period in the notation of polars: 1d, 1mo, 3mo or 1y.
+    only
+        (column, value) pairs that pick the series' rows out of a file of many.
+    zero_is_missing
+        Whether the vendor writes 0 where it has no value.
     """
 
     series_id: str
@@ -50,6 +61,11 @@ class MacroSeries:
     unit: str
     description: str
     lag: timedelta | None
+    date_column: str = "Date"
+    date_format: str = "%m/%d/%Y"
+    period: Literal["1d", "1mo", "3mo", "1y"] = "1mo"
+    only: tuple[tuple[str, str], ...] = ()
+    zero_is_missing: bool = False
 
 
 MACRO_SERIES: tuple[MacroSeries, ...] = (
@@ -86,47 +102,99 @@ MACRO_SERIES: tuple[MacroSeries, ...] = (
         "percent a year",
         "CBOE volatility index, daily close",
         None,
+        period="1d",
     ),
 )
 
 
 def collect_macro() -> Parsed:
-    """Read all macro series.
+    """Read the embedded macro series.
 
     Returns
     -------
     Parsed
-        Rows are a frame of `RAW_MACRO`. A monthly value's `ts` is the last second of its month (the vendor
-        labels it with the first day). Values that are no number are rejected as `missing_value`.
+        As `read_series` gives them; known at the period's end plus the lag.
     """
-    parsed = [_read(series) for series in MACRO_SERIES]
-    return Parsed(
-        RAW_MACRO.conform(pl.concat(p.rows for p in parsed)),
-        QUARANTINE.conform(pl.concat(p.rejected for p in parsed)),
-    )
+    return together([read_series(s, read_text_table(s.path), NAME, s.path) for s in MACRO_SERIES])
 
 
-def _read(series: MacroSeries) -> Parsed:
-    table = read_text_table(series.path).select("line", "Date", series.column)
+def together(parsed: Sequence[Parsed]) -> Parsed:
+    """Lay what several series or files gave into one frame each, frames of `RAW_MACRO` and `QUARANTINE`."""
+    rows = pl.concat([RAW_MACRO.empty(), *(p.rows for p in parsed)])
+    rejected = pl.concat([QUARANTINE.empty(), *(p.rejected for p in parsed)])
+    return Parsed(RAW_MACRO.conform(rows), QUARANTINE.conform(rejected))
+
+
+def read_series(series: MacroSeries, table: pl.DataFrame, source: str, file: str) -> Parsed:
+    """Read one series from the vendor's table of text.
+
+    Parameters
+    ----------
+    series
+        What to read.
+    table
+        All columns as text, with `line`, as `daily.text_table` gives it.
+    source, file
+        Names written into the rows.
+
+    Returns
+    -------
+    Parsed
+        Rows are a frame of `RAW_MACRO`. A daily value's `ts` is the close of XNYS (the day's last second on
+        days without session); that of a longer period is its last second. Values that are no number, and
+        zeros where `zero_is_missing`, are rejected as `missing_value`, rows whose date cannot be read as
+        `unparsable_date`.
+    """
+    for column, value in series.only:
+        table = table.filter(pl.col(column) == value)
+    value = number(series.column)
+    if series.zero_is_missing:
+        value = pl.when(value != 0).then(value)
     frame = table.with_columns(
-        pl.col("Date").str.to_date("%m/%d/%Y").alias("date"),
-        number(series.column).alias("value"),
+        _first_day(series).alias("date"),
+        pl.when(value.is_finite()).then(value).alias("value"),
         pl.lit(series.series_id).alias("series_id"),
         pl.lit(series.unit).alias("unit"),
-        pl.lit(NAME).alias("source"),
-        pl.lit(series.path).alias("file"),
+        pl.lit(source).alias("source"),
+        pl.lit(file).alias("file"),
     )
-    if series.lag is None:
-        frame = stamp_daily(frame.with_columns(exchange=pl.lit("XNYS")))
-    else:
-        last_second = pl.col("date").cast(pl.Datetime("us")).dt.offset_by("1mo").dt.offset_by("-1s")
-        frame = frame.with_columns(ts=last_second.dt.replace_time_zone("UTC").cast(UTC_TIME))
-        frame = frame.with_columns(known_at=pl.col("ts") + series.lag)
+    undated = frame.filter(pl.col("date").is_null()).with_columns(
+        date=pl.date(1970, 1, 1),
+        known_at=pl.lit(0).cast(UTC_TIME),
+        rule=pl.lit("unparsable_date"),
+        reason=pl.lit(f"the date is not written as {series.date_format}; correct the file"),
+    )
+    frame = _stamp(frame.filter(pl.col("date").is_not_null()), series)
     missing = frame.filter(pl.col("value").is_null()).with_columns(
-        exchange=pl.lit(QUARANTINE_EXCHANGE),
-        symbol=pl.lit(series.series_id),
         rule=pl.lit("missing_value"),
         reason=pl.lit("the vendor gives no number for this period; nothing to do unless one was published"),
     )
+    held = pl.concat([undated, missing], how="diagonal").with_columns(
+        exchange=pl.lit(QUARANTINE_EXCHANGE), symbol=pl.lit(series.series_id)
+    )
     rows = RAW_MACRO.conform(frame.filter(pl.col("value").is_not_null()))
-    return Parsed(rows, quarantine("parse", missing, table.columns))
+    return Parsed(rows, quarantine("parse", held, table.columns))
+
+
+def _first_day(series: MacroSeries) -> pl.Expr:
+    text = pl.col(series.date_column)
+    if series.period == "3mo":
+        # 2020-Q2: its first month, as chrono knows no quarters.
+        month = (text.str.slice(6, 1).cast(pl.Int8, strict=False) * 3 - 2).cast(pl.String)
+        return (text.str.slice(0, 4) + "-" + month + "-1").str.to_date("%Y-%m-%d", strict=False)
+    if series.period == "1y":
+        return (text + "-01-01").str.to_date("%Y-%m-%d", strict=False)
+    if "%d" not in series.date_format:
+        return (text + "-01").str.to_date(f"{series.date_format}-%d", strict=False)
+    return text.str.to_date(series.date_format, strict=False)
+
+
+def _stamp(frame: pl.DataFrame, series: MacroSeries) -> pl.DataFrame:
+    if series.period == "1d":
+        frame = stamp_daily(frame.with_columns(exchange=pl.lit("XNYS")))
+    else:
+        last_second = pl.col("date").cast(pl.Datetime("us")).dt.offset_by(series.period).dt.offset_by("-1s")
+        frame = frame.with_columns(ts=last_second.dt.replace_time_zone("UTC").cast(UTC_TIME))
+    if series.lag is None:
+        return frame
+    return frame.with_columns(known_at=pl.col("ts") + series.lag)
