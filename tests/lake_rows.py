@@ -50,6 +50,6 @@ def days(n: int) -> list[date]:
     return [DAY + timedelta(i) for i in range(n)]
 
 
-def content_of(lake: Lake, table: Table, scope: pl.DataFrame) -> str:
+def content_hash(lake: Lake, table: Table, scope: pl.DataFrame) -> str:
     """Content hash of partitions as they lie there: an update that changes nothing."""
     return lake.update(table, scope, lambda there: there).fingerprint

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from inprocess import Lineage, checks_of, metadata_of, open_lineage
+from lake_rows import content_hash
 
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import ALIGNED_BARS, LANDING_FILES, QUARANTINE, RAW_QUOTES, VALIDATED_BARS
@@ -134,14 +135,14 @@ def test_a_corrected_file_becomes_a_revision_and_nothing_else_moves(lineage: Lin
     lineage.quotes(*span)
     others = scope_of({"exchange": ["XNYS"], "date": [date(2018, 11, 19), date(2018, 11, 21)]})
     tables = (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS)
-    before = [lineage.lake.content_version(table, others) for table in tables]
+    before = [content_hash(lineage.lake, table, others) for table in tables]
 
     corrected_at = datetime(2020, 3, 1, tzinfo=UTC)
     lineage.drop(HEADER + "IBM,2018-11-20,117,118,116,117.9,5000\n", "XNYS/ibm.csv", corrected_at)
     result = lineage.quotes(*span)
 
     assert metadata_of(result, "validated_bars")["partitions_changed"] == 1
-    assert [lineage.lake.content_version(table, others) for table in tables] == before
+    assert [content_hash(lineage.lake, table, others) for table in tables] == before
     ibm = pl.col("instrument_id") == "XNYS:IBM"
     closes = [
         lineage.lake.read(VALIDATED_BARS, as_of=as_of, where=ibm).collect()["close"].to_list()

@@ -18,6 +18,7 @@ import dagster as dg
 import polars as pl
 import pytest
 from inprocess import LONG_AGO, Lineage, checks_of, metadata_of, open_lineage
+from lake_rows import content_hash
 
 from assets.automation import landing_sensor
 from lim_pipelines.lake import LATEST, scope_of
@@ -52,7 +53,7 @@ def zipped(name: str, content: bytes) -> bytes:
 
 
 def content_of(lineage: Lineage) -> list[str]:
-    return [lineage.lake.content_version(table, ELSEWHERE) for table in TABLES]
+    return [content_hash(lineage.lake, table, ELSEWHERE) for table in TABLES]
 
 
 def arrive(lineage: Lineage) -> tuple[dict[str, dg.RunRequest], list[Any]]:
@@ -112,7 +113,7 @@ REFUSED: dict[str, tuple[str, bytes, str, str]] = {
 def test_a_bad_file_is_refused_as_a_whole(platform: Lineage, case: str) -> None:
     name, content, rule, remedy = REFUSED[case]
     everything = scope_of({"exchange": ["XNYS"], "date": [date(2018, 11, d) for d in range(12, 31)]})
-    before = [platform.lake.content_version(table, everything) for table in TABLES]
+    before = [content_hash(platform.lake, table, everything) for table in TABLES]
     file = platform.drop(content, f"XNYS/{name}")
 
     requests, results = arrive(platform)
@@ -127,7 +128,7 @@ def test_a_bad_file_is_refused_as_a_whole(platform: Lineage, case: str) -> None:
     # A run over the file's own dates goes through and leaves it out.
     run = platform.quotes("2018-11-12|XNYS", "2018-11-30|XNYS")
     assert metadata_of(run, "raw_quotes")["partitions_changed"] == 0
-    assert [platform.lake.content_version(table, everything) for table in TABLES] == before
+    assert [content_hash(platform.lake, table, everything) for table in TABLES] == before
     assert file.read_bytes() == content, "the file still lies there"
     file.unlink()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from inprocess import Lineage, open_lineage
+from lake_rows import content_hash
 
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import ALIGNED_BARS, QUARANTINE, RAW_QUOTES, VALIDATED_BARS, Table
@@ -56,7 +57,7 @@ def contents(lake: Lake) -> dict[str, str]:
 
     def version(table: Table, where: pl.Expr) -> str:
         scope = lake.revisions(table, where).select(table.partition_key).unique().collect()
-        return lake.content_version(table, scope) if scope.height else ""
+        return content_hash(lake, table, scope) if scope.height else ""
 
     tables = {
         table.name: version(table, pl.lit(True)) for table in (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS)

@@ -14,7 +14,7 @@ import pytest
 from deltalake import write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lake_rows import DAY, bar, content_of, days, frame
+from lake_rows import DAY, bar, content_hash, days, frame
 
 from lim_pipelines.lake import LATEST, Lake, as_of_view, fingerprint, scope_of
 from lim_pipelines.schemas import VALIDATED_BARS, SchemaError
@@ -29,12 +29,12 @@ def test_what_is_written_is_read_and_writing_it_again_commits_nothing(lake: Lake
     rows, scope = frame(*(bar(day) for day in days(3))), scope_of({"exchange": ["XNAS"], "date": days(5)})
     first = lake.write(VALIDATED_BARS, rows, scope)
     assert (first.rows, first.changed["date"].to_list()) == (3, days(3))
-    before = content_of(lake, VALIDATED_BARS, scope)
+    before = content_hash(lake, VALIDATED_BARS, scope)
 
     again = lake.write(VALIDATED_BARS, rows.reverse(), scope)
 
     assert (again.version, again.changed.height) == (first.version, 0)
-    assert content_of(lake, VALIDATED_BARS, scope) == before
+    assert content_hash(lake, VALIDATED_BARS, scope) == before
     assert lake.read(VALIDATED_BARS, as_of=LATEST).collect().equals(rows)
 
 
@@ -109,7 +109,7 @@ def test_order_of_arrival_does_not_matter(tmp_path_factory: pytest.TempPathFacto
     for i in order:
         day = days(6)[i]
         other.write(VALIDATED_BARS, frame(bar(day)), scope_of({"exchange": ["XNAS"], "date": [day]}))
-    assert content_of(one, VALIDATED_BARS, whole) == content_of(other, VALIDATED_BARS, whole)
+    assert content_hash(one, VALIDATED_BARS, whole) == content_hash(other, VALIDATED_BARS, whole)
 
 
 def test_rows_outside_the_scope_are_refused(lake: Lake) -> None:
