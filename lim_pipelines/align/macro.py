@@ -14,7 +14,7 @@ from lim_pipelines.sources.macro_series import SERIES
 from lim_pipelines.sources.quarantine import quarantine
 
 REASONS = {
-    "unknown_series": "the series is not registered; add it to SERIES in lim_pipelines/sources/macro_series.py",
+    "unknown_series": "the series is not known; add it to SERIES in lim_pipelines/sources/macro_series.py",
     "future_value": "the period ends after its value was known; correct the lag or the date",
     "duplicate_value": "the same period was given before at the same moment; keep one row",
 }

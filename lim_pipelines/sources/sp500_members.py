@@ -3,15 +3,15 @@
 What does not belong here: which instrument a ticker was on a date (listings), the vendor's two other files
 (today's members with sectors, and the changes since 2019, which repeat what this one says).
 
-The vendor gives a row for each stay: ticker, start_date, end_date. The end is the day of the change, on which
-the name that comes in has its start: the last day as a member is the day before. A renamed firm looks like one
-that leaves and one that comes, because tickers are those of the time. Before 2001 the list is short of about
-five names, before 1996 there is none.
+The vendor gives a row for each stay: ticker, start_date, end_date. The end is the day of the change, on
+which the name that comes in has its start: the last day as a member is the day before. A renamed firm looks
+like one that leaves and one that comes, because tickers are those of the time. Before 2001 the list is short
+of about five names, before 1996 there is none.
 
 A change counts as known on the day on which it takes effect: S&P announces it some days before, but the file
-does not say when. A file that is dropped is a feed, nothing in it is known before it arrived; below `history/`
-it counts as known on its dates. A stay that has ended is two facts, known at different times: that the name
-came in, and when it left. So it gives two rows, the second of which revises the first.
+does not say when. A file that is dropped is a feed, nothing in it is known before it arrived; below
+`history/` it counts as known on its dates. A stay that has ended is two facts, known at different times: that
+the name came in, and when it left. So it gives two rows, the second of which revises the first.
 """
 
 from __future__ import annotations
