@@ -1,104 +1,37 @@
-"""What runs by itself: new files, the end of a trading day, retraining.
+"""What runs by itself: new files (`arrivals.py`), the end of a trading day, retraining.
 
 All of it is off until switched on in the UI. What does not belong here: what the runs do. Each sensor's
 reasons for not running are written for people.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
 
-from assets.partitions import FIRST_CUTOFF, FIRST_SESSION
-from lim_pipelines import landing, retraining
-from lim_pipelines.exchanges import EXCHANGES
+from assets.arrivals import (
+    exchange_date_run,
+    import_archive,
+    landing_sensor,
+    load_quotes,
+    register_landing_files,
+)
+from assets.partitions import FIRST_CUTOFF, exchanges
+from lim_pipelines import retraining
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
 from resources.home import Home
 
-QUOTE_ASSETS = [dg.AssetKey(name) for name in ("raw_quotes", "aligned_bars", "validated_bars")]
 MACRO_ASSETS = [dg.AssetKey(name) for name in ("raw_macro", "aligned_macro", "validated_macro")]
 
-# All assets of a job share one partitions definition: a sensor that asks for several kinds has several jobs.
-load_quotes = dg.define_asset_job("load_quotes", dg.AssetSelection.assets(*QUOTE_ASSETS))
-import_archive = dg.define_asset_job("import_archive", dg.AssetSelection.assets("archive"))
-register_landing_files = dg.define_asset_job(
-    "register_landing_files", dg.AssetSelection.assets("landing_files")
-)
 decide = dg.define_asset_job("decide", dg.AssetSelection.key_substring("_targets"))
 evaluate = dg.define_asset_job(
     "evaluate", dg.AssetSelection.key_substring("_backtest") | dg.AssetSelection.assets("leaderboard")
 )
-
-
-def exchange_date_run(first: str, last: str, start: date, end: date, **request: Any) -> dg.RunRequest:
-    """One run over the rectangle of exchanges `first`..`last` and dates `start`..`end`."""
-    tags = {
-        "dagster/asset_partition_range_start": f"{start}|{first}",
-        "dagster/asset_partition_range_end": f"{end}|{last}",
-    }
-    return dg.RunRequest(asset_selection=QUOTE_ASSETS, tags={**tags, **request.pop("tags", {})}, **request)
-
-
-@dg.sensor(
-    minimum_interval_seconds=30,
-    jobs=[load_quotes, import_archive, register_landing_files],
-    description="New or changed files in the landing folder: their partitions, first to last date.",
-)
-def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
-    """Ask for the partitions of every file whose content is new."""
-    seen = {path: landing.Seen(**entry) for path, entry in json.loads(context.cursor or "{}").items()}
-    survey = landing.survey(home.landing, seen)
-    cursor = json.dumps({path: entry.__dict__ for path, entry in survey.seen.items()})
-    if not survey.arrivals and not survey.refused:
-        # A touched file is no news, but its new time stamp is: without it the file is read at every tick.
-        return dg.SensorResult(skip_reason=survey.summary(), cursor=cursor)
-    requests = [*_arrival_runs(survey.arrivals)]
-    requests.append(
-        dg.RunRequest(
-            run_key=f"landing_files@{_digest(survey.keys())}",
-            job_name=register_landing_files.name,
-            asset_selection=[dg.AssetKey("landing_files")],
-        )
-    )
-    for refused in survey.refused:
-        context.log.error("refused %s: %s", refused.path, refused.reason)
-    return dg.SensorResult(run_requests=requests, cursor=cursor)
-
-
-def _digest(keys: Iterable[str]) -> str:
-    """One short key for many; thousands of files may arrive at once."""
-    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:16]
-
-
-def _arrival_runs(arrivals: tuple[landing.Arrival, ...]) -> Iterator[dg.RunRequest]:
-    for arrival in arrivals:
-        tags = {"lim/file": arrival.path[:200]}
-        recent = [day for day in arrival.dates if day >= FIRST_SESSION]
-        if recent:
-            yield exchange_date_run(
-                arrival.exchange,
-                arrival.exchange,
-                min(recent),
-                max(recent),
-                run_key=arrival.key,
-                tags=tags,
-                job_name=load_quotes.name,
-            )
-        if len(recent) < len(arrival.dates):
-            yield dg.RunRequest(
-                run_key=f"archive:{arrival.key}",
-                job_name=import_archive.name,
-                partition_key=arrival.exchange,
-                asset_selection=[dg.AssetKey("archive")],
-                tags=tags,
-            )
 
 
 # After the last close of all, that of NYMEX (23:00 UTC in winter), plus the feeds' lag.
@@ -107,10 +40,12 @@ def _arrival_runs(arrivals: tuple[landing.Arrival, ...]) -> Iterator[dg.RunReque
     job=load_quotes,
     description="Loads the day's quotes of every exchange, in one run, after the last close.",
 )
-def daily_quotes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def daily_quotes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for today's partition of every exchange."""
     today = context.scheduled_execution_time.date()
-    mics = sorted(EXCHANGES)
+    mics = context.instance.get_dynamic_partitions(exchanges.name or "")
+    if not mics:
+        return dg.SkipReason("no exchange has quotes yet; drop files into landing/<source>/")
     return exchange_date_run(mics[0], mics[-1], today, today, run_key=f"quotes:{today}")
 
 

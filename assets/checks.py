@@ -11,9 +11,8 @@ import polars as pl
 
 from assets.catalogue import table_metadata
 from lim_pipelines.lake import LATEST
+from lim_pipelines.landing.survey import PRESENT
 from lim_pipelines.schemas import LANDING_FILES, QUARANTINE, VALIDATED_BARS, VALIDATED_MACRO, Table
-from lim_pipelines.sources.csv_drop import FOLDER
-from lim_pipelines.sources.folder import vendor_files
 from resources.home import Home
 
 DRIFT_RECENT_SESSIONS = 40
@@ -111,15 +110,15 @@ def quarantine(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCh
 )
 def refused_files(home: Home) -> dg.AssetCheckResult:
     """Warn when files were refused, and say why and what to do."""
-    refused = home.lake().read(LANDING_FILES, as_of=LATEST, where=pl.col("rule") != "").collect()
-    present = refused.filter(pl.col("path").is_in([file.path for file in vendor_files(home.landing, FOLDER)]))
+    here = (pl.col("rule") != "") & (pl.col("state") == PRESENT)
+    refused = home.lake().revisions(LANDING_FILES, here).collect().sort(LANDING_FILES.row_key)
     return dg.AssetCheckResult(
-        passed=present.is_empty(),
+        passed=refused.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
         description="no file is refused"
-        if present.is_empty()
-        else f"{present.height} files are refused; nothing of them was read",
-        metadata={"files": table_metadata(present.select("path", "rule", "reason"), rows=60)},
+        if refused.is_empty()
+        else f"{refused.height} files are refused; nothing of them was read",
+        metadata={"files": table_metadata(refused.select("path", "rule", "reason"), rows=60)},
     )
 
 

@@ -1,7 +1,6 @@
 """The landing folder's ledger: every file dropped, by content, and what became of it.
 
-What does not belong here: parsing (`lim_pipelines/sources/csv_drop.py`), noticing new files
-(`automation.py`).
+What does not belong here: reading the files (`lim_pipelines/landing/`), noticing new ones (`arrivals.py`).
 """
 
 from typing import Any
@@ -9,24 +8,44 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.catalogue import table_asset, table_metadata, written
-from lim_pipelines import ingest
-from lim_pipelines.lake import LATEST
+from assets.catalogue import table_asset, table_metadata
+from lim_pipelines.lake import fingerprint
+from lim_pipelines.landing.register import register
+from lim_pipelines.landing.survey import PRESENT
 from lim_pipelines.schemas import LANDING_FILES
 from resources.home import Home
 
 
 @table_asset(LANDING_FILES, "landing")
-def landing_files(home: Home) -> dg.MaterializeResult[Any]:
+def landing_files(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Every file seen in the landing folder, by content, and what became of it."""
     lake = home.lake()
-    step = ingest.register_landing_files(lake, home.landing)
-    ledger = lake.read(LANDING_FILES, as_of=LATEST).collect()
-    refused = ledger.filter(pl.col("rule") != "")
-    return written(
-        lake,
-        LANDING_FILES,
-        step.commit,
-        ledger.select(LANDING_FILES.partition_key),
-        {"files": ledger.height, "refused": refused.height, "refused_files": table_metadata(refused)},
+    done = register(lake, home.landing)
+    ledger = lake.revisions(LANDING_FILES).collect().sort(LANDING_FILES.row_key)
+    present = ledger.filter(pl.col("state") == PRESENT)
+    refused = present.filter(pl.col("rule") != "")
+    for path, rule, reason in refused.select("path", "rule", "reason").head(100).iter_rows():
+        context.log.warning("refused %s: %s: %s", path, rule, reason)
+    by_exchange = present.group_by("source", "exchange").agg(
+        files=pl.col("path").n_unique(),
+        rows=pl.col("rows").sum(),
+        rows_rejected=pl.col("rows_rejected").sum(),
+        first_date=pl.col("first_date").min(),
+        last_date=pl.col("last_date").max(),
+    )
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(fingerprint(ledger)),
+        metadata={
+            "dagster/row_count": ledger.height,
+            "dagster/uri": lake.uri(LANDING_FILES),
+            "files": present["path"].n_unique(),
+            "files_read": done.read,
+            "files_touched": done.touched,
+            "files_gone": done.gone,
+            "files_left_alone": done.left,
+            "refused": refused.height,
+            "refused_files": table_metadata(refused.select("path", "rule", "reason")),
+            "by_exchange": table_metadata(by_exchange.sort("source", "exchange"), rows=60),
+            "lake_version": done.version,
+        },
     )

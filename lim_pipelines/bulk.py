@@ -22,6 +22,7 @@ from threading import Lock
 import polars as pl
 
 from lim_pipelines import ingest
+from lim_pipelines.derive import resample_bars
 from lim_pipelines.lake import Lake
 from lim_pipelines.reference import known_listings, register
 from lim_pipelines.schemas import LISTINGS, QUARANTINE, RAW_QUOTES, Table
@@ -82,7 +83,7 @@ def import_history(
     last: date,
     progress: Callable[[date, int], None] | None = None,
 ) -> Imported:
-    """Bring everything the sources hold of one exchange into the lake: raw, aligned and validated.
+    """Bring all that the sources hold of one exchange into the lake: raw, aligned, validated, resampled.
 
     Parameters
     ----------
@@ -109,6 +110,7 @@ def import_history(
             days = pl.date_range(start, end, eager=True)
             scope = pl.DataFrame({"date": days}).select(pl.lit(mic).alias("exchange"), "date")
             steps = ingest.load_period(lake, rows, rejected, scope, listings)
+            resample_bars(lake, scope)
             held += [_by_rule(step.quarantined) for step in steps]
             for rule, odd in steps[-1].warnings.items():
                 done.warnings[rule] = done.warnings.get(rule, 0) + odd

@@ -17,7 +17,19 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-from assets import automation, checks, foundation, landing, leaderboard, macro, marts, quotes  # noqa: E402
+from assets import (  # noqa: E402
+    automation,
+    checks,
+    derived,
+    foundation,
+    landing,
+    leaderboard,
+    macro,
+    maintenance,
+    marts,
+    quotes,
+    reference,
+)
 from assets.strategies import StrategyComponent  # noqa: E402
 from lim_pipelines.strategies.spec import StrategySpec  # noqa: E402
 from resources.home import Home  # noqa: E402
@@ -42,7 +54,10 @@ def build_definitions() -> dg.Definitions:
     home = Home()
     python_assets = [
         *quotes.ASSETS,
+        *reference.ASSETS,
+        *derived.ASSETS,
         *macro.ASSETS,
+        maintenance.lake_maintenance,
         *foundation.ASSETS,
         landing.landing_files,
         marts.marts,
@@ -55,7 +70,7 @@ def build_definitions() -> dg.Definitions:
             asset_checks=checks.ASSET_CHECKS,
             jobs=automation.JOBS,
             sensors=automation.SENSORS,
-            schedules=automation.SCHEDULES,
+            schedules=[*automation.SCHEDULES, maintenance.weekly_maintenance],
             resources={"home": home, "warehouse": Warehouse(home=home), "trainer": Trainer()},
             # Steps of a run share a process: importing the code location again for each costs more than
             # most steps.

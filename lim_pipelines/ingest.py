@@ -23,7 +23,6 @@ from lim_pipelines.reference import known_listings, register
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
     ALIGNED_MACRO,
-    LANDING_FILES,
     QUARANTINE,
     RAW_MACRO,
     RAW_QUOTES,
@@ -33,8 +32,6 @@ from lim_pipelines.schemas import (
 )
 from lim_pipelines.sources import macro as macro_source
 from lim_pipelines.sources.base import SourceFile
-from lim_pipelines.sources.csv_drop import FOLDER, inspect
-from lim_pipelines.sources.folder import sha256_of, vendor_files
 from lim_pipelines.validate.gate import validate
 
 
@@ -187,34 +184,6 @@ def validate_macro_series(lake: Lake) -> Step:
     quarantined = _hold_back_macro(lake, "validate", outcome.quarantined)
     commit = lake.write(VALIDATED_MACRO, outcome.rows, _series(aligned))
     return Step(commit, aligned.height, quarantined, warnings=outcome.warnings)
-
-
-def register_landing_files(lake: Lake, landing: Path) -> Step:
-    """Write down every file of the landing folder: accepted, or refused and why.
-
-    A file refused as a whole stays where it is; nothing of it enters the lake.
-    """
-    rows = [
-        {
-            "path": found.file.path,
-            "sha256": sha256_of(landing, found.file),
-            "exchange": "" if found.rule else found.file.path.split("/")[1],
-            "bytes": found.file.bytes,
-            "arrived_at": found.file.arrived_at,
-            "source": found.file.source,
-            "history": found.file.history,
-            "first_date": min(found.dates, default=None),
-            "last_date": max(found.dates, default=None),
-            "rows": found.rows,
-            "rows_rejected": found.rows_rejected,
-            "rule": found.rule,
-            "reason": found.reason,
-        }
-        for found in (inspect(file, landing) for file in vendor_files(landing, FOLDER))
-    ]
-    ledger = pl.DataFrame(rows, schema=LANDING_FILES.schema)
-    commit = lake.write(LANDING_FILES, ledger, ledger.select(LANDING_FILES.partition_key))
-    return Step(commit, ledger.height, QUARANTINE.empty())
 
 
 def _near(scope: pl.DataFrame) -> pl.Expr:

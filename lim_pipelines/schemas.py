@@ -263,6 +263,30 @@ VALIDATED_BARS = Table(
     stored_by=("exchange", "freq"),
 )
 
+RESAMPLED_BARS = Table(
+    "resampled_bars",
+    "Longer bars made from validated ones, where the vendors give none, by the exchange's sessions.",
+    _BARS,
+    key=_BAR_KEY,
+    partition_key=("exchange", "date"),
+    stored_by=("exchange", "freq"),
+)
+
+CONTINUOUS_FUTURES = Table(
+    "continuous_futures",
+    "Futures contracts stitched at their rolls: prices as traded of the contract held; point in time.",
+    {
+        **_BARS,
+        "contract": Column(pl.String, "", "instrument id of the contract held"),
+        "roll_gap": Column(
+            pl.Float64, "currency", "after a roll the new contract's close less the old one's, else 0"
+        ),
+    },
+    key=_BAR_KEY,
+    partition_key=("exchange", "instrument_id"),
+    stored_by=("exchange",),
+)
+
 QUARANTINE = Table(
     "quarantine",
     "Rows that were held back: where they came from, which rule, why, and the row itself.",
@@ -500,7 +524,9 @@ LANDING_FILES = Table(
         "sha256": Column(pl.String, "", "content hash; size and time if the content may not be read"),
         "exchange": Column(pl.String, "", "exchange of the rows counted; empty for a refused file"),
         "bytes": Column(pl.Int64, "bytes", "size"),
-        "arrived_at": Column(UTC_TIME, "UTC", "when the file reached us: its modification time"),
+        "arrived_at": Column(UTC_TIME, "UTC", "when this content reached us: its modification time then"),
+        "modified_at": Column(UTC_TIME, "UTC", "modification time as last seen; a touched file is no news"),
+        "state": Column(pl.String, "", "present; replaced: the file has another content; gone: taken away"),
         "source": _SOURCE,
         "history": Column(pl.Boolean, "", "declared history: known when it happened, not when it arrived"),
         "first_date": Column(pl.Date, "", "first session in it", nullable=True),
@@ -521,6 +547,8 @@ TABLES: dict[str, Table] = {
         RAW_QUOTES,
         ALIGNED_BARS,
         VALIDATED_BARS,
+        RESAMPLED_BARS,
+        CONTINUOUS_FUTURES,
         QUARANTINE,
         RAW_MACRO,
         ALIGNED_MACRO,

@@ -24,7 +24,7 @@ LAYERS = (
     ("align",),
     ("validate",),
     ("reference", "landing"),
-    ("ingest",),
+    ("ingest", "derive"),
     ("bulk",),
     ("foundation",),
     ("retraining",),

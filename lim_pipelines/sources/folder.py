@@ -1,4 +1,4 @@
-"""The files of one source under the landing folder, listed without being read.
+"""The files that lie in the landing folder, listed without being read.
 
 `landing/<source>/...` holds what the vendor ships, in the vendor's own layout; below
 `landing/<source>/history/` lies the same, declared as history: whoever drops it there vouches that its facts
@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
@@ -23,12 +25,61 @@ _UNFINISHED = (".part", ".tmp")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def vendor_files(landing: Path, source: str) -> list[SourceFile]:
-    """All finished files of a source, sorted by path.
+@dataclass(frozen=True)
+class Entry:
+    """A file of the landing folder as it lies there.
+
+    Parameters
+    ----------
+    path
+        Path under the landing folder; odd bytes are spelled out (hexadecimal, after a backslash).
+    bytes
+        Its size; 0 for what is no plain file, a link for one.
+    modified_at
+        Its modification time (UTC), whatever clock set it; 1970 for what is no plain file.
+    """
+
+    path: str
+    bytes: int
+    modified_at: datetime
+
+    @property
+    def source(self) -> str:
+        """Folder that it lies in, which is named as its source; empty directly under the landing folder."""
+        return self.path.partition("/")[0] if "/" in self.path else ""
+
+
+def entries(landing: Path, under: str = "") -> list[Entry]:
+    """List all finished files, sorted by path.
 
     Names that begin with a dot or end with .part or .tmp are files still being written, and left alone.
-    Names that are not UTF-8 are listed with their odd bytes spelled out (hexadecimal, after a backslash).
     Links are listed, never followed.
+
+    Parameters
+    ----------
+    landing
+        The landing folder; it need not exist.
+    under
+        Folder directly below it; empty for everything.
+    """
+    where = landing / under
+    if under and where.is_symlink():
+        return [Entry(spelled(Path(under)), 0, _EPOCH)]
+    found = sorted(_walk(where, under), key=lambda entry: (entry.path, entry.modified_at, entry.bytes))
+    # Two names of odd bytes may be spelled alike.
+    return list({entry.path: entry for entry in found}.values())
+
+
+def entry_at(landing: Path, path: str) -> Entry | None:
+    """Look at one well-named file again; None if it is no longer there."""
+    try:
+        return _entry(path, (landing / path).lstat())
+    except OSError:
+        return None
+
+
+def vendor_files(landing: Path, source: str) -> list[SourceFile]:
+    """All finished files of a source, sorted by path.
 
     Parameters
     ----------
@@ -42,14 +93,19 @@ def vendor_files(landing: Path, source: str) -> list[SourceFile]:
     list of SourceFile
         Without exchanges: what a path means is the source's knowledge. What is no plain file has no size.
     """
-    paths = set()
-    for folder, folders, names in os.walk(landing / source, followlinks=False):
-        here = Path(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        linked = [name for name in folders if (here / name).is_symlink()]
-        finished = [n for n in names if not n.startswith(".") and not n.endswith(_UNFINISHED)]
-        paths |= {spelled((here / name).relative_to(landing)) for name in (*linked, *finished)}
-    return [_describe(landing, source, path) for path in sorted(paths)]
+    now = datetime.now(UTC)
+    return [
+        SourceFile(
+            source,
+            entry.path,
+            entry.bytes,
+            # A clock ahead of ours must not date a file into the future.
+            min(entry.modified_at, now),
+            frozenset(),
+            history=HISTORY in PurePosixPath(entry.path).parts[1:-1],
+        )
+        for entry in entries(landing, source)
+    ]
 
 
 def spelled(path: Path) -> str:
@@ -62,25 +118,38 @@ def well_named(path: str) -> bool:
     return "\\" not in path
 
 
-def sha256_of(landing: Path, file: SourceFile) -> str:
+def sha256_of(landing: Path, path: str) -> str:
     """Content hash of a landed file; empty if it may not or cannot be read."""
     try:
-        with inside(landing, file.path).open("rb") as handle:
+        with inside(landing, path).open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except (RejectedFileError, OSError):
         return ""
 
 
-def _describe(landing: Path, source: str, path: str) -> SourceFile:
-    """Describe a file without trusting it."""
-    history = HISTORY in PurePosixPath(path).parts[1:-1]
-    nothing = SourceFile(source, path, 0, _EPOCH, frozenset(), history=history)
+def _walk(folder: Path | str, under: str) -> Iterator[Entry]:
     try:
-        status = inside(landing, path).lstat()
-    except (RejectedFileError, OSError):
-        return nothing
+        found = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    for item in found:
+        if item.name.startswith("."):
+            continue
+        path = f"{under}/{item.name}" if under else item.name
+        if item.is_dir(follow_symlinks=False):
+            yield from _walk(item.path, path)
+        elif not item.name.endswith(_UNFINISHED):
+            # Taken away since it was listed: it is no longer there.
+            try:
+                status = item.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            yield _entry(path, status)
+
+
+def _entry(path: str, status: os.stat_result) -> Entry:
+    text = spelled(Path(path)) if not path.isascii() else path
     if not stat.S_ISREG(status.st_mode):
-        return nothing
-    # A clock ahead of ours must not date a file into the future.
-    arrived_at = min(_EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000), datetime.now(UTC))
-    return SourceFile(source, path, status.st_size, arrived_at, frozenset(), history=history)
+        return Entry(text, 0, _EPOCH)
+    # Whole microseconds, as the lake keeps them; a float of seconds would be off by some.
+    return Entry(text, status.st_size, _EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000))

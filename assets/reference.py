@@ -1,0 +1,47 @@
+"""Facts about instruments beside their quotes: corporate actions, roll calendars, index members.
+
+What does not belong here: reading vendors' files (`lim_pipelines/sources/`), what symbols mean: sources
+register that with the quotes (`lim_pipelines/reference.py`). These tables are small and have no partitions.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from assets.catalogue import table_asset, table_metadata, written
+from lim_pipelines.lake import LATEST
+from lim_pipelines.reference import load_reference
+from lim_pipelines.schemas import CORPORATE_ACTIONS, INDEX_MEMBERS, ROLLS, Table
+from resources.home import Home
+
+GROUP = "reference"
+
+
+def _loaded(home: Home, table: Table) -> dg.MaterializeResult[Any]:
+    lake = home.lake()
+    commit = load_reference(lake, home.landing, table)
+    newest = lake.read(table, as_of=LATEST).sort("known_at", descending=True).collect()
+    return written(
+        lake, table, commit, newest.select(table.partition_key).unique(), {"newest": table_metadata(newest)}
+    )
+
+
+@table_asset(CORPORATE_ACTIONS, GROUP)
+def corporate_actions(home: Home) -> dg.MaterializeResult[Any]:
+    """Corporate actions as vendors report them; bars carry their effect as ex_factor."""
+    return _loaded(home, CORPORATE_ACTIONS)
+
+
+@table_asset(ROLLS, GROUP)
+def futures_rolls(home: Home) -> dg.MaterializeResult[Any]:
+    """Roll calendars of futures: from when which contract stands for the root."""
+    return _loaded(home, ROLLS)
+
+
+@table_asset(INDEX_MEMBERS, GROUP)
+def index_members(home: Home) -> dg.MaterializeResult[Any]:
+    """Members of indices over time."""
+    return _loaded(home, INDEX_MEMBERS)
+
+
+ASSETS = [corporate_actions, futures_rolls, index_members]

@@ -1,0 +1,66 @@
+"""Runs that a sensor has asked for, remembered until they have succeeded: a run that fails is not forgotten.
+
+What does not belong here: what a sensor asks for (`automation.py`).
+
+Every run that is asked for carries the tag `lim/ask`. Dagster asks for a run key once and never again, so a
+run that has failed is asked for under its key and the number of tries, `<key>#2`, after a pause that doubles
+each time: a fault that passes heals by itself, one that stays costs a few runs a day and is red in the UI.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+TAG = "lim/ask"
+RETRY_AFTER = timedelta(minutes=10)
+LONGEST_PAUSE = timedelta(hours=10)
+
+_ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+IN_PROGRESS = [status for status in DagsterRunStatus if status not in _ENDED]
+
+
+@dataclass(frozen=True)
+class Tries:
+    """Runs of something that was asked for.
+
+    Parameters
+    ----------
+    runs
+        How many there were.
+    succeeded
+        Whether the last one did.
+    due
+        Whether it may be asked for (again): none waits or works, and the last one ended long enough ago.
+    """
+
+    runs: int
+    succeeded: bool
+    due: bool
+
+
+def tries(instance: DagsterInstance, ask: str, now: datetime | None = None) -> Tries:
+    """Look up what became of something that was asked for.
+
+    Parameters
+    ----------
+    instance
+        The Dagster instance.
+    ask
+        Value of the runs' tag `lim/ask`.
+    now
+        Moment of asking, UTC; the present one if absent.
+    """
+    records = instance.get_run_records(RunsFilter(tags={TAG: ask}), limit=50)
+    if not records:
+        return Tries(0, succeeded=False, due=True)
+    newest, status = records[0], records[0].dagster_run.status
+    pause = min(RETRY_AFTER * 2 ** min(len(records) - 1, 10), LONGEST_PAUSE)
+    ended = newest.end_time or newest.update_timestamp.timestamp()
+    rested = (now or datetime.now(UTC)).timestamp() - ended >= pause.total_seconds()
+    return Tries(len(records), succeeded=status == DagsterRunStatus.SUCCESS, due=status in _ENDED and rested)
+
+
+def run_key(ask: str, runs: int) -> str:
+    """Run key under which something is asked for that has had some runs already."""
+    return f"{ask}#{runs + 1}" if runs else ask
