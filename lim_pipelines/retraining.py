@@ -15,7 +15,7 @@ import polars as pl
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.lake import Lake, midnight, next_cutoff
-from lim_pipelines.schemas import VALIDATED_BARS
+from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
 
 NEW_SESSIONS = 15
 """New or corrected sessions that make a family due; a month of trading has 19 to 23."""
@@ -93,7 +93,12 @@ def plan(
 def _rows_of(config: FoundationConfig) -> pl.Expr:
     """Rows that a family is trained on; longer bars are made from the daily ones."""
     stored = {freq if freq != "1w" else "1d" for freq in config.freqs}
-    return pl.col("exchange").is_in(config.exchanges) & pl.col("freq").is_in(sorted(stored))
+    return (
+        pl.col("exchange").is_in(config.exchanges)
+        & pl.col("freq").is_in(sorted(stored))
+        & pl.col("asset_class").is_in(config.asset_classes)
+        & pl.col("price_type").is_in(ONE_PRICE)
+    )
 
 
 def _sessions_since(
@@ -112,7 +117,11 @@ def _sessions_since(
         if committed.height:
             # Committed since: the checkpoint read the version before, as of its own cutoff.
             earlier = rows.filter(~later).join(committed.lazy(), on=["exchange", "date"], how="semi")
-            seen = lake.revisions(VALIDATED_BARS, here & ~later, version=watermark)
-            news.append(earlier.join(seen, on=VALIDATED_BARS.schema.names(), how="anti", nulls_equal=True))
+            if lake.has_version(VALIDATED_BARS, watermark):
+                seen = lake.revisions(VALIDATED_BARS, here & ~later, version=watermark)
+                names = VALIDATED_BARS.schema.names()
+                earlier = earlier.join(seen, on=names, how="anti", nulls_equal=True)
+            # Else nobody can tell any more what the checkpoint read: all of it may be news.
+            news.append(earlier)
         rows = pl.concat(news)
     return int(rows.select(pl.col("date").n_unique()).collect().item())

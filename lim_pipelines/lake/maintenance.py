@@ -13,7 +13,7 @@ from datetime import timedelta
 import polars as pl
 from deltalake.exceptions import CommitFailedError
 
-from lim_pipelines.lake.files import FILE_ROWS, write_files
+from lim_pipelines.lake.files import FILE_ROWS, sizes, write_files
 from lim_pipelines.lake.point_in_time import stored_schema
 from lim_pipelines.lake.store import COMMIT_TRIES, Lake
 from lim_pipelines.schemas import TABLES, Table
@@ -153,7 +153,9 @@ def vacuum(lake: Lake, table: Table, keep: timedelta) -> int:
     if log is None:
         return 0
     hours = math.ceil(keep / timedelta(hours=1))
-    # Looking first: a removal of nothing would be two commits.
-    if not log.delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True):
-        return 0
-    return len(log.delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True))
+    doomed = log.delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)
+    # It names again what it has removed before, and a removal of nothing would be two commits.
+    there = sum(size is not None for size in sizes(log.uri, doomed, log.options))
+    if there:
+        log.delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+    return there

@@ -12,6 +12,7 @@ from lim_pipelines import retraining
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import REAL
 from lim_pipelines.lake import Lake, scope_of
+from lim_pipelines.lake.maintenance import compact
 from lim_pipelines.retraining import NEW_SESSIONS, Plan
 from lim_pipelines.schemas import VALIDATED_BARS
 
@@ -46,6 +47,9 @@ def write(lake: Lake, days: list[date], exchange: str = "XNAS", known: datetime 
             "date": day,
             "instrument_id": f"{exchange}:IXIC",
             "freq": "1d",
+            "price_type": "trade",
+            "asset_class": "index",
+            "withdrawn": False,
             "ts": datetime(day.year, day.month, day.day, 21, tzinfo=UTC),
             "close": 1.0 if known is None else 2.0,
             "ex_factor": 1.0,
@@ -173,6 +177,35 @@ def test_what_arrives_during_a_training_counts_for_the_next(lake: Lake, models: 
     found = plan(lake, models)
     assert (found.due, found.cutoff) == (True, date(2019, 1, 1))
     assert found.reason.startswith("20 new or corrected sessions")
+
+
+def test_a_compaction_is_no_cause(lake: Lake, models: Path) -> None:
+    write(lake, weekdays(date(2018, 12, 3), 15))
+    train(lake, models, date(2019, 1, 1))
+    version = lake.version(VALIDATED_BARS)
+    assert compact(lake, VALIDATED_BARS) == version + 1
+    found = plan(lake, models)
+    assert not found.due
+    assert found.reason.startswith("0 of 15")
+
+
+def test_when_the_version_that_was_read_is_gone_all_that_was_committed_since_counts(
+    lake: Lake, models: Path
+) -> None:
+    train(lake, models, DECEMBER)
+    november = weekdays(date(2018, 11, 1), 22)
+    write(lake, november[:16], known=datetime(2019, 2, 11, tzinfo=UTC))
+    assert plan(lake, models).reason.startswith("0 of 15"), "known only after the cutoff"
+
+    for path in old_files(lake):
+        path.unlink()
+    assert plan(lake, models).reason.startswith("16 new or corrected sessions")
+
+
+def old_files(lake: Lake) -> list[Path]:
+    """Files that only old versions need: what a vacuum removes."""
+    table = Path(lake.uri(VALIDATED_BARS))
+    return [path for path in table.rglob("*.parquet") if str(path) not in lake.file_uris(VALIDATED_BARS)]
 
 
 def test_other_exchanges_are_no_cause(lake: Lake, models: Path) -> None:
