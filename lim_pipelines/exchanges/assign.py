@@ -42,12 +42,10 @@ def session_of(mic: str, ts: pl.Series) -> pl.DataFrame:
         return pl.DataFrame(schema={"date": pl.Date, "open": UTC_TIME, "close": UTC_TIME}).clear(len(ts))
     first = max(lowest.date() - timedelta(days=1), date(FIRST_CALENDAR_YEAR, 1, 1))  # type: ignore[union-attr]
     stretches = segments(mic, first, max(first, highest.date() + _NIGHT))  # type: ignore[union-attr]
-    # A binary search of the few stretches is several times faster than a join of the many moments.
-    nearest = stretches["close"].search_sorted(ts, side="left").alias("nearest")
-    found = pl.DataFrame({"ts": ts, "nearest": nearest}).select(
-        holds=pl.when(
-            (pl.col("nearest") < stretches.height)
-            & (pl.col("ts") > stretches["open"].gather(nearest.clip(0, stretches.height - 1)))
-        ).then("nearest")
-    )["holds"]
+    # A binary search of the few stretches is several times faster than a join of the many moments. What lies
+    # behind the last stretch finds the row of nulls there.
+    stretches = pl.concat([stretches, stretches.clear(1)], rechunk=True)
+    nearest = stretches["close"][:-1].search_sorted(ts, side="left").alias("nearest")
+    inside = ts > stretches["open"].gather(nearest)
+    found = nearest.to_frame().select(pl.when(inside).then("nearest")).to_series()
     return stretches.select(pl.all().gather(found))
