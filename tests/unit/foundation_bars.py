@@ -10,6 +10,7 @@ import polars as pl
 
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.series import Series, build_series
+from lim_pipelines.instruments import instruments
 from lim_pipelines.schemas import VALIDATED_BARS
 
 FIRST = datetime(2010, 1, 4, 21, 0, tzinfo=UTC)
@@ -58,6 +59,7 @@ def bars(
         instrument_id=pl.lit(instrument),
         freq=pl.lit("1d"),
         ex_factor=pl.lit(1.0),
+        asset_class=pl.lit(instruments()[instrument].asset_class),
         source=pl.lit("test"),
         known_at=pl.col("ts") + timedelta(minutes=15),
     )

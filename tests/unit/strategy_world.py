@@ -12,6 +12,7 @@ import polars as pl
 from lim_pipelines.exchanges import get_exchange, sessions
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.instruments import instruments
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import UTC_TIME, VALIDATED_BARS, VALIDATED_MACRO
 from lim_pipelines.strategies.spec import StrategySpec
@@ -40,6 +41,7 @@ def bars_of(
         exchange=pl.lit(mic),
         instrument_id=pl.lit(instrument_id),
         freq=pl.lit("1d"),
+        asset_class=pl.lit(instruments()[instrument_id].asset_class),
         source=pl.lit("test"),
         **missing,
     )

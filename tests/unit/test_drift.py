@@ -28,6 +28,7 @@ def bars(seed: int, recent_scale: float = 1.0, instruments: int = 8) -> pl.DataF
             exchange=pl.lit("XSIM"),
             instrument_id=pl.lit(f"XSIM:{i}"),
             freq=pl.lit("1d"),
+            price_type=pl.lit("trade"),
             close=pl.Series(close[:, i]),
             ex_factor=pl.lit(1.0),
         )
@@ -56,7 +57,12 @@ def test_the_simulated_exchange_is_stationary() -> None:
     daily = (
         xsim.simulate()
         .bars.filter(pl.col("freq") == "1d")
-        .with_columns(exchange=pl.lit("XSIM"), instrument_id=pl.col("symbol"), ex_factor=pl.lit(1.0))
+        .with_columns(
+            exchange=pl.lit("XSIM"),
+            instrument_id=pl.col("symbol"),
+            price_type=pl.lit("trade"),
+            ex_factor=pl.lit(1.0),
+        )
     )
     assert sum(months(daily)) <= 1
 

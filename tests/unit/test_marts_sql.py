@@ -54,7 +54,7 @@ def coverage(held: list[tuple[str, str, str]], known: pl.DataFrame) -> dict[str,
     """Rows held back by instrument; `held` are exchange, source and symbol."""
     day = date(2018, 11, 20)
     bars = known.select("exchange", "instrument_id").unique()
-    bars = bars.with_columns(freq=pl.lit("1d"), date=day, ts=day, known_at=day)
+    bars = bars.with_columns(freq=pl.lit("1d"), price_type=pl.lit("trade"), date=day, ts=day, known_at=day)
     quarantine = pl.DataFrame(held, schema=["exchange", "source", "symbol"], orient="row")
     mart = run(
         "models/data_coverage.sql",
@@ -90,6 +90,19 @@ def test_a_symbol_counts_for_the_instrument_that_it_meant_on_the_day() -> None:
     assert coverage([("XNYS", "csv_drop", "IBM")], pl.concat([before, since])) == {"XNYS:OTHER": 1}
 
 
+def test_bids_and_asks_are_covered_apart() -> None:
+    day = date(2018, 11, 20)
+    sides = pl.DataFrame({"price_type": ["bid", "ask", "ask"], "ts": [1, 1, 2]})
+    bars = sides.with_columns(
+        exchange=pl.lit("XNYS"), instrument_id=pl.lit("XNYS:IBM"), freq=pl.lit("1d"), date=day, known_at=day
+    )
+    held = pl.DataFrame({"exchange": "XNYS", "source": "csv_drop", "symbol": "IBM", "date": day})
+    mart = run("models/data_coverage.sql", validated_bars=bars, quarantine=held, listings=listings())
+    assert mart.select("price_type", "bars", "rows_quarantined").rows() == [("ask", 2, 1), ("bid", 1, 1)]
+    assert run("tests/data_coverage_one_row_an_instrument.sql", data_coverage=mart).is_empty()
+
+
 def test_an_instrument_shown_twice_is_found() -> None:
     mart = pl.DataFrame({"exchange": ["XNYS"] * 2, "instrument_id": ["XNYS:IBM"] * 2, "freq": ["1d"] * 2})
+    mart = mart.with_columns(price_type=pl.lit("trade"))
     assert run("tests/data_coverage_one_row_an_instrument.sql", data_coverage=mart)["times"].to_list() == [2]

@@ -30,6 +30,7 @@ def daily(instrument: str = "XNYS:IBM", seed: int = 0, grid: pl.DataFrame = GRID
         close=pl.Series(prices[:, 3]),
         volume=pl.Series(rng.integers(1, 1000, grid.height)).cast(pl.Float64),
         ex_factor=pl.lit(1.0),
+        asset_class=pl.lit("equity"),
         source=pl.lit("test"),
     ).with_columns(known_at=pl.col("ts") + timedelta(minutes=15))
     return ALIGNED_BARS.conform(frame)
@@ -115,7 +116,7 @@ def test_several_lengths_or_revisions_are_refused() -> None:
         resample(mixed, "1w")
     with pytest.raises(ValueError, match="one revision"):
         resample(pl.concat([daily(), daily()]), "1w")
-    with pytest.raises(ValueError, match="1w, 1d"):
+    with pytest.raises(ValueError, match="1d, 1w"):
         resample(daily(), "1y")
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lim_pipelines.align import bars, macro
 from lim_pipelines.align.outcome import Outcome
+from lim_pipelines.instruments import listings
 from lim_pipelines.schemas import ALIGNED_BARS, QUARANTINE, TABLES, VALIDATED_BARS, VALIDATED_MACRO
 from lim_pipelines.sources import collect
 from lim_pipelines.sources.macro import collect_macro
@@ -26,6 +27,7 @@ def bar(**changes: object) -> dict[str, object]:
         "date": date(2018, 12, 17),
         "instrument_id": "XNAS:AAPL",
         "freq": "1d",
+        "price_type": "trade",
         "ts": CLOSE,
         "open": 165.0,
         "high": 168.0,
@@ -33,7 +35,9 @@ def bar(**changes: object) -> dict[str, object]:
         "close": 163.9,
         "volume": 4e7,
         "ex_factor": 1.0,
+        "asset_class": "equity",
         "source": "test",
+        "withdrawn": False,
         "known_at": CLOSE + timedelta(minutes=15),
     }
     return row | changes
@@ -49,7 +53,7 @@ def judged(*rows: dict[str, object]) -> Outcome:
     return outcome
 
 
-WTI = {"exchange": "XNYM", "instrument_id": "XNYM:WTI"}
+WTI = {"exchange": "XNYM", "instrument_id": "XNYM:WTI", "asset_class": "commodity"}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,7 @@ WTI = {"exchange": "XNYM", "instrument_id": "XNYM:WTI"}
         ("finite_numbers", {"volume": float("inf")}),
         ("positive_prices", {"close": 0.0, "low": 0.0}),
         ("positive_prices", {"low": -1.0}),
-        ("positive_prices", {"instrument_id": "XNAS:IXIC", "low": -1.0}),
+        ("positive_prices", {"instrument_id": "XNAS:IXIC", "asset_class": "index", "low": -1.0}),
         ("ohlc_order", {"high": 163.0}),
         ("ohlc_order", {"low": 164.0}),
         ("ohlc_order", {"open": 169.0}),

@@ -44,6 +44,7 @@ def random_bars(seed: int, count: int = 400) -> pl.DataFrame:
             "close": trouble(base, -1, 50, 300).fill_null(100.0),
             "volume": trouble(base, -1, 0),
             "ex_factor": trouble(np.ones(count), 0, 0.5, 1000).fill_null(1.0),
+            "asset_class": rng.choice(["equity", "commodity", "index"], count),
             "source": ["test"] * count,
             "known_at": [close + timedelta(minutes=int(m)) for m in rng.choice([15, 0, -10], count)],
         }
