@@ -41,7 +41,9 @@ def _holding(log: Log, partitions: pl.DataFrame) -> list[str]:
         for name in partitions.columns
         for condition in (pl.col(f"min.{name}") <= pl.col(name), pl.col(f"max.{name}") >= pl.col(name))
     ]
-    return log.files().join_where(partitions, *bounds)["path"].unique().sort().to_list()
+    # A partition key may have a column of that name, too.
+    files = log.files().rename({"path": "_file"})
+    return files.join_where(partitions, *bounds)["_file"].unique().sort().to_list()
 
 
 def _rows(log: Log, paths: list[str]) -> pl.LazyFrame:

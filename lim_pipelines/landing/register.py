@@ -102,13 +102,14 @@ def _look(
         return None, False
     # A content that is back is news as of now; one that was only touched came when it came.
     returned = same.is_empty() or same["state"].item(0) == REPLACED
-    arrived_at = pl.lit(entry.modified_at) if returned else pl.lit(same["arrived_at"].item(0))
-    now = lines.with_columns(
-        bytes=pl.lit(entry.bytes),
-        arrived_at=arrived_at.cast(LANDING_FILES.schema["arrived_at"]),
-        modified_at=pl.lit(entry.modified_at).cast(LANDING_FILES.schema["modified_at"]),
-        state=pl.lit(PRESENT),
-    ).select(LANDING_FILES.schema.names())
+    now = LANDING_FILES.conform(
+        lines.with_columns(
+            bytes=pl.lit(entry.bytes),
+            arrived_at=pl.lit(entry.modified_at if returned else same["arrived_at"].item(0)),
+            modified_at=pl.lit(entry.modified_at),
+            state=pl.lit(PRESENT),
+        )
+    )
     others = before.filter(pl.col("sha256") != digest, pl.col("state") != REPLACED)
     return pl.concat([now, others.with_columns(state=pl.lit(REPLACED))]), was_read
 

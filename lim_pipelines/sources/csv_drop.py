@@ -1,6 +1,13 @@
 """The landing folder: csv files that people and vendors drop, `landing/csv_drop/<MIC>/<name>.csv[.gz|.zip]`.
 
-What does not belong here: opening files safely (`landed.py`), reading lines (`csv_rows.py`).
+What does not belong here: opening files safely (`landed.py`), reading tables (`tabular/`), tables that look
+otherwise (`feed.py`).
+
+Columns: symbol, date (YYYY-MM-DD, bars of a day or longer) or timestamp (end of an intraday bar, ISO 8601;
+without an offset it is on the exchange's clock), open, high, low, close, volume; optional freq (default 1d,
+or 1m with timestamps), price_type, ex_factor (default 1), turnover, vwap, trades, open_interest.
+Comma-separated UTF-8. Empty open, high, low and volume are missing values. The file ends with a line break: a
+number cut in half would otherwise pass for a smaller one.
 
 A dropped file is a feed: its rows are known when the bar has ended and the feed's lag has passed, but not
 before the file arrived (its modification time), because before that nobody here had it. Files under
@@ -15,24 +22,46 @@ tables, run keys and metadata hold text.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-import polars as pl
-
 from lim_pipelines.exchanges import EXCHANGES
-from lim_pipelines.sources import csv_rows
+from lim_pipelines.schemas import INTRADAY, SESSIONS_AND_LONGER
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import vendor_files, well_named
-from lim_pipelines.sources.landed import MAX_FILE_BYTES, inside, read_file, too_large, unpack
+from lim_pipelines.sources.landed import inside, table
+from lim_pipelines.sources.tabular import (
+    Canonical,
+    Origin,
+    TableFormat,
+    TimeFormat,
+    header_names,
+    open_text,
+    parse,
+)
 
 FOLDER = "csv_drop"
 SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".zip")
+_REQUIRED: tuple[Canonical, ...] = ("symbol", "open", "high", "low", "close", "volume")
+_OPTIONAL: tuple[Canonical, ...] = (
+    *("freq", "price_type", "ex_factor"),
+    *("turnover", "vwap", "trades", "open_interest"),
+)
+DAILY = TableFormat(
+    time=TimeFormat(columns=("date",)),
+    columns={name: name for name in (*_REQUIRED, *_OPTIONAL)},
+    optional=_OPTIONAL,
+    extra_columns=False,
+    freq="1d",
+    freqs=SESSIONS_AND_LONGER,
+)
+INTRADAY_BARS = DAILY.model_copy(
+    update={"time": TimeFormat(columns=("timestamp",)), "freq": "1m", "freqs": tuple(INTRADAY)}
+)
 
 
 class CsvDrop:
-    """Files dropped in the landing folder; what each must hold is said in `csv_rows.py`."""
+    """Files dropped in the landing folder."""
 
     name = FOLDER
     exchanges = frozenset(EXCHANGES)
@@ -52,7 +81,7 @@ class CsvDrop:
         ------
         RejectedFileError
             The rule that it fails: file_name, unknown_exchange, unknown_file_type, or one of those of
-            `landed.py` and `csv_rows.py`.
+            `landed.py`, `archives.py` and `tabular/`.
         """
         inside(landing, file.path)
         if not well_named(file.path):
@@ -78,49 +107,19 @@ class CsvDrop:
                 "its name ends unlike a csv",
                 f"name it *{', *'.join(SUFFIXES)}",
             )
-        if file.bytes > MAX_FILE_BYTES:
-            raise too_large(file.path, file.bytes)
-        content = read_file(landing, file.path)
-        origin = csv_rows.Origin(file.path, mic, file.arrived_at, history=file.history)
-        yield csv_rows.parse(unpack(content, file.path), origin)
+        origin = Origin(file.path, mic, file.arrived_at, history=file.history)
+        with table(landing, file) as content:
+            text = open_text(content, DAILY, origin)
+            yield from parse(text, _format(header_names(text.header, DAILY), file.path), origin)
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """What a landed file would change, for a sensor and for the table of landed files.
-
-    Parameters
-    ----------
-    file
-        The file.
-    dates
-        Session dates that it touches (quarantined rows included), sorted; empty for a refused file.
-    rows, rows_rejected
-        Rows accepted and quarantined.
-    rule, reason
-        Rule that the file as a whole fails, what is wrong and what to do; empty if it is accepted.
-    """
-
-    file: SourceFile
-    dates: tuple[date, ...]
-    rows: int
-    rows_rejected: int
-    rule: str
-    reason: str
-
-
-def inspect(file: SourceFile, landing: Path) -> Inspection:
-    """Read a landed file and say which partitions it touches; never raises on bad input."""
-    try:
-        blocks = list(CsvDrop().read(file, landing))
-    except RejectedFileError as error:
-        return Inspection(file, (), 0, 0, error.rule, f"{error.reason}; {error.remedy}")
-    dates = pl.concat([frame["date"] for block in blocks for frame in (block.rows, block.rejected)])
-    return Inspection(
-        file,
-        tuple(dates.unique().sort()),
-        sum(block.rows.height for block in blocks),
-        sum(block.rejected.height for block in blocks),
-        "",
-        "",
-    )
+def _format(header: list[str], path: str) -> TableFormat:
+    names = {name.strip().strip('"').strip().lower() for name in header}
+    if {"date", "timestamp"} <= names:
+        raise RejectedFileError(
+            path,
+            "wrong_columns",
+            "it has both date and timestamp",
+            "leave date out of intraday bars, timestamp out of daily ones",
+        )
+    return INTRADAY_BARS if "timestamp" in names else DAILY

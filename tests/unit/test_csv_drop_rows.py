@@ -7,12 +7,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from drops import inspect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lim_pipelines.schemas import QUARANTINE, RAW_QUOTES
 from lim_pipelines.sources import collect
-from lim_pipelines.sources.csv_drop import CsvDrop, inspect
+from lim_pipelines.sources.csv_drop import CsvDrop
 
 HEADER = "symbol,date,open,high,low,close,volume\n"
 GOOD = HEADER + "IBM,2018-10-01,150,155,149,153,1000\nIBM,2018-10-02,153,154,151,152,900\n"
@@ -30,7 +31,9 @@ def put(landing: Path, content: str, path: str = "csv_drop/XNYS/drop.csv") -> Pa
 
 BAD_LINES = [
     ("wrong_field_count", "IBM,2018-10-01,150,155,149,153"),
-    ("wrong_field_count", 'IBM,2018-10-01,"1,50",155,149,153,1000'),
+    ("wrong_field_count", 'IBM,2018-10-01,"150,155,149,153,1000'),
+    ("unparsable_number", 'IBM,2018-10-01,"1,50",155,149,153,1000'),
+    ("unparsable_number", 'IBM,2018-10-01,"1,500.00",155,149,153,1000'),
     ("missing_symbol", ",2018-10-01,150,155,149,153,1000"),
     ("unparsable_date", "IBM,01.10.2018,150,155,149,153,1000"),
     ("unparsable_date", "IBM,2018-02-30,150,155,149,153,1000"),
@@ -52,7 +55,7 @@ BAD_LINES = [
 def test_a_bad_line_goes_to_quarantine_and_the_others_in(tmp_path: Path, rule: str, line: str) -> None:
     put(tmp_path, GOOD + line + "\n")
     (file,) = CsvDrop().files(tmp_path)
-    parsed = CsvDrop().read(file, tmp_path)
+    (parsed,) = CsvDrop().read(file, tmp_path)
     assert parsed.rows["line"].to_list() == [2, 3]
     row = parsed.rejected.row(0, named=True)
     assert (row["rule"], row["line"], row["file"]) == (rule, 4, "csv_drop/XNYS/drop.csv")
@@ -99,7 +102,7 @@ def test_excel_habits_are_tolerated(tmp_path: Path) -> None:
     text = '﻿"Symbol", Date ,OPEN,High,Low,Close,Volume\r\n\r\n"IBM", 2018-10-01 ,150,,149,153,\r\n\r\n'
     put(tmp_path, text)
     (file,) = CsvDrop().files(tmp_path)
-    parsed = CsvDrop().read(file, tmp_path)
+    (parsed,) = CsvDrop().read(file, tmp_path)
     assert parsed.rows.select("symbol", "date", "high", "volume", "ex_factor", "line").rows() == [
         ("IBM", date(2018, 10, 1), None, None, 1.0, 3)
     ]
@@ -127,14 +130,14 @@ def test_minutes_with_zones_folds_and_sessions(tmp_path: Path) -> None:
     header = "symbol,timestamp,open,high,low,close,volume,freq,ex_factor\n"
     put(tmp_path, header + "\n".join(lines) + "\n", "csv_drop/XNYM/wti.csv")
     (file,) = CsvDrop().files(tmp_path)
-    parsed = CsvDrop().read(file, tmp_path)
+    (parsed,) = CsvDrop().read(file, tmp_path)
     assert parsed.rows.sort("line").select("ts", "date", "freq", "ex_factor").rows() == [
         (datetime(2018, 10, 1, 13, 31, tzinfo=UTC), date(2018, 10, 1), "1m", 1.0),
         (datetime(2018, 10, 1, 22, 30, tzinfo=UTC), date(2018, 10, 2), "30m", 0.5),
         (datetime(2018, 10, 1, 13, 32, tzinfo=UTC), date(2018, 10, 1), "1m", 1.0),
     ]
     assert parsed.rejected.sort("line").select("line", "rule").rows() == [
-        (5, "unparsable_date"),
+        (5, "ambiguous_time"),
         (6, "unknown_freq"),
     ]
 
@@ -149,8 +152,11 @@ def test_two_files_with_one_bar(tmp_path: Path) -> None:
     assert sorted(found.rejected["rule"]) == ["conflicting_duplicate"] * 2 + ["duplicate_bar"]
     os.utime(tmp_path / "csv_drop/XNYS/b.csv", (ARRIVED.timestamp() + 60, ARRIVED.timestamp() + 60))
     later = collect({"XNYS"}, *DAYS, tmp_path)
-    assert later.rejected.is_empty()
-    assert later.rows.filter(pl.col("source") == "csv_drop").height == 4
+    # What a later file only repeats is no revision.
+    assert later.rejected.select("file", "line", "rule").rows() == [
+        ("csv_drop/XNYS/b.csv", 2, "duplicate_bar")
+    ]
+    assert later.rows.filter(pl.col("source") == "csv_drop").height == 3
 
 
 character = st.characters(blacklist_categories=["Cs"], blacklist_characters="\n\r\0")
@@ -173,11 +179,11 @@ def test_rows_in_are_rows_accepted_and_rows_rejected(
     (file,) = CsvDrop().files(landing)
     count = sum(bool(line.strip(" \t")) for line in lines)
     if count == 0:
-        assert inspect(file.path, landing).rule == "empty_file"
+        assert inspect(landing / file.path, landing).rule == "empty_file"
         return
-    parsed = CsvDrop().read(file, landing)
+    (parsed,) = CsvDrop().read(file, landing)
     assert parsed.rows.height + parsed.rejected.height == count
     seen = [*parsed.rows["line"], *parsed.rejected["line"]]
     assert len(set(seen)) == count
-    assert RAW_QUOTES.conform(parsed.rows).equals(parsed.rows)
+    assert RAW_QUOTES.conform(parsed.rows).sort("line").equals(parsed.rows)
     assert QUARANTINE.conform(parsed.rejected).equals(parsed.rejected)

@@ -1,162 +1,357 @@
-"""What is new in the landing folder: content decides, not time stamps, and a cursor is enough memory."""
+"""What is new in the landing folder: the ledger is the memory, content decides, and only news is loaded."""
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lim_pipelines import landing
-from lim_pipelines.landing import SETTLED_AFTER, Seen, Survey, survey
-from lim_pipelines.sources.csv_drop import Inspection, inspect
+from lim_pipelines.lake import Lake
+from lim_pipelines.landing import inspect as inspecting
+from lim_pipelines.landing.loads import APART, SPAN, Load, coalesce, news
+from lim_pipelines.landing.register import Registered, register
+from lim_pipelines.landing.survey import SETTLED_AFTER, Survey, survey
+from lim_pipelines.schemas import LANDING_FILES
+from lim_pipelines.sources.csv_drop import CsvDrop
+from lim_pipelines.sources.folder import entries, vendor_files
 
 NOW = datetime(2020, 1, 1, 12, tzinfo=UTC)
 HEADER = "symbol,date,open,high,low,close,volume\n"
 ONE = HEADER + "IBM,2018-11-20,117,118,116,117.2,5000\n"
 TWO = HEADER + "IBM,2018-11-20,117,118,116,117.9,5000\nIBM,2018-11-23,118,119,117,118.4,3000\n"
+IBM = "csv_drop/XNYS/ibm.csv"
 
 
-def drop(folder: Path, content: str, name: str = "ibm.csv", age: timedelta = timedelta(hours=1)) -> Path:
-    file = folder / "csv_drop" / "XNYS" / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(content)
-    os.utime(file, ((NOW - age).timestamp(),) * 2)
-    return file
+class Place:
+    """A landing folder, its lake, and a sensor's memory of the ledger."""
+
+    def __init__(self, folder: Path) -> None:
+        self.landing, self.lake, self.seen = folder / "landing", Lake(folder / "lake"), -1
+
+    def drop(self, content: str, path: str = IBM, age: timedelta = timedelta(hours=1)) -> Path:
+        file = self.landing / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+        os.utime(file, ((NOW - age).timestamp(),) * 2)
+        return file
+
+    def ledger(self) -> pl.DataFrame:
+        return self.lake.revisions(LANDING_FILES).collect().sort(LANDING_FILES.row_key)
+
+    def look(self) -> Survey:
+        return survey(self.landing, self.ledger(), NOW)
+
+    def register(self) -> Registered:
+        return register(self.lake, self.landing)
+
+    def news(self) -> list[tuple[Any, ...]]:
+        found = news(self.lake, self.seen)
+        self.seen = self.lake.version(LANDING_FILES)
+        return sorted(found.drop("reason").rows())
 
 
-def look(folder: Path, before: Survey | None = None) -> Survey:
-    """Look again, remembering only what a cursor would: JSON."""
-    cursor = json.dumps({path: asdict(seen) for path, seen in before.seen.items()}) if before else "{}"
-    return survey(folder, {path: Seen(**entry) for path, entry in json.loads(cursor).items()}, NOW)
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    return Place(tmp_path)
 
 
-def test_an_empty_folder_says_where_to_drop_files(tmp_path: Path) -> None:
-    assert "landing/csv_drop/<MIC>/" in look(tmp_path / "not there").summary()
+def states(place: Place) -> list[tuple[str, str, int]]:
+    return sorted(place.ledger().select("path", "state", "rows").rows())
 
 
-def test_a_new_file_is_news_once(tmp_path: Path) -> None:
-    drop(tmp_path, TWO)
-    first = look(tmp_path)
-    (arrival,) = first.arrivals
-    assert (arrival.path, arrival.exchange) == ("csv_drop/XNYS/ibm.csv", "XNYS")
-    assert arrival.dates == (date(2018, 11, 20), date(2018, 11, 23))
-    path, _, content = arrival.key.partition("@")
-    assert path == arrival.path
-    assert len(content) == 16
-
-    again = look(tmp_path, first)
-    assert not again.arrivals
-    assert again.summary() == "nothing new: 1 files known, 0 still growing"
+# The look: names, sizes, times.
 
 
-def test_touching_a_file_is_no_news(tmp_path: Path) -> None:
-    drop(tmp_path, ONE)
-    first = look(tmp_path)
-    drop(tmp_path, ONE, age=timedelta(minutes=1))
-    assert not look(tmp_path, first).arrivals
+def test_an_empty_folder_says_where_to_drop_files(place: Place) -> None:
+    assert not place.look().is_news
+    assert "landing/<source>/" in place.look().summary()
+    assert place.register() == Registered(0, 0, 0, 0, -1)
 
 
-def test_every_change_of_content_has_a_key_of_its_own(tmp_path: Path) -> None:
-    seen, keys = None, []
-    for i, content in enumerate((ONE, TWO, ONE)):
-        drop(tmp_path, content, age=timedelta(minutes=30 - i))
-        seen = look(tmp_path, seen)
-        keys += [arrival.key for arrival in seen.arrivals]
-    assert len(set(keys)) == 3, "going back to an old content is a correction too"
+def test_a_new_file_is_news_until_it_is_in_the_ledger(place: Place) -> None:
+    place.drop(TWO)
+    first = place.look()
+    assert [file.path for file in first.unread] == [IBM]
+    assert place.look().key() == first.key(), "the same run key at every tick"
+    assert place.register().read == 1
+    assert not place.look().is_news
+    assert place.look().summary() == "nothing new: 1 files known, 0 still growing"
 
 
-def test_a_file_taken_away_and_dropped_again_is_judged_by_its_content(tmp_path: Path) -> None:
-    seen, keys = None, []
-    for i, content in enumerate((ONE, ONE, TWO, ONE)):
-        file = drop(tmp_path, content, age=timedelta(minutes=30 - i))
-        seen = look(tmp_path, seen)
-        keys += [arrival.key for arrival in seen.arrivals]
-        file.unlink()
-        seen = look(tmp_path, seen)
-    assert len(keys) == len(set(keys)) == 3
+def test_a_growing_file_is_left_alone_until_it_rests(place: Place) -> None:
+    place.drop(ONE, age=SETTLED_AFTER / 2)
+    place.drop(ONE, "csv_drop/XNYS/half.csv.part")
+    place.drop(ONE, "csv_drop/XNYS/.hidden.csv")
+    assert (place.look().growing, place.look().unread) == (1, ())
+    place.drop(ONE, age=SETTLED_AFTER * 2)
+    assert len(place.look().unread) == 1
 
 
-def test_a_growing_file_is_left_alone_until_it_rests(tmp_path: Path) -> None:
-    drop(tmp_path, ONE, age=SETTLED_AFTER / 2)
-    drop(tmp_path, ONE, name="half.csv.part")
-    first = look(tmp_path)
-    assert (first.growing, first.arrivals) == (1, ())
-    drop(tmp_path, ONE, age=SETTLED_AFTER * 2)
-    assert len(look(tmp_path, first).arrivals) == 1
+def test_a_known_file_that_grows_is_neither_news_nor_gone(place: Place) -> None:
+    place.drop(ONE)
+    place.register()
+    place.drop(TWO, age=SETTLED_AFTER / 2)
+    assert not place.look().is_news
 
 
-def test_a_changed_file_that_is_still_growing_is_news_once_it_rests(tmp_path: Path) -> None:
-    drop(tmp_path, ONE)
-    first = look(tmp_path)
-    drop(tmp_path, TWO, age=SETTLED_AFTER / 2)
-    growing = look(tmp_path, first)
-    assert not growing.arrivals
-    drop(tmp_path, TWO, age=SETTLED_AFTER * 2)
-    assert len(look(tmp_path, growing).arrivals) == 1
+def test_a_file_from_a_clock_ahead_of_ours_is_not_left_alone_for_ever(place: Place) -> None:
+    place.drop(ONE, age=-timedelta(days=2))
+    assert len(place.look().unread) == 1
 
 
-def test_a_refused_file_is_named_once_with_rule_and_remedy(tmp_path: Path) -> None:
-    drop(tmp_path, "when,what\n1,2\n", "bad.csv")
-    (tmp_path / "csv_drop" / "XNYS" / "link.csv").symlink_to("/etc/passwd")
-    os.utime(tmp_path / "csv_drop/XNYS/link.csv", (0, 0), follow_symlinks=False)
-    first = look(tmp_path)
-    assert not first.arrivals
-    bad, link = first.refused
-    assert bad.reason.startswith("wrong_columns: ")
-    assert link.reason.startswith("path_escape: ")
-    assert "drop the file itself" in link.reason
-    assert not look(tmp_path, first).refused
+def test_links_are_listed_and_never_followed(place: Place, tmp_path: Path) -> None:
+    place.drop(ONE)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.csv").write_text(ONE)
+    (place.landing / "linked").symlink_to(tmp_path / "outside")
+    (place.landing / "csv_drop" / "XNYS" / "folder").symlink_to(tmp_path / "outside")
+    listed = [entry.path for entry in entries(place.landing)]
+    assert listed == ["csv_drop/XNYS/folder", IBM, "linked"]
+    assert [file.path for file in vendor_files(place.landing, "linked")] == ["linked"]
+    place.register()
+    rules = dict(place.ledger().select("path", "rule").rows())
+    assert rules == {"csv_drop/XNYS/folder": "path_escape", IBM: "", "linked": "path_escape"}
+    assert not place.look().is_news
 
 
-def test_a_name_that_is_not_text_is_refused_once_and_the_others_go_on(tmp_path: Path) -> None:
-    drop(tmp_path, ONE)
-    drop(tmp_path, ONE, os.fsdecode(b"caf\xe9.csv"))
-    first = look(tmp_path)
-    assert [arrival.path for arrival in first.arrivals] == ["csv_drop/XNYS/ibm.csv"]
-    (refused,) = first.refused
-    assert refused.path == r"csv_drop/XNYS/caf\xe9.csv"
-    assert refused.reason.startswith("file_name: ")
-    assert refused.reason.endswith("; rename it")
-    "".join(first.keys()).encode()
-    again = look(tmp_path, first)
-    assert (again.arrivals, again.refused, again.unchanged) == ((), (), 2)
+# The ledger: contents.
 
 
-def test_a_file_taken_away_while_the_folder_is_looked_at_is_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = drop(tmp_path, ONE)
-    listed = landing.landed(tmp_path)
+def test_the_ledger_says_what_is_in_a_file(place: Place) -> None:
+    place.drop(TWO + "IBM,2018-11-26,1,1,1,many,1\n", "csv_drop/XNYS/history/ibm.csv")
+    place.register()
+    (line,) = place.ledger().iter_rows(named=True)
+    assert (line["source"], line["exchange"], line["history"]) == ("csv_drop", "XNYS", True)
+    assert (line["first_date"], line["last_date"]) == (date(2018, 11, 20), date(2018, 11, 26))
+    assert (line["rows"], line["rows_rejected"], line["rule"]) == (2, 1, "")
+    assert len(line["sha256"]) == 64
+    assert line["arrived_at"] == line["modified_at"] == NOW - timedelta(hours=1)
+
+
+def test_touching_a_file_is_no_news_and_it_is_not_read_again(place: Place) -> None:
+    place.drop(ONE)
+    place.register()
+    assert place.news()
+    place.drop(ONE, age=timedelta(minutes=1))
+    assert place.look().is_news, "its time is new"
+    assert (place.register().read, place.look().is_news, place.news()) == (0, False, [])
+    (line,) = place.ledger().iter_rows(named=True)
+    assert line["arrived_at"] == NOW - timedelta(hours=1), "it came when its content came"
+
+
+def test_every_change_of_content_is_news_and_what_it_replaces_too(place: Place) -> None:
+    day, other = date(2018, 11, 20), date(2018, 11, 23)
+    for minutes, content, expected in (
+        (30, ONE, [("XNYS", day, day)]),
+        (29, TWO, [("XNYS", day, day), ("XNYS", day, other)]),
+        (28, ONE, [("XNYS", day, day), ("XNYS", day, other)]),
+    ):
+        place.drop(content, age=timedelta(minutes=minutes))
+        place.register()
+        assert place.news() == expected
+    assert states(place) == [(IBM, "present", 1), (IBM, "replaced", 2)]
+
+
+def test_a_file_taken_away_is_gone_and_back_without_news(place: Place) -> None:
+    file = place.drop(ONE)
+    place.register()
+    place.news()
     file.unlink()
-    drop(tmp_path, ONE, "other.csv")
-    monkeypatch.setattr(landing, "landed", lambda folder: [*listed, "csv_drop/XNYS/other.csv"])
-    found = look(tmp_path)
-    assert [arrival.path for arrival in found.arrivals] == ["csv_drop/XNYS/other.csv"]
-    assert not found.refused
+    assert place.look().gone == (IBM,)
+    assert place.register().gone == 1
+    assert (states(place), place.news()) == ([(IBM, "gone", 1)], [])
+    assert not place.look().is_news
+    place.drop(ONE)
+    place.register()
+    assert (states(place), place.news()) == ([(IBM, "present", 1)], [])
 
 
-def test_a_file_taken_away_while_it_is_read_is_news_when_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_refused_file_is_named_once_with_rule_and_remedy(place: Place) -> None:
+    place.drop("when,what\n1,2\n", "csv_drop/XNYS/bad.csv")
+    place.drop(ONE, "nobody/XNYS/ibm.csv")
+    place.drop(ONE, "loose.csv")
+    place.drop(ONE, os.fsdecode(b"csv_drop/XNYS/caf\xe9.csv"))
+    place.drop(ONE)
+    place.register()
+    found = {row["path"]: row for row in place.ledger().iter_rows(named=True)}
+    assert {path: row["rule"] for path, row in found.items()} == {
+        "csv_drop/XNYS/bad.csv": "wrong_columns",
+        "nobody/XNYS/ibm.csv": "unknown_source",
+        "loose.csv": "unknown_source",
+        r"csv_drop/XNYS/caf\xe9.csv": "file_name",
+        IBM: "",
+    }
+    assert "csv_drop" in found["loose.csv"]["reason"], "it names the folders that there are"
+    assert place.news() == [("XNYS", date(2018, 11, 20), date(2018, 11, 20))]
+    assert not place.look().is_news
+
+
+def test_a_refused_correction_brings_nothing_and_the_next_good_one_brings_all(place: Place) -> None:
+    far = HEADER + "IBM,2018-10-02,117,118,116,117.2,5000\n"
+    for minutes, content, expected in (
+        (30, far, [date(2018, 10, 2)]),
+        (29, "when,what\n", []),
+        (28, ONE, [date(2018, 10, 2), date(2018, 11, 20)]),
+    ):
+        place.drop(content, age=timedelta(minutes=minutes))
+        place.register()
+        assert [row[1] for row in place.news()] == expected
+
+
+def test_a_reader_that_breaks_down_refuses_its_file_and_tries_it_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = drop(tmp_path, ONE)
+    read = CsvDrop.read
 
-    def inspect_too_late(path: str, folder: Path) -> Inspection:
-        file.rename(tmp_path / "away")
-        return inspect(path, folder)
+    def broken(self: CsvDrop, file: Any, landing: Path) -> Any:
+        if file.path == IBM:
+            raise KeyError("a mistake of ours")
+        return read(self, file, landing)
+
+    place.drop(ONE)
+    place.drop(TWO, "csv_drop/XNYS/other.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(CsvDrop, "read", broken)
+        place.register()
+        assert not place.look().is_news, "not at every tick"
+    assert dict(place.ledger().select("path", "rule").rows()) == {
+        IBM: "reader_failed",
+        "csv_drop/XNYS/other.csv": "",
+    }
+    place.news()
+    assert place.register().read == 1
+    assert len(place.news()) == 1
+
+
+def test_a_full_disk_is_not_the_files_fault(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: CsvDrop, file: Any, landing: Path) -> Any:
+        raise OSError(28, "No space left on device")
+
+    place.drop(ONE)
+    monkeypatch.setattr(CsvDrop, "read", full)
+    with pytest.raises(OSError, match="No space left"):
+        place.register()
+    assert place.ledger().is_empty()
+
+
+def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_look(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = place.drop(ONE)
+    place.drop(ONE, "csv_drop/XNYS/rests.csv")
+    inspect = inspecting.inspect
+
+    def grows(entry: Any, claims: Any, landing: Path) -> pl.DataFrame:
+        found = inspect(entry, claims, landing)
+        if entry.path == IBM:
+            file.write_text(TWO)
+        return found
+
+    monkeypatch.setattr("lim_pipelines.landing.register.inspect", grows)
+    done = place.register()
+    assert (done.read, done.left) == (1, 1)
+    assert states(place) == [("csv_drop/XNYS/rests.csv", "present", 1)]
+
+
+def test_a_killed_run_has_kept_its_blocks(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(7):
+        place.drop(ONE, f"csv_drop/XNYS/{i}.csv")
+    monkeypatch.setattr("lim_pipelines.landing.register.BLOCK", 2)
+    inspect = inspecting.inspect
+
+    def dies(entry: Any, claims: Any, landing: Path) -> pl.DataFrame:
+        if entry.path.endswith("/5.csv"):
+            raise MemoryError
+        return inspect(entry, claims, landing)
 
     with monkeypatch.context() as patch:
-        patch.setattr(landing, "inspect", inspect_too_late)
-        first = look(tmp_path)
-    assert (first.arrivals, first.refused) == ((), ())
-    (tmp_path / "away").rename(file)
-    assert len(look(tmp_path, first).arrivals) == 1
+        patch.setattr("lim_pipelines.landing.register.inspect", dies)
+        with pytest.raises(MemoryError):
+            place.register()
+    assert [path[-5] for path, *_ in states(place)] == ["0", "1", "2", "3"]
+    assert place.register().read == 3
+    assert len(states(place)) == 7
 
 
-def test_rejected_rows_belong_to_partitions_too(tmp_path: Path) -> None:
-    drop(tmp_path, HEADER + "IBM,2018-11-20,1,1,1,1,1\nIBM,2018-11-21,1,1,1,many,1\n")
-    (arrival,) = look(tmp_path).arrivals
-    assert arrival.dates == (date(2018, 11, 20), date(2018, 11, 21))
+def test_a_ledger_that_was_removed_is_made_again(place: Place) -> None:
+    import shutil
+
+    place.drop(ONE)
+    for age in (3, 2):
+        place.drop(TWO, age=timedelta(minutes=age))
+        place.register()
+    place.news()
+    place.seen += 50
+    shutil.rmtree(place.lake.uri(LANDING_FILES))
+    place.lake = Lake(place.lake.root)
+    assert place.look().is_news
+    place.register()
+    assert len(place.news()) == 1
+
+
+# The loads.
+
+
+def spans(*rows: tuple[str, int, int]) -> pl.DataFrame:
+    start = date(2018, 10, 1)
+    return pl.DataFrame(
+        [(mic, start + timedelta(days=a), start + timedelta(days=b), f"{mic}{a}") for mic, a, b in rows],
+        schema=SPAN,
+        orient="row",
+    )
+
+
+FIRST, LAST = date(2018, 10, 1), date(2019, 12, 31)
+
+
+def rectangles(loads: list[Load]) -> list[tuple[str, int, int]]:
+    return [(load.exchange, (load.first - FIRST).days, (load.last - FIRST).days) for load in loads]
+
+
+def test_one_load_an_exchange_unless_dates_lie_far_apart() -> None:
+    found = spans(("XNYS", 0, 3), ("XNAS", 5, 5), ("XNYS", 1, 1), ("XNYS", 20, 21), ("XNYS", 90, 95))
+    assert rectangles(coalesce(found, FIRST, LAST, APART)) == [
+        ("XNAS", 5, 5),
+        ("XNYS", 0, 21),
+        ("XNYS", 90, 95),
+    ]
+
+
+def test_what_lies_outside_is_cut_off() -> None:
+    found = spans(("XNYS", -9, -1), ("XNAS", -9, 4))
+    assert rectangles(coalesce(found, FIRST, LAST, APART)) == [("XNAS", 0, 4)]
+    assert coalesce(spans(), FIRST, LAST, APART) == []
+
+
+_SPANS = st.lists(
+    st.tuples(st.sampled_from(["A", "B"]), st.integers(-50, 500), st.integers(0, 60)).map(
+        lambda t: (t[0], t[1], t[1] + t[2])
+    ),
+    max_size=12,
+)
+
+
+@given(_SPANS, st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_loads_cover_all_that_is_asked_for_in_any_order_and_lie_apart(
+    rows: list[tuple[str, int, int]], random: Any
+) -> None:
+    loads = coalesce(spans(*rows), FIRST, LAST, APART)
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    assert coalesce(spans(*shuffled), FIRST, LAST, APART) == loads
+    found = rectangles(loads)
+    reach = (LAST - FIRST).days
+    for mic, start, end in rows:
+        start, end = max(start, 0), min(end, reach)
+        assert start > end or any(m == mic and a <= start and end <= b for m, a, b in found)
+    for (m, _, end), (n, start, _) in pairwise(found):
+        assert m != n or start - end > APART.days

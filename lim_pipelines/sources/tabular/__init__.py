@@ -10,13 +10,13 @@ same of a good table.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
 
 import polars as pl
 
 from lim_pipelines.schemas import QUARANTINE
+from lim_pipelines.sources.archives import Stream
 from lim_pipelines.sources.base import Parsed
-from lim_pipelines.sources.tabular.blocks import open_text
+from lim_pipelines.sources.tabular.blocks import Text, open_text
 from lim_pipelines.sources.tabular.fields import (
     BAD,
     as_text,
@@ -26,18 +26,19 @@ from lim_pipelines.sources.tabular.fields import (
     resolve,
     slowly,
 )
-from lim_pipelines.sources.tabular.format import ListedAs, Origin, TableFormat, TimeFormat
+from lim_pipelines.sources.tabular.format import Canonical, ListedAs, Origin, TableFormat, TimeFormat
 from lim_pipelines.sources.tabular.shape import shaped
 from lim_pipelines.sources.tabular.verdict import judge, listings, publish
 
 
-def parse(content: bytes | IO[bytes], form: TableFormat, origin: Origin) -> Iterator[Parsed]:
+def parse(content: bytes | Stream | Text, form: TableFormat, origin: Origin) -> Iterator[Parsed]:
     """Parse delimited text.
 
     Parameters
     ----------
     content
-        The text, unpacked, or a stream of it; only a block of it is held in memory at a time.
+        The text, unpacked, or a stream of it, of which only a block is held in memory at a time; or what
+        `open_text` made of it, for sources that choose the format by the header.
     form
         Its layout.
     origin
@@ -55,7 +56,7 @@ def parse(content: bytes | IO[bytes], form: TableFormat, origin: Origin) -> Iter
         The table as a whole cannot be trusted: encoding, empty_file, truncated, line_length, wrong_columns,
         file_name, unknown_exchange. It may come after some blocks: then they count for nothing.
     """
-    text = open_text(content, form, origin)
+    text = content if isinstance(content, Text) else open_text(content, form, origin)
     names = resolve(header_names(text.header, form), form, origin.path)
     for block in text.blocks:
         fields = quickly(block, names, form)
@@ -99,4 +100,14 @@ def parse_frame(frame: pl.DataFrame, form: TableFormat, origin: Origin, first_li
     return judge(shaped(fields.with_columns(as_text(frame)), form, origin), form, origin)
 
 
-__all__ = ["ListedAs", "Origin", "TableFormat", "TimeFormat", "parse", "parse_frame"]
+__all__ = [
+    "Canonical",
+    "ListedAs",
+    "Origin",
+    "TableFormat",
+    "TimeFormat",
+    "header_names",
+    "open_text",
+    "parse",
+    "parse_frame",
+]

@@ -10,8 +10,8 @@ import codecs
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
 
+from lim_pipelines.sources.archives import Stream
 from lim_pipelines.sources.base import RejectedFileError
 from lim_pipelines.sources.tabular.format import Origin, TableFormat
 
@@ -45,7 +45,7 @@ class Text:
     blocks: Iterator[Block]
 
 
-def open_text(content: bytes | IO[bytes], form: TableFormat, origin: Origin) -> Text:
+def open_text(content: bytes | Stream, form: TableFormat, origin: Origin) -> Text:
     """Read the header line, and cut the rest into blocks.
 
     Parameters
@@ -60,7 +60,7 @@ def open_text(content: bytes | IO[bytes], form: TableFormat, origin: Origin) -> 
     RejectedFileError
         empty_file, encoding, truncated, line_length. Also while the blocks are read.
     """
-    stream = io.BytesIO(content) if isinstance(content, bytes) else content
+    stream: Stream = io.BytesIO(content) if isinstance(content, bytes) else content
     blocks = _blocks(stream, form, origin.path)
     first = next(blocks, None)
     skip = form.skip_rows + (form.header is None)
@@ -89,7 +89,7 @@ def _chain(first: Block, blocks: Iterator[Block], path: str) -> Iterator[Block]:
         )
 
 
-def _blocks(stream: IO[bytes], form: TableFormat, path: str) -> Iterator[Block]:
+def _blocks(stream: Stream, form: TableFormat, path: str) -> Iterator[Block]:
     """Cut at line breaks; the first block is not blank."""
     line, seen = 1, False
     for content in _whole_lines(stream, form, path):
@@ -100,7 +100,7 @@ def _blocks(stream: IO[bytes], form: TableFormat, path: str) -> Iterator[Block]:
         line += content.count(b"\n")
 
 
-def _whole_lines(stream: IO[bytes], form: TableFormat, path: str) -> Iterator[bytes]:
+def _whole_lines(stream: Stream, form: TableFormat, path: str) -> Iterator[bytes]:
     """Pieces of about `BLOCK_BYTES` that end with a line break."""
     ready, rest, line = b"", b"", 1
     for chunk in _utf8(stream, form.encoding):
@@ -119,6 +119,7 @@ def _whole_lines(stream: IO[bytes], form: TableFormat, path: str) -> Iterator[by
         ready, rest = (rest + chunk[:cut] if rest else chunk[:cut]), chunk[cut:]
     if rest.strip(_BLANK):
         if form.final_line_break:
+            _check(ready + rest, line, path, form)  # Text in another encoding does not look finished.
             raise RejectedFileError(
                 path,
                 "truncated",
@@ -130,7 +131,7 @@ def _whole_lines(stream: IO[bytes], form: TableFormat, path: str) -> Iterator[by
         yield ready
 
 
-def _utf8(stream: IO[bytes], encoding: str) -> Iterator[bytes]:
+def _utf8(stream: Stream, encoding: str) -> Iterator[bytes]:
     """Chunks of a stream as UTF-8, without byte order mark."""
     plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
     decoder = None if plain else codecs.getincrementaldecoder(encoding)(errors="replace")
@@ -146,15 +147,14 @@ def _utf8(stream: IO[bytes], encoding: str) -> Iterator[bytes]:
 
 def _check(content: bytes, line: int, path: str, form: TableFormat) -> None:
     remedy = "save the file as UTF-8" if form.encoding == "utf-8" else f"save the file as {form.encoding}"
+    if not content.isascii():
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            at = line + content.count(b"\n", 0, error.start)
+            raise RejectedFileError(path, "encoding", f"line {at} is not UTF-8", remedy) from error
+        if form.encoding != "utf-8" and "�" in text:
+            at = line + text.count("\n", 0, text.index("�"))
+            raise RejectedFileError(path, "encoding", f"line {at} is not {form.encoding}", remedy)
     if b"\0" in content:
         raise RejectedFileError(path, "encoding", "it holds NUL characters", remedy)
-    if content.isascii():
-        return
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        at = line + content.count(b"\n", 0, error.start)
-        raise RejectedFileError(path, "encoding", f"line {at} is not UTF-8", remedy) from error
-    if form.encoding != "utf-8" and "�" in text:
-        at = line + text.count("\n", 0, text.index("�"))
-        raise RejectedFileError(path, "encoding", f"line {at} is not {form.encoding}", remedy)

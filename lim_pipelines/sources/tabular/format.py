@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 from typing import Literal
 from zoneinfo import available_timezones
@@ -35,6 +35,15 @@ Number = Literal[
     "open", "high", "low", "close", "volume", "ex_factor", "turnover", "vwap", "trades", "open_interest"
 ]
 Label = Literal["exchange", "symbol", "freq", "price_type"]
+
+
+Canonical = Number | Label
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    """All zones; listing them walks through a thousand files."""
+    return frozenset(available_timezones())
 
 
 class _Model(BaseModel):
@@ -77,7 +86,7 @@ class TimeFormat(_Model):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in available_timezones():
+        if value is not None and value not in _zones():
             raise ValueError(f"{value!r} is no IANA time zone; write e.g. America/New_York or UTC")
         return value
 
@@ -164,9 +173,9 @@ class TableFormat(_Model):
     """
 
     time: TimeFormat
-    columns: dict[Number | Label, str] = Field(default_factory=dict)
+    columns: dict[Canonical, str] = Field(default_factory=dict)
     sides: dict[PriceType, dict[Number, str]] = Field(default_factory=dict)
-    optional: tuple[Number | Label, ...] = ()
+    optional: tuple[Canonical, ...] = ()
     extra_columns: bool = True
     exchange: str | None = None
     symbol: str | None = None
