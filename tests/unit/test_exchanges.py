@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -264,6 +266,12 @@ def test_all_exchanges_are_told_apart_and_keep_to_their_kind() -> None:
         ZoneInfo(exchange.timezone)
         assert min(exchange.commission_bps, exchange.half_spread_bps, exchange.borrow_bps_per_year) >= 0
         assert all(isinstance(s, Stretch) and isinstance(s.opens, time) for s in exchange.hours)
+
+
+def test_every_exchange_has_its_row_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "adding-an-exchange.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")][1:]
+    assert set(re.findall(r"\b[A-Z]{4,}\b", " ".join(rows))) == set(ALL)
 
 
 def test_importing_exchanges_loads_no_pandas() -> None:
