@@ -22,7 +22,7 @@ REASONS = {
     " correct the file",
     "future_bar": "the bar ends after the moment it was known; correct its date or time",
     "closed_session": "the exchange's calendar has no session on that date;"
-    " correct the date, or the calendar in lim_pipelines/exchanges.py",
+    " correct the date, or the calendar in lim_pipelines/exchanges/",
     "outside_session": "the bar ends outside the session's hours, or in a break; check the file's time zone",
     "off_grid": "the bar does not end a whole number of bar lengths after trading began;"
     " bars are stamped with their end: check the file's time stamps",

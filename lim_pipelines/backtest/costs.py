@@ -1,6 +1,6 @@
 """What trading and shorting cost, by exchange.
 
-What does not belong here: the rates themselves (`exchanges.py`), when something is traded (`engine.py`).
+What does not belong here: the rates themselves (`exchanges/`), when something is traded (`engine.py`).
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Universe(Setting):
         unknown = sorted(set(value) - set(EXCHANGES))
         if unknown:
             raise ValueError(
-                f"unknown exchanges {unknown}; known are {sorted(EXCHANGES)} (lim_pipelines/exchanges.py)"
+                f"unknown exchanges {unknown}; known are {sorted(EXCHANGES)} (lim_pipelines/exchanges/)"
             )
         return value
 
