@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from inprocess import LONG_AGO, Lineage
 
 from assets.automation import daily_quotes, landing_sensor, results_sensor, retraining_sensor
+from lim_pipelines.definitions import defs
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import scope_of
 from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
@@ -29,49 +31,159 @@ def look(lineage: Lineage, cursor: str | None = None) -> Any:
     return landing_sensor(context)
 
 
+def learn(lineage: Lineage, cursor: str | None = None) -> Any:
+    """Bring the ledger up to date as the sensor asks for, and look again."""
+    assert [names(run) for run in look(lineage, cursor).run_requests] == [["landing_files"]]
+    lineage.run("landing_files", checks=False)
+    return look(lineage, cursor)
+
+
 def skip_message(result: dg.SensorResult) -> str:
     """Why nothing is asked for; empty if something is."""
     return str(result.skip_reason.skip_message) if result.skip_reason else ""
+
+
+def names(run: dg.RunRequest) -> list[str]:
+    return [key.to_user_string() for key in run.asset_selection or ()]
 
 
 def quote_runs(requests: Sequence[dg.RunRequest]) -> list[dg.RunRequest]:
     return [r for r in requests if dg.AssetKey("raw_quotes") in (r.asset_selection or ())]
 
 
+def spans(requests: Sequence[dg.RunRequest]) -> list[list[str]]:
+    return [[run.tags[tag] for tag in RANGE] for run in quote_runs(requests)]
+
+
+ONE_DAY = HEADER + "IBM,2018-11-20,1,1,1,1,1\n"
+
+
 def test_an_empty_folder_is_skipped_with_advice(lineage: Lineage) -> None:
-    assert "drop files into landing/csv_drop/<MIC>/" in skip_message(look(lineage))
+    assert "drop files into landing/<source>/" in skip_message(look(lineage))
 
 
-def test_a_new_file_asks_for_its_partitions_once(lineage: Lineage) -> None:
+def test_a_new_file_is_read_into_the_ledger_and_then_loaded_once(lineage: Lineage) -> None:
     lineage.drop(HEADER + "IBM,2018-11-20,1,1,1,1,1\nIBM,2018-11-23,1,1,1,1,1\n", "XNYS/ibm.csv")
+    first, again = look(lineage), look(lineage)
+    assert [run.run_key for run in first.run_requests] == [run.run_key for run in again.run_requests]
+    loaded = learn(lineage)
+    (run,) = loaded.run_requests
+    assert names(run) == ["raw_quotes", "aligned_bars", "validated_bars"]
+    assert spans([run]) == [["2018-11-20|XNYS", "2018-11-23|XNYS"]]
+    assert str(run.run_key).startswith("load_quotes:XNYS:2018-11-20..2018-11-23@")
+    assert [r.run_key for r in look(lineage).run_requests] == [run.run_key], "the same news, the same key"
+
+
+def test_many_files_are_one_load_an_exchange(lineage: Lineage) -> None:
+    for i in range(5):
+        lineage.drop(HEADER + f"IBM,2018-11-{20 + i},1,1,1,1,1\n", f"XNYS/{i}.csv")
+        lineage.drop(HEADER + f"AAPL,2018-11-{12 + i},1,1,1,1,1\n", f"XNAS/{i}.csv")
+    loaded = learn(lineage)
+    assert spans(loaded.run_requests) == [
+        ["2018-11-12|XNAS", "2018-11-16|XNAS"],
+        ["2018-11-20|XNYS", "2018-11-24|XNYS"],
+    ]
+    assert not loaded.dynamic_partitions_requests
+    assert len(loaded.cursor or "") < 1000
+
+
+def test_an_exchange_becomes_a_partition_when_its_first_file_arrives(lineage: Lineage) -> None:
+    lineage.instance.delete_dynamic_partition("exchange", "XNYS")
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv")
+    (added,) = learn(lineage).dynamic_partitions_requests
+    assert (added.partitions_def_name, list(added.partition_keys)) == ("exchange", ["XNYS"])
+
+
+def test_touched_and_removed_files_are_noted_and_not_loaded(lineage: Lineage) -> None:
+    file = lineage.drop(ONE_DAY, "XNYS/ibm.csv")
+    cursor = done(lineage, learn(lineage))
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv", datetime(2020, 2, 2, tzinfo=UTC))
+    touched = learn(lineage, cursor)
+    assert skip_message(touched) == "nothing new: 1 files known, 0 still growing"
+    file.unlink()
+    assert not learn(lineage, touched.cursor).run_requests
+
+
+def done(lineage: Lineage, asked: dg.SensorResult) -> str:
+    """Run what was asked for as the daemon would, tags and all, and return the cursor."""
+    for run in asked.run_requests or ():
+        job = defs.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection=set(run.asset_selection)
+        )
+        job.execute_in_process(
+            instance=lineage.instance, tags=run.tags, partition_key=run.partition_key, raise_on_error=False
+        )
+    return str(asked.cursor)
+
+
+def test_a_corrected_file_is_loaded_under_a_new_key(lineage: Lineage) -> None:
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv")
+    first = learn(lineage)
+    cursor = done(lineage, first)
+    lineage.drop(HEADER + "IBM,2018-11-21,1,1,1,2,1\n", "XNYS/ibm.csv", datetime(2020, 2, 3, tzinfo=UTC))
+    changed = learn(lineage, cursor)
+    assert spans(changed.run_requests) == [["2018-11-20|XNYS", "2018-11-21|XNYS"]], (
+        "the old content's day, too"
+    )
+    assert changed.run_requests[0].run_key != first.run_requests[0].run_key
+
+
+def test_a_load_that_succeeded_is_forgotten_and_one_that_failed_is_not(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv")
+    first = learn(lineage)
+    with monkeypatch.context() as patch:
+        patch.setattr("lim_pipelines.ingest.load_raw_quotes", lambda *_: 1 / 0)
+        cursor = done(lineage, first)
+    resting = look(lineage, cursor)
+    assert skip_message(resting).endswith("; 1 loads are not finished"), "not at every tick"
+
+    monkeypatch.setattr("assets.requests.RETRY_AFTER", timedelta(0))
+    retried = look(lineage, resting.cursor)
+    key = str(first.run_requests[0].run_key)
+    assert [run.run_key for run in retried.run_requests] == [f"{key}#2"]
+    assert json.loads(look(lineage, done(lineage, retried)).cursor)["asks"] == []
+
+
+def test_what_failed_is_asked_for_together_with_what_is_new(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr("lim_pipelines.ingest.load_raw_quotes", lambda *_: 1 / 0)
+        cursor = done(lineage, learn(lineage))
+    lineage.drop(HEADER + "IBM,2018-11-27,1,1,1,1,1\n", "XNYS/more.csv")
+    both = learn(lineage, cursor)
+    assert spans(both.run_requests) == [["2018-11-20|XNYS", "2018-11-27|XNYS"]]
+    assert len(json.loads(str(both.cursor))["asks"]) == 1
+
+
+def test_a_run_of_the_ledger_that_failed_is_asked_for_again(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv")
     first = look(lineage)
-    (run,) = quote_runs(first.run_requests)
-    assert [run.tags[tag] for tag in RANGE] == ["2018-11-20|XNYS", "2018-11-23|XNYS"]
-    assert run.run_key is not None
-    assert run.run_key.startswith("csv_drop/XNYS/ibm.csv@")
-    assert {key.to_user_string() for key in run.asset_selection or ()} == {
-        "raw_quotes",
-        "aligned_bars",
-        "validated_bars",
-    }
-    assert [dg.AssetKey("landing_files")] in [r.asset_selection for r in first.run_requests]
-
-    assert skip_message(look(lineage, first.cursor)) == "nothing new: 1 files known, 0 still growing"
+    with monkeypatch.context() as patch:
+        patch.setattr("assets.landing.register", lambda *_: 1 / 0)
+        done(lineage, first)
+    assert not look(lineage).run_requests, "not at every tick"
+    monkeypatch.setattr("assets.requests.RETRY_AFTER", timedelta(0))
+    (again,) = look(lineage).run_requests
+    assert again.run_key == f"{first.run_requests[0].run_key}#2"
 
 
-def test_touched_is_nothing_and_changed_is_a_new_key(lineage: Lineage) -> None:
-    one, two = (HEADER + f"IBM,2018-11-20,1,1,1,{close},1\n" for close in (1, 1.0))
-    lineage.drop(one, "XNYS/ibm.csv")
-    first = look(lineage)
-    lineage.drop(one, "XNYS/ibm.csv", datetime(2020, 2, 2, tzinfo=UTC))
-    touched = look(lineage, first.cursor)
-    assert skip_message(touched)
-    assert touched.cursor != first.cursor, "its new time stamp is remembered, so that it is not read again"
-    assert look(lineage, touched.cursor).cursor == touched.cursor
-    lineage.drop(two, "XNYS/ibm.csv", datetime(2020, 2, 3, tzinfo=UTC))
-    changed = look(lineage, touched.cursor)
-    keys = [quote_runs(r.run_requests)[0].run_key for r in (first, changed)]
-    assert keys[0] != keys[1]
+def test_nothing_is_asked_for_while_files_are_read(lineage: Lineage) -> None:
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv")
+    lineage.run("landing_files", checks=False)
+    lineage.drop(ONE_DAY, "XNYS/more.csv")
+    run = lineage.instance.create_run_for_job(
+        defs.resolve_job_def("register_landing_files"), status=dg.DagsterRunStatus.STARTED
+    )
+    waiting = look(lineage)
+    assert skip_message(waiting).endswith("; new files are being read")
+    lineage.instance.report_run_failed(run)
+    assert len(look(lineage, waiting.cursor).run_requests) == 2, "the ledger, and what it has learnt so far"
 
 
 def test_a_file_that_still_grows_is_left_alone(lineage: Lineage) -> None:
@@ -79,45 +191,47 @@ def test_a_file_that_still_grows_is_left_alone(lineage: Lineage) -> None:
     assert "1 still growing" in skip_message(look(lineage))
 
 
-def test_a_refused_file_runs_the_ledger_and_nothing_else(
-    lineage: Lineage, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_refused_file_runs_the_ledger_and_nothing_else(lineage: Lineage) -> None:
     lineage.drop("when,what\n1,2\n", "XNYS/bad.csv")
-    result = look(lineage)
-    assert [r.asset_selection for r in result.run_requests] == [[dg.AssetKey("landing_files")]]
-    said = capfd.readouterr().err
-    assert "refused csv_drop/XNYS/bad.csv: wrong_columns: " in said
-    assert skip_message(look(lineage, result.cursor))
+    assert skip_message(learn(lineage)) == "nothing new: 1 files known, 0 still growing"
 
 
 def test_history_goes_to_the_archive(lineage: Lineage) -> None:
     rows = "IBM,2014-03-03,1,1,1,1,1\nIBM,2018-10-02,1,1,1,1,1\n"
     lineage.drop(HEADER + rows, "XNYS/history/ibm.csv")
-    requests = look(lineage).run_requests
-    (daily,) = quote_runs(requests)
-    assert [daily.tags[tag] for tag in RANGE] == ["2018-10-02|XNYS", "2018-10-02|XNYS"]
-    (bulk,) = [r for r in requests if r.asset_selection == [dg.AssetKey("archive")]]
+    lineage.drop(HEADER + "IBM,1999-03-03,1,1,1,1,1\n", "XNYS/history/older.csv")
+    requests = learn(lineage).run_requests
+    assert spans(requests) == [["2018-10-01|XNYS", "2018-10-02|XNYS"]]
+    (bulk,) = [r for r in requests if names(r) == ["archive"]]
     assert bulk.partition_key == "XNYS"
-    assert str(bulk.run_key).startswith("archive:csv_drop/XNYS/history/ibm.csv@")
+    assert str(bulk.run_key).startswith("import_archive:XNYS:1999-03-03..2018-09-30@")
 
 
 def test_what_the_sensor_asks_for_can_be_run(lineage: Lineage) -> None:
-    lineage.drop(HEADER + "IBM,2018-11-20,1,1,1,1,1\n", "XNYS/ibm.csv", LONG_AGO)
-    (run,) = quote_runs(look(lineage).run_requests)
-    names = [key.to_user_string() for key in run.asset_selection or ()]
-    assert lineage.run(*names, start=run.tags[RANGE[0]], end=run.tags[RANGE[1]], checks=False).success
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv", LONG_AGO)
+    (run,) = quote_runs(learn(lineage).run_requests)
+    assert lineage.run(*names(run), start=run.tags[RANGE[0]], end=run.tags[RANGE[1]], checks=False).success
+
+
+def scheduled(exchanges: Sequence[str]) -> Any:
+    """What the schedule asks for; it wants an instance on disk."""
+    moment = datetime(2018, 12, 3, 23, 30, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp() as instance:
+        instance.add_dynamic_partitions("exchange", exchanges)
+        return daily_quotes(dg.build_schedule_context(instance, scheduled_execution_time=moment))
 
 
 def test_the_schedule_asks_for_the_day_on_every_exchange_in_one_run() -> None:
-    moment = datetime(2018, 12, 3, 23, 30, tzinfo=UTC)
-    quotes = daily_quotes(dg.build_schedule_context(scheduled_execution_time=moment))
-    assert [quotes.tags[tag] for tag in RANGE] == ["2018-12-03|XNAS", "2018-12-03|XSIM"]
+    quotes = scheduled(["XNYS", "XNAS", "XSIM"])
+    assert [quotes.tags[tag] for tag in RANGE] == ["2018-12-03|XNYS", "2018-12-03|XSIM"]
     assert quotes.run_key == "quotes:2018-12-03"
 
 
-def due(lineage: Lineage) -> list[Any]:
-    from lim_pipelines.definitions import defs
+def test_the_schedule_has_nothing_to_ask_for_without_an_exchange() -> None:
+    assert "no exchange has quotes yet" in str(scheduled([]).skip_message)
 
+
+def due(lineage: Lineage) -> list[Any]:
     context = dg.build_sensor_context(
         lineage.instance, resources={"home": Home(root=str(lineage.path))}, definitions=defs
     )
@@ -135,6 +249,9 @@ def sessions(lineage: Lineage, days: list[date]) -> None:
             **dict.fromkeys(("open", "high", "low", "close"), 100.0),
             "volume": 1.0,
             "ex_factor": 1.0,
+            "price_type": "trade",
+            "asset_class": "index",
+            "withdrawn": False,
             "source": "test",
             "known_at": datetime(day.year, day.month, day.day, 21, 15, tzinfo=UTC),
         }
