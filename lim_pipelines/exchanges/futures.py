@@ -49,31 +49,14 @@ _HONG_KONG = (
     Stretch(time(13), time(16, 30)),
 )
 
-_cme = partial(
-    Exchange,
-    calendar="CMES",
-    currency="USD",
-    rules=RULES,
-    commission_bps=0.5,
-    half_spread_bps=1.5,
-    borrow_bps_per_year=0.0,
-)
-_daily = partial(
-    Exchange,
-    rules=RULES,
-    commission_bps=0.5,
-    half_spread_bps=1.5,
-    borrow_bps_per_year=0.0,
-)
+_futures = partial(Exchange, rules=RULES, commission_bps=0.5, half_spread_bps=1.5, borrow_bps_per_year=0.0)
+_cme = partial(_futures, calendar="CMES", currency="USD")
 _china = partial(
-    Exchange,
+    _futures,
     calendar="XSHG",
     timezone="Asia/Shanghai",
     currency="CNY",
-    rules=RULES,
-    commission_bps=0.5,
     half_spread_bps=2.0,
-    borrow_bps_per_year=0.0,
     calendar_hours=False,
 )
 
@@ -83,24 +66,16 @@ FUTURES = (
     _cme("XCEC", "COMEX", timezone="America/New_York", hours=_GLOBEX_NEW_YORK, calendar_hours=False),
     # Sessions close with the calendar's day, an hour after trading: daily oil has always been stamped so.
     _cme("XNYM", "NYMEX", timezone="America/New_York", hours=_GLOBEX_NEW_YORK),
-    _daily(
-        "XCBF",
-        "Cboe Futures",
-        calendar="CMES",
-        timezone="America/Chicago",
-        currency="USD",
-        hours=_GLOBEX_CHICAGO,
-        calendar_hours=False,
-    ),
+    _cme("XCBF", "Cboe Futures", timezone="America/Chicago", hours=_GLOBEX_CHICAGO, calendar_hours=False),
     # 20:00 to 18:00 in New York, which Brent follows in London through both changes of the clock.
-    _daily("IFUS", "ICE US", calendar="IEPA", timezone="America/New_York", currency="USD"),
-    _daily("IFEU", "ICE Europe", calendar="IEPA", timezone="Europe/London", currency="USD"),
+    _futures("IFUS", "ICE US", calendar="IEPA", timezone="America/New_York", currency="USD"),
+    _futures("IFEU", "ICE Europe", calendar="IEPA", timezone="Europe/London", currency="USD"),
     _china("XSGE", "Shanghai Futures (SHFE)", hours=_chinese(date(2013, 7, 8), time(2, 30))),
     _china("XINE", "Shanghai Energy (INE)", hours=_chinese(date(2018, 3, 27), time(2, 30))),
     # Nights of Dalian ended at 2:30 in the first year, at 23:30 and 23:00 later.
     _china("XDCE", "Dalian (DCE)", hours=_chinese(date(2014, 7, 7), time(2, 30))),
     _china("XZCE", "Zhengzhou (CZCE)", hours=_chinese(date(2014, 12, 15), time(23, 30))),
-    _daily(
+    _futures(
         "XEUR",
         "Eurex",
         calendar="XEUR",
@@ -110,17 +85,17 @@ FUTURES = (
         hours=(Stretch(time(1, 10), time(22)),),
         calendar_hours=False,
     ),
-    _daily(
+    _futures(
         "XEUE",
         "Euronext Amsterdam, derivatives",
         calendar="XAMS",
         timezone="Europe/Amsterdam",
         currency="EUR",
     ),
-    _daily("XMON", "Euronext Paris, derivatives", calendar="XPAR", timezone="Europe/Paris", currency="EUR"),
-    _daily("XKFE", "Korea, derivatives", calendar="XKRX", timezone="Asia/Seoul", currency="KRW"),
-    _daily("XSES", "Singapore", calendar="XSES", timezone="Asia/Singapore", currency="USD"),
-    _daily(
+    _futures("XMON", "Euronext Paris, derivatives", calendar="XPAR", timezone="Europe/Paris", currency="EUR"),
+    _futures("XKFE", "Korea, derivatives", calendar="XKRX", timezone="Asia/Seoul", currency="KRW"),
+    _futures("XSES", "Singapore", calendar="XSES", timezone="Asia/Singapore", currency="USD"),
+    _futures(
         "XHKF",
         "Hong Kong Futures",
         calendar="XHKG",
