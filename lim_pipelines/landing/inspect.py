@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from lim_pipelines.schemas import LANDING_FILES
 from lim_pipelines.sources import QUOTE_SOURCES, REFERENCE_SOURCES
-from lim_pipelines.sources.base import Parsed, QuoteSource, RejectedFileError, SourceFile
+from lim_pipelines.sources.base import QuoteSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import Entry, well_named
 from lim_pipelines.sources.landed import inside
 from lim_pipelines.sources.reading import read_blocks
+
+Line = dict[str, Any]
+"""A row of the ledger, or a part of it."""
 
 
 @dataclass(frozen=True)
@@ -51,64 +54,47 @@ class Claims:
         return cls(claimed, frozenset(folders) | reference, reference)
 
 
-def inspect(entry: Entry, claims: Claims, landing: Path) -> pl.DataFrame:
+def inspect(entry: Entry, claims: Claims, landing: Path) -> list[Line]:
     """Read a file, block by block, and say what it holds.
 
     Returns
     -------
-    pl.DataFrame
-        A row an exchange, sorted: exchange, first_date, last_date, rows, rows_rejected, rule, reason.
-        Rejected rows count for the dates, because their quarantine belongs to a partition too. One row
-        without an exchange for a file that holds no bars or is refused.
+    list of dict
+        One for each exchange, sorted: exchange, first_date, last_date, rows, rows_rejected, rule, reason.
+        Rejected rows count for the dates, because their quarantine belongs to a partition too. One without
+        an exchange for a file that holds no bars or is refused.
     """
+    held: dict[str, Line] = {}
     try:
         claim = claims.files.get(entry.path)
         if claim is None:
             _refuse_stranger(entry, claims, landing)
-            return _one_line()
+            return [_line("")]
         source, file = claim
-        spans = [_EMPTY, *(_spans(block) for block in read_blocks(source, file, landing))]
+        for block in read_blocks(source, file, landing):
+            _count(held, block.rows, "rows")
+            _count(held, block.rejected, "rows_rejected")
     except RejectedFileError as error:
-        return _one_line(error.rule, f"{error.reason}; {error.remedy}")
-    held = pl.concat(spans)
-    if held.is_empty():
-        return _one_line()
-    return (
-        held.group_by("exchange")
-        .agg(pl.col("first_date").min(), pl.col("last_date").max(), pl.col("rows", "rows_rejected").sum())
-        .sort("exchange")
-        .with_columns(rule=pl.lit(""), reason=pl.lit(""))
-    )
+        return [_line("", rule=error.rule, reason=f"{error.reason}; {error.remedy}")]
+    return [held[exchange] for exchange in sorted(held)] or [_line("")]
 
 
-_SCHEMA = {name: LANDING_FILES.schema[name] for name in ("exchange", "first_date", "last_date")} | {
-    "rows": pl.Int64,
-    "rows_rejected": pl.Int64,
-}
-_EMPTY = pl.DataFrame(schema=_SCHEMA)
+def _line(exchange: str, rule: str = "", reason: str = "") -> Line:
+    counts = {"first_date": None, "last_date": None, "rows": 0, "rows_rejected": 0}
+    return {"exchange": exchange, **counts, "rule": rule, "reason": reason}
 
 
-def _spans(block: Parsed) -> pl.DataFrame:
-    dates = [
-        frame.select("exchange", "date", rows=pl.lit(accepted), rows_rejected=pl.lit(1 - accepted))
-        for frame, accepted in ((block.rows, 1), (block.rejected, 0))
-    ]
-    return (
-        pl.concat(dates)
-        .group_by("exchange")
-        .agg(
-            first_date=pl.col("date").min(),
-            last_date=pl.col("date").max(),
-            rows=pl.col("rows").sum(),
-            rows_rejected=pl.col("rows_rejected").sum(),
-        )
-        .cast(_SCHEMA)  # type: ignore[arg-type]
-    )
-
-
-def _one_line(rule: str = "", reason: str = "") -> pl.DataFrame:
-    row = {"exchange": "", "first_date": None, "last_date": None, "rows": 0, "rows_rejected": 0}
-    return pl.DataFrame([row], schema=_SCHEMA).with_columns(rule=pl.lit(rule), reason=pl.lit(reason))
+def _count(held: dict[str, Line], frame: pl.DataFrame, column: str) -> None:
+    """Add the rows of a frame to the lines of their exchanges."""
+    if frame.is_empty():
+        return
+    date = pl.col("date")
+    found = frame.group_by("exchange").agg(date.min().alias("first"), date.max().alias("last"), pl.len())
+    for exchange, first, last, rows in found.iter_rows():
+        line = held.setdefault(exchange, _line(exchange))
+        line["first_date"] = min(first, line["first_date"] or first)
+        line["last_date"] = max(last, line["last_date"] or last)
+        line[column] += rows
 
 
 def _refuse_stranger(entry: Entry, claims: Claims, landing: Path) -> None:

@@ -8,6 +8,7 @@ takes a bar back by sending the file again without it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +18,7 @@ from typing import TypeVar
 import polars as pl
 
 from lim_pipelines.lake import Lake
-from lim_pipelines.landing.inspect import Claims, inspect
+from lim_pipelines.landing.inspect import Claims, Line, inspect
 from lim_pipelines.landing.survey import GONE, PRESENT, REPLACED, survey
 from lim_pipelines.schemas import LANDING_FILES
 from lim_pipelines.sources.folder import HISTORY, Entry, entry_at, sha256_of, well_named
@@ -67,65 +68,62 @@ def register(lake: Lake, landing: Path) -> Registered:
         survey(landing, ledger.filter(~broken)).unread if ledger.select(broken.any()).item() else found.unread
     )
     claims = Claims.of(landing)
-    known = ledger.filter(pl.col("path").is_in([entry.path for entry in unread])).partition_by(
-        "path", as_dict=True
-    )
+    known: dict[str, list[Line]] = defaultdict(list)
+    for line in ledger.filter(pl.col("path").is_in([entry.path for entry in unread])).iter_rows(named=True):
+        known[line["path"]].append(line)
+    looks = in_order(lambda entry: _look(entry, claims, landing, known.get(entry.path, [])), unread)
     read = touched = 0
     left = found.growing
-    for block in _blocks(in_order(lambda entry: _look(entry, claims, landing, known), unread)):
-        lines = [frame for frame, _ in block if frame is not None]
-        left += len(block) - len(lines)
-        read += sum(was_read for frame, was_read in block if frame is not None)
-        touched += sum(not was_read for frame, was_read in block if frame is not None)
-        _write(lake, lines)
+    for block in _blocks(looks):
+        settled = [look for look in block if look is not None]
+        _write(lake, [line for look in settled for line in look.lines])
+        read += sum(look.was_read for look in settled)
+        touched += sum(not look.was_read for look in settled)
+        left += len(block) - len(settled)
     for paths in _blocks(found.gone):
-        rows = ledger.filter(pl.col("path").is_in(paths), pl.col("state") == PRESENT)
-        _write(lake, [rows.with_columns(state=pl.lit(GONE))])
+        lines = ledger.filter(pl.col("path").is_in(paths), pl.col("state") == PRESENT)
+        _write(lake, lines.with_columns(state=pl.lit(GONE)).to_dicts())
     return Registered(read, touched, len(found.gone), left, lake.version(LANDING_FILES))
 
 
-def _look(
-    entry: Entry, claims: Claims, landing: Path, known: dict[tuple[object, ...], pl.DataFrame]
-) -> tuple[pl.DataFrame | None, bool]:
-    """Lines of the ledger that a file changes, None if it must be left alone; and whether it was read."""
-    digest = sha256_of(landing, entry.path)
-    if not digest:
-        digest = f"{entry.bytes}:{entry.modified_at.isoformat()}"
-    before = known.get((entry.path,), LANDING_FILES.empty())
-    same = before.filter(pl.col("sha256") == digest)
+@dataclass(frozen=True)
+class _Look:
+    """Lines of the ledger that a file makes or changes, and whether its content was read."""
+
+    lines: list[Line]
+    was_read: bool
+
+
+def _look(entry: Entry, claims: Claims, landing: Path, before: list[Line]) -> _Look | None:
+    """Look into a file; None if it changes meanwhile and must be left alone."""
+    digest = sha256_of(landing, entry.path) or f"{entry.bytes}:{entry.modified_at.isoformat()}"
+    same = [line for line in before if line["sha256"] == digest]
     # What was refused is tried again when it is touched: an exchange may have been registered since.
-    if same.is_empty() or same["rule"].item(0) != "":
-        lines, was_read = _lines(entry, digest, inspect(entry, claims, landing)), True
-    else:
-        lines, was_read = same, False
+    was_read = not same or same[0]["rule"] != ""
+    lines = inspect(entry, claims, landing) if was_read else same
     if well_named(entry.path) and entry_at(landing, entry.path) != entry:
-        return None, False
+        return None
     # A content that is back is news as of now; one that was only touched came when it came.
-    returned = same.is_empty() or same["state"].item(0) == REPLACED
-    now = LANDING_FILES.conform(
-        lines.with_columns(
-            bytes=pl.lit(entry.bytes),
-            arrived_at=pl.lit(entry.modified_at if returned else same["arrived_at"].item(0)),
-            modified_at=pl.lit(entry.modified_at),
-            state=pl.lit(PRESENT),
-        )
-    )
-    others = before.filter(pl.col("sha256") != digest, pl.col("state") != REPLACED)
-    return pl.concat([now, others.with_columns(state=pl.lit(REPLACED))]), was_read
-
-
-def _lines(entry: Entry, digest: str, held: pl.DataFrame) -> pl.DataFrame:
-    return held.with_columns(
-        path=pl.lit(entry.path),
-        sha256=pl.lit(digest),
-        source=pl.lit(entry.source),
-        history=pl.lit(HISTORY in PurePosixPath(entry.path).parts[1:-1]),
+    returned = not same or same[0]["state"] == REPLACED
+    now = {
+        "path": entry.path,
+        "sha256": digest,
+        "bytes": entry.bytes,
+        "arrived_at": entry.modified_at if returned else same[0]["arrived_at"],
+        "modified_at": entry.modified_at,
+        "state": PRESENT,
+        "source": entry.source,
+        "history": HISTORY in PurePosixPath(entry.path).parts[1:-1],
+    }
+    others = [line for line in before if line["sha256"] != digest and line["state"] != REPLACED]
+    return _Look(
+        [{**line, **now} for line in lines] + [{**line, "state": REPLACED} for line in others], was_read
     )
 
 
-def _write(lake: Lake, lines: list[pl.DataFrame]) -> None:
+def _write(lake: Lake, lines: list[Line]) -> None:
     if lines:
-        frame = pl.concat(lines)
+        frame = pl.DataFrame(lines, schema=LANDING_FILES.schema)
         lake.write(LANDING_FILES, frame, frame.select(LANDING_FILES.partition_key))
 
 

@@ -249,7 +249,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_look(
     place.drop(ONE, "csv_drop/XNYS/rests.csv")
     inspect = inspecting.inspect
 
-    def grows(entry: Any, claims: Any, landing: Path) -> pl.DataFrame:
+    def grows(entry: Any, claims: Any, landing: Path) -> Any:
         found = inspect(entry, claims, landing)
         if entry.path == IBM:
             file.write_text(TWO)
@@ -267,7 +267,7 @@ def test_a_killed_run_has_kept_its_blocks(place: Place, monkeypatch: pytest.Monk
     monkeypatch.setattr("lim_pipelines.landing.register.BLOCK", 2)
     inspect = inspecting.inspect
 
-    def dies(entry: Any, claims: Any, landing: Path) -> pl.DataFrame:
+    def dies(entry: Any, claims: Any, landing: Path) -> Any:
         if entry.path.endswith("/5.csv"):
             raise MemoryError
         return inspect(entry, claims, landing)
