@@ -94,6 +94,7 @@ FUTURES = (
     ),
     _futures("XMON", "Euronext Paris, derivatives", calendar="XPAR", timezone="Europe/Paris", currency="EUR"),
     _futures("XKFE", "Korea, derivatives", calendar="XKRX", timezone="Asia/Seoul", currency="KRW"),
+    _futures("XOSE", "Osaka, derivatives", calendar="XTKS", timezone="Asia/Tokyo", currency="JPY"),
     _futures("XSES", "Singapore", calendar="XSES", timezone="Asia/Singapore", currency="USD"),
     _futures(
         "XHKF",
