@@ -19,12 +19,13 @@ from lim_pipelines.sources.bokeh_stocks import BokehStocks
 from lim_pipelines.sources.collecting import Collected
 from lim_pipelines.sources.csv_drop import CsvDrop
 from lim_pipelines.sources.hv_apple import HvApple
+from lim_pipelines.sources.lean import Lean
 from lim_pipelines.sources.xsim import XSim
 
-QUOTE_SOURCES: tuple[QuoteSource, ...] = (BokehStocks(), ArchSeries(), HvApple(), XSim(), CsvDrop())
+QUOTE_SOURCES: tuple[QuoteSource, ...] = (BokehStocks(), ArchSeries(), HvApple(), XSim(), CsvDrop(), Lean())
 """All sources, in the order in which they are read."""
 
-REFERENCE_SOURCES: tuple[ReferenceSource, ...] = ()
+REFERENCE_SOURCES: tuple[ReferenceSource, ...] = (Lean(),)
 """Sources of corporate actions, roll calendars and index members."""
 
 

@@ -57,7 +57,7 @@ def read_bars(file: SourceFile, path: LeanPath, landing: Path) -> Iterator[Parse
             "add it to lim_pipelines/sources/lean/markets.py",
         )
     uses = uses_of(landing, path.root, path.market, path.ticker) if path.asset_class == "equity" else []
-    mic = min(mics) if not path.asset_class == "equity" else _main_exchange(path, uses)
+    mic = _main_exchange(path, uses) if path.asset_class == "equity" else min(mics)
     zone = data_zone(landing, file.path, path, mic)
     finisher = _Finisher(file, path, landing, zone, uses)
     for name, content in entries(landing, file.path):
@@ -115,7 +115,10 @@ def _symbol(entry: str, path: LeanPath, file: SourceFile) -> str:
     month = month_of(entry)
     if month is None:
         raise RejectedFileError(
-            file.path, "unknown_entry", f"{entry[:100]} names no contract", "drop LEAN's own file: ..._YYYYMM.csv"
+            file.path,
+            "unknown_entry",
+            f"{entry[:100]} names no contract",
+            "drop LEAN's own file: ..._YYYYMM.csv",
         )
     return f"{path.ticker}.{month}"
 
@@ -127,7 +130,9 @@ def _wrong_day(rows: pl.DataFrame, path: LeanPath) -> pl.DataFrame:
         rule=pl.lit("wrong_day"),
         reason=pl.lit("the entry is of another day than its file; drop that day's own file"),
     )
-    return quarantine("parse", held, ["ts", *(n for n in RAW_QUOTES.columns if n in ("open", "close", "volume"))])
+    return quarantine(
+        "parse", held, ["ts", *(n for n in RAW_QUOTES.columns if n in ("open", "close", "volume"))]
+    )
 
 
 def _open_interest(path: LeanPath, landing: Path) -> pl.DataFrame:

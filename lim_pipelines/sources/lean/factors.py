@@ -1,10 +1,10 @@
 """Splits and dividends from LEAN's factor files (`equity/<market>/factor_files/<firm>.csv`).
 
-A row holds the last date on which a pair of factors applies, the price factor (dividends), the split factor, and
-the close of that date. Their level depends on everything that came later, so it is hindsight. The change from one
-row to the next depends only on what went ex on the session after the row's date, and that was announced
-before its open. Only the change is used, on that session, so bars stay point-in-time; Yahoo's adjusted closes
-in `bokeh_stocks.py` are treated in the same way.
+A row holds the last date on which a pair of factors applies, the price factor (dividends), the split
+factor, and the close of that date. Their level depends on everything that came later, so it is hindsight.
+The change from one row to the next depends only on what went ex on the session after the row's date, and
+that was announced before its open. Only the change is used, on that session, so bars stay point-in-time;
+Yahoo's adjusted closes in `bokeh_stocks.py` are treated in the same way.
 
 What does not belong here: whose factor file it is (`maps.py`), which bar carries the factor (`bars.py`).
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from lim_pipelines.sources.lean.paths import roots
@@ -22,7 +23,8 @@ from lim_pipelines.sources.lean.reference_files import numbered_rows, refused
 
 _SPLIT_TERMS = 100
 _SPLIT_DIGITS = 1e-5
-"""LEAN writes split factors to seven digits; a ratio of two that close to a fraction of small numbers is it."""
+"""LEAN writes split factors to seven digits; a ratio of two that close to a fraction of small numbers is
+it."""
 _SAME = 1e-7
 
 
@@ -79,9 +81,7 @@ def _events(landing: Path, file: str, mtime_ns: int) -> tuple[Event, ...]:
             raise refused(f"{file}, line {line}", error, "row of a factor file") from error
         rows.append((line, day, price, split, close))
     events = []
-    for (line, after, price, split, close), (_, _, next_price, next_split, _) in zip(
-        rows, rows[1:], strict=False
-    ):
+    for (line, after, price, split, close), (_, _, next_price, next_split, _) in pairwise(rows):
         dividend = price / next_price
         ratio = _split(split / next_split)
         if abs(dividend - 1) < _SAME and abs(ratio - 1) < _SAME:

@@ -27,7 +27,7 @@ def with_exchange(rows: pl.DataFrame, uses: list[Use]) -> pl.DataFrame:
     exchange = pl.col("exchange")
     for use in uses:
         exchange = pl.when(_during(use)).then(pl.lit(use.exchange)).otherwise(exchange)
-    return rows.with_columns(exchange)
+    return rows.with_columns(exchange.alias("exchange"))
 
 
 def ex_events(uses: list[Use], events: dict[str, tuple[Event, ...]]) -> pl.DataFrame:
@@ -106,14 +106,16 @@ def with_ex_factor(rows: pl.DataFrame, events: pl.DataFrame, before: dict[str, p
     if found.is_empty():
         return rows
     joined = rows.join(found, on=["price_type", "ts"], how="left", maintain_order="left")
-    return joined.with_columns(ex_factor=pl.col("ex_factor") * pl.col("_factor").fill_null(1.0)).drop("_factor")
+    return joined.with_columns(ex_factor=pl.col("ex_factor") * pl.col("_factor").fill_null(1.0)).drop(
+        "_factor"
+    )
 
 
 def with_open_interest(rows: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
     """Give trades the open interest last published before their session.
 
-    Open interest of a session is published the next morning, so only values stamped before the bar's date count,
-    and not those of more than `STALE_AFTER` before.
+    Open interest of a session is published the next morning, so only values stamped before the bar's date
+    count, and not those of more than `STALE_AFTER` before.
 
     Parameters
     ----------
@@ -154,7 +156,7 @@ def end_with_session(rows: pl.DataFrame, file: SourceFile) -> pl.DataFrame:
     first, last = rows["date"].min(), rows["date"].max()
     parts = []
     for mic in rows["exchange"].unique().sort():
-        grid = segment_grid(mic, first - timedelta(days=1), last + timedelta(days=1))  # type: ignore[operator]
+        grid = segment_grid(mic, first - timedelta(days=1), last + timedelta(days=1))  # type: ignore[operator,arg-type]
         parts.append(grid.select("close", _opened="open", exchange=pl.lit(mic)))
     closes = pl.concat(parts).sort("close")
     order = "_order"
@@ -183,10 +185,10 @@ def end_with_session(rows: pl.DataFrame, file: SourceFile) -> pl.DataFrame:
 def known_after_vendors_day(rows: pl.DataFrame, file: SourceFile, zone: str) -> pl.DataFrame:
     """Let a daily bar be known no earlier than the vendor's day is over, where that is no session.
 
-    LEAN's daily bars of futures and currencies are days of the data's clock: one in UTC holds the first hours of
-    Chicago's next session. Such a bar keeps the session's close as its `ts` - there is no other place for it -
-    but is known only when its day is over. Where a session lies within the vendor's day, the bar holds
-    that session and is known after its close.
+    LEAN's daily bars of futures and currencies are days of the data's clock: one in UTC holds the first
+    hours of Chicago's next session. Such a bar keeps the session's close as its `ts` - there is no other
+    place for it - but is known only when its day is over. Where a session lies within the vendor's day,
+    the bar holds that session and is known after its close.
     """
     if rows.is_empty():
         return rows
@@ -194,10 +196,14 @@ def known_after_vendors_day(rows: pl.DataFrame, file: SourceFile, zone: str) -> 
     grid = session_grid(mic, rows["date"].min(), rows["date"].max()).select("date", "open", "close")  # type: ignore[arg-type]
     midnight = pl.col("date").cast(pl.Datetime("us"))
     begins, ends = (
-        moment.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+        moment.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone(
+            "UTC"
+        )
         for moment in (midnight, midnight.dt.offset_by("1d"))
     )
-    joined = rows.join(grid.rename({"open": "_open", "close": "_close"}), on="date", how="left", maintain_order="left")
+    joined = rows.join(
+        grid.rename({"open": "_open", "close": "_close"}), on="date", how="left", maintain_order="left"
+    )
     joined = joined.with_columns(_begins=begins, _ends=ends)
     whole = (pl.col("_open") >= pl.col("_begins")) & (pl.col("_close") <= pl.col("_ends"))
     over = pl.when(whole.fill_null(False)).then("ts").otherwise(pl.max_horizontal("ts", "_ends"))

@@ -3,8 +3,8 @@
 What does not belong here: ticks, which are gathered into bars first (`ticks.py`), what is added to the bars
 afterwards (`finish.py`).
 
-LEAN's files have no header and no line break at their end, and stamp a bar with its start. Times of files a day
-are milliseconds since midnight; others are `yyyymmdd HH:MM`.
+LEAN's files have no header and no line break at their end, and stamp a bar with its start. Times of files
+a day are milliseconds since midnight; others are `yyyymmdd HH:MM`.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ def _format(asset_class: str, resolution: str, kind: str, symbol: str, zone: str
             timezone=zone,
             stamp="start",
         ),
-        columns=columns,  # type: ignore[arg-type]
+        columns=columns,
         sides=SIDES if kind == "quote" else {},  # type: ignore[arg-type]
         symbol=symbol,
         freq={**BY_DAY, "hour": "1h", "daily": "1d"}[resolution],
-        divide_by={} if unit == 1 or kind == "openinterest" else dict.fromkeys(priced, unit),
+        divide_by={} if unit == 1 or kind == "openinterest" else dict.fromkeys(priced, unit),  # type: ignore[arg-type]
         zero_is_missing=("volume",) if asset_class in _NO_VOLUME else (),
         header=_HEADERS[kind] if resolution != "tick" else None,
         extra_columns=True,

@@ -1,10 +1,10 @@
 """Contracts of futures: their names, expiries and rolls, from entries of zips and LEAN's map files.
 
-A map file (`future/<market>/map_files/<root>.csv`) holds rows of last date, contract, exchange and mapping mode. The
-contract is LEAN's security identifier, which holds the date of expiry. Modes say by which rule LEAN rolls: 0 on the
-last trading day, 1 with the contract's month, 2 and 3 when another contract has more open interest. Only mode 0 is
-read: it follows from the expiry, which was known when the contract was listed; a roll by open interest needs
-care about when that was published.
+A map file (`future/<market>/map_files/<root>.csv`) holds rows of last date, contract, exchange and mapping
+mode. The contract is LEAN's security identifier, which holds the date of expiry. Modes say by which rule
+LEAN rolls: 0 on the last trading day, 1 with the contract's month, 2 and 3 when another contract has more
+open interest. Only mode 0 is read: it follows from the expiry, which was known when the contract was
+listed; a roll by open interest needs care about when that was published.
 
 LEAN's back-adjusted scales (`factor_files`) are hindsight and not read; `align/continuous.py` makes the
 continuous series from the contracts.
@@ -25,12 +25,14 @@ from lim_pipelines.sources.lean.reference_files import numbered_rows, refused
 
 LAST_TRADING_DAY = "0"
 EXPIRE_IN_THEIR_MONTH = frozenset({"cme", "cbot", "comex", "hkfe", "eurex"})
-"""Markets whose contracts carry the month in which they expire. NYMEX's energies and ICE's expire in the month
-before, each by a rule of its own that LEAN has in its code and not in its data: their expiry stays unknown."""
+"""Markets whose contracts carry the month in which they expire. NYMEX's energies and ICE's expire in the
+month before, each by a rule of its own that LEAN has in its code and not in its data: their expiry stays
+unknown."""
 _MONTH = re.compile(r"_(?P<month>\d{6})(?:\d\d)?\.csv", re.ASCII)
 _EPOCH = date(1899, 12, 30)
 _DAYS_AT, _DAYS_WIDTH = 10**14, 10**5
-"""In LEAN's identifier, a number in base 36, the days from 1899-12-30 to the expiry begin at the 15th digit."""
+"""In LEAN's identifier, a number in base 36, the days from 1899-12-30 to the expiry begin at the 15th
+digit."""
 
 
 @dataclass(frozen=True)

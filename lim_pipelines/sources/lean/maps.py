@@ -1,15 +1,15 @@
 """Which firm a ticker means on which dates, from LEAN's map files (`equity/<market>/map_files/<name>.csv`).
 
-A map file is a firm's history: each row is a ticker and the last date on which it was the firm's; the first row
-is the date of the listing. The file is named after the firm's last ticker, with a number behind it (`fb.1`) where
-another firm has taken the ticker since. Ids follow: `<MIC>:<TICKER>` of the last ticker, and `~<first year>` where
-the ticker has gone to another firm. A firm that changes its ticker again gets a new file name from LEAN, and so a
-new id: the vendor's own key is no more stable than that.
+A map file is a firm's history: each row is a ticker and the last date on which it was the firm's; the
+first row is the date of the listing. The file is named after the firm's last ticker, with a number behind
+it (`fb.1`) where another firm has taken the ticker since. Ids follow: `<MIC>:<TICKER>` of the last ticker,
+and `~<first year>` where the ticker has gone to another firm. A firm that changes its ticker again gets a
+new file name from LEAN, and so a new id: the vendor's own key is no more stable than that.
 
-Files of bars are named after the ticker used at the time (`goog.zip` is Google's class A until 2014-04-02 and its
-class C from then on). Bars of a ticker on dates where no map file speaks of it belong to a firm we do not
-know; they stay without a listing and end in quarantine as `unknown_symbol`. A ticker that no map file mentions, or
-that has a factor file of its own, is taken to mean one firm throughout.
+Files of bars are named after the ticker used at the time (`goog.zip` is Google's class A until 2014-04-02
+and its class C from then on). Bars of a ticker on dates where no map file speaks of it belong to a firm we
+do not know; they stay without a listing and end in quarantine as `unknown_symbol`. A ticker that no map
+file mentions, or that has a factor file of its own, is taken to mean one firm throughout.
 
 What does not belong here: splits and dividends (`factors.py`).
 """

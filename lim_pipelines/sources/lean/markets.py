@@ -2,10 +2,10 @@
 
 What does not belong here: symbols that change hands (`maps.py`), the exchanges themselves (`exchanges/`).
 
-LEAN's `usa` is the consolidated tape: trades of all US exchanges. A share belongs to the exchange that lists it,
-which its map file tells: Q is Nasdaq; N, P, A and Z (NYSE, Arca, American, Cboe) count as XNYS, whose sessions,
-hours and currency they share. Where no map file tells: a ticker of up to three letters is XNYS, a longer one XNAS,
-as the exchanges gave them out until 2007.
+LEAN's `usa` is the consolidated tape: trades of all US exchanges. A share belongs to the exchange that
+lists it, which its map file tells: Q is Nasdaq; N, P, A and Z (NYSE, Arca, American, Cboe) count as XNYS,
+whose sessions, hours and currency they share. Where no map file tells: a ticker of up to three letters is
+XNYS, a longer one XNAS, as the exchanges gave them out until 2007.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _FUTURES = {
     **{"ice": "IFUS", "eurex": "XEUR", "hkfe": "XHKF"},
 }
 _INDICES = {"hkfe": "XHKG", "eurex": "XEUR", "india": "XNSE", "ose": "XTKS"}
-"""An index belongs to the exchange of its members: the Hang Seng to Hong Kong's shares, the Nikkei to Tokyo's."""
+"""An index belongs to the exchange of its members: the Hang Seng to Hong Kong's shares, the Nikkei to
+Tokyo's."""
 _FX = {"fxcm": "FXCM", "oanda": "OANDA"}
 _CRYPTO = {name: name.upper() for name in ("binance", "bitfinex", "bybit", "coinbase", "dydx")}
 _CRYPTO["gdax"] = "COINBASE"
@@ -33,7 +34,8 @@ _MARKETS: dict[str, dict[str, str]] = {
     "cryptofuture": _CRYPTO,
 }
 NASDAQ_INDICES = frozenset({"NDX", "XNDX", "COMP", "IXIC", "BKX", "XAU", "UTY"})
-"""Indices of `index/usa` that Nasdaq computes; the others count as XNYS, where most of their members trade."""
+"""Indices of `index/usa` that Nasdaq computes; the others count as XNYS, where most of their members
+trade."""
 
 ASSET_CLASSES = {
     **{"equity": "equity", "index": "index", "future": "future"},

@@ -1,8 +1,9 @@
 """What a path of LEAN's `Data` folder says, without opening the file.
 
-`<class>/<market>/<resolution>/<ticker>/<yyyymmdd>_<kind>.zip` for tick, second and minute bars (a file a day),
-`<class>/<market>/<resolution>/<ticker>[_<kind>].zip` for hour and daily bars (a file holds all of them).
-Everything lies below `landing/lean/` or `landing/lean/history/`, with or without LEAN's own `Data/`.
+`<class>/<market>/<resolution>/<ticker>/<yyyymmdd>_<kind>.zip` for tick, second and minute bars (a file a
+day), `<class>/<market>/<resolution>/<ticker>[_<kind>].zip` for hour and daily bars (a file holds all of
+them). Everything lies below `landing/lean/` or `landing/lean/history/`, with or without LEAN's own
+`Data/`.
 
 What does not belong here: exchanges (`markets.py`), what is in the files (`entries.py`).
 """
@@ -91,7 +92,7 @@ def understand(path: str) -> LeanPath | None:
 
 
 def roots(first: str = FOLDER) -> list[str]:
-    """Data folders there may be, `first` first: what one lacks of LEAN's reference files another may have."""
+    """List the data folders there may be, `first` first: what one lacks, another may have."""
     rest = [f"{FOLDER}/history/Data", f"{FOLDER}/history", f"{FOLDER}/Data", FOLDER]
     return [first, *(root for root in rest if root != first)]
 

@@ -2,15 +2,17 @@
 
 What does not belong here: what the files mean (`maps.py`, `factors.py`, `futures.py`).
 
-An action counts as known when its first session opens: it was announced by then, days or weeks before as a rule,
-but the files do not say when. A roll on the last trading day counts as known when that session opens, too; the
-date of expiry is fixed when a contract is listed. What comes as a feed was known no earlier than its file.
+An action counts as known when its first session opens: it was announced by then, days or weeks before as a
+rule, but the files do not say when. A roll on the last trading day counts as known when that session
+opens, too; the date of expiry is fixed when a contract is listed. What comes as a feed was known no
+earlier than its file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ _A_WHILE = timedelta(days=14)
 
 
 def corporate_actions(landing: Path) -> pl.DataFrame:
-    """Splits, dividends, symbol changes and delistings of all firms, frame of `CORPORATE_ACTIONS`."""
+    """Return splits, dividends, symbol changes and delistings of all firms, frame of `CORPORATE_ACTIONS`."""
     rows: list[dict[str, Any]] = []
     for market in _folders(landing, "equity"):
         for uses in _all_firms(landing, market).values():
@@ -39,8 +41,8 @@ def corporate_actions(landing: Path) -> pl.DataFrame:
 
 
 def rolls(landing: Path) -> pl.DataFrame:
-    """Rolls on the last trading day, frame of `ROLLS`."""
-    rows = []
+    """Return rolls on the last trading day, frame of `ROLLS`."""
+    rows: list[dict[str, Any]] = []
     for market in _folders(landing, "future"):
         for ticker in _names(landing, f"future/{market}/map_files"):
             contracts = mapped(landing, FOLDER, market, ticker)
@@ -61,7 +63,7 @@ def _all_firms(landing: Path, market: str) -> dict[str, tuple[Use, ...]]:
 
 
 def _changes(landing: Path, uses: tuple[Use, ...]) -> Iterator[dict[str, Any]]:
-    for old, new in zip(uses, uses[1:], strict=False):
+    for old, new in pairwise(uses):
         if old.last and old.ticker != new.ticker and (when := _session_after(old.exchange, old.last)):
             yield {**_row(landing, old, when, "symbol_change", new.file, new.line), "new_symbol": new.ticker}
     if uses and uses[-1].last and (when := _session_after(uses[-1].exchange, uses[-1].last)):
@@ -100,7 +102,7 @@ def _row(
 
 
 def _rolls(landing: Path, root: str, mic: str, contracts: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
-    for current, following in zip(contracts, contracts[1:], strict=False):
+    for current, following in pairwise(contracts):
         grid = session_grid(mic, current.until - _A_WHILE, current.until).tail(1)
         if grid.is_empty():
             continue
@@ -135,7 +137,9 @@ def _known(landing: Path, file: str, happened: datetime) -> datetime:
 def _folders(landing: Path, asset_class: str) -> list[str]:
     """Markets of a class."""
     places = [landing / root / asset_class for root in roots()]
-    return sorted({path.name for place in places if place.is_dir() for path in place.iterdir() if path.is_dir()})
+    return sorted(
+        {path.name for place in places if place.is_dir() for path in place.iterdir() if path.is_dir()}
+    )
 
 
 def _names(landing: Path, folder: str) -> list[str]:

@@ -31,8 +31,8 @@ def numbered_rows(landing: Path, file: str, width: int, fill: str = "") -> Itera
     Yields
     ------
     tuple
-        Line number, beginning at 1, and fields without blanks around them. Empty lines and those that begin with
-        # are left out.
+        Line number, beginning at 1, and fields without blanks around them. Empty lines and those that
+        begin with # are left out.
     """
     for line, row in enumerate(text(landing, file).splitlines(), 1):
         if row.strip() and not row.startswith("#"):
@@ -43,7 +43,10 @@ def numbered_rows(landing: Path, file: str, width: int, fill: str = "") -> Itera
 def refused(file: str, error: Exception, what: str) -> RejectedFileError:
     """Refuse a reference file that cannot be understood: bars must not be read without what it says."""
     return RejectedFileError(
-        file, "reference_file", f"it is no {what} ({type(error).__name__}: {error})", "drop LEAN's own file again"
+        file,
+        "reference_file",
+        f"it is no {what} ({type(error).__name__}: {error})",
+        "drop LEAN's own file again",
     )
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
+from lim_pipelines.schemas import CORPORATE_ACTIONS, ROLLS
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import vendor_files
 from lim_pipelines.sources.lean.bars import read_bars
 from lim_pipelines.sources.lean.markets import EXCHANGES, exchanges_of
 from lim_pipelines.sources.lean.paths import FOLDER, LeanPath, holds_no_bars, understand
 from lim_pipelines.sources.lean.reference import corporate_actions, rolls
-from lim_pipelines.schemas import CORPORATE_ACTIONS, ROLLS
 
 _THROUGH_NIGHTS = ("future", "forex", "cfd")
 """Classes whose evenings belong to a later session."""
@@ -26,7 +26,7 @@ _LONGEST_HOLIDAY = timedelta(days=8)
 
 
 class Lean:
-    """Files below `landing/lean/`, as LEAN ships them; docs/sources/lean.md says what is read, and what not."""
+    """Files below `landing/lean/`, as LEAN ships them; docs/sources/lean.md says what is read, what not."""
 
     name = FOLDER
     exchanges = EXCHANGES
@@ -37,7 +37,9 @@ class Lean:
         Ticks of a day for which there are bars of a second are left out: LEAN has gathered them itself.
         """
         found = [(file, understand(file.path)) for file in vendor_files(landing, self.name)]
-        seconds = {replace(path, resolution="tick") for _, path in found if path and path.resolution == "second"}
+        seconds = {
+            replace(path, resolution="tick") for _, path in found if path and path.resolution == "second"
+        }
         return [
             _described(file, path)
             for file, path in found

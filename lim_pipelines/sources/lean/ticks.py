@@ -2,9 +2,9 @@
 
 What does not belong here: tables of ticks; the lake has none yet.
 
-Suspicious ticks (LEAN's flag) and ticks that cannot be read are held back, one row of quarantine each. A share's
-quote ticks come from every exchange of the tape; they are gathered as they come, as LEAN itself does, which
-is the best quote of any second only in so far as they are.
+Suspicious ticks (LEAN's flag) and ticks that cannot be read are held back, one row of quarantine each. A
+share's quote ticks come from every exchange of the tape; they are gathered as they come, as LEAN itself
+does, which is the best quote of any second only in so far as they are.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def parse_ticks(
     ticks = text.with_columns(pl.col(numbers).str.strip_chars().cast(pl.Float64, strict=False))
     unreadable = pl.any_horizontal(pl.col(name).is_null() | ~pl.col(name).is_finite() for name in numbers)
     suspicious = pl.col("suspicious") != "0" if "suspicious" in names else pl.lit(False)
-    rule = pl.when(unreadable).then(pl.lit("unparsable_tick")).when(suspicious).then(pl.lit("suspicious_tick"))
+    rule = (
+        pl.when(unreadable).then(pl.lit("unparsable_tick")).when(suspicious).then(pl.lit("suspicious_tick"))
+    )
     ticks = ticks.with_columns(rule=rule)
     good = ticks.filter(pl.col("rule").is_null()).with_columns(
         # The clock of a few venues runs ahead: the bar is that of the tick's own time.
@@ -142,9 +144,7 @@ def _gathered(ticks: pl.DataFrame, *columns: pl.Expr) -> pl.DataFrame:
     return bars.rename({"second": "time"})
 
 
-def _held(
-    held: pl.DataFrame, file: SourceFile, path: LeanPath, symbol: str, origin: Origin
-) -> pl.DataFrame:
+def _held(held: pl.DataFrame, file: SourceFile, path: LeanPath, symbol: str, origin: Origin) -> pl.DataFrame:
     return quarantine(
         "parse",
         held.with_columns(

@@ -39,9 +39,8 @@ def shaped(fields: pl.DataFrame, form: TableFormat, origin: Origin) -> list[pl.D
     for side, columns in form.number_columns.items():
         there = {name: column for name, column in columns.items() if column in fields.columns}
         numbers = [_number(name, there.get(name), form).alias(name) for name in NUMBERS]
-        frame = fields.select(*kept, when.alias(WHEN), **labels).with_columns(
-            fields.select(numbers).get_columns()
-        )
+        # One selection: what is the same in all rows stays a single value until it is written.
+        frame = fields.select(*kept, *numbers, when.alias(WHEN), **labels)
         if side:
             frame = frame.with_columns(pl.lit(side).alias("price_type"))
         frames.append(frame)
@@ -95,7 +94,9 @@ def _number(name: str, column: str | None, form: TableFormat) -> pl.Expr:
     if name in form.zero_is_missing:
         value = pl.when(value != 0).then(value)
     if name in form.divide_by:
-        value = value / form.divide_by[name]  # type: ignore[index]
+        # By a column: polars multiplies by the reciprocal of a constant, which misses the last digit of a third
+        # of all prices.
+        value = value / (value * 0 + form.divide_by[name])  # type: ignore[index]
     return value.fill_null(1.0) if name == "ex_factor" else value
 
 
