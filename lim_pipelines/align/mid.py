@@ -13,6 +13,7 @@ QUOTED_ONLY = ("fx", "cfd")
 """Asset classes whose price is the middle of bid and ask."""
 
 _OHLC = ("open", "high", "low", "close")
+_TRADED = ("volume", "turnover", "vwap", "trades", "open_interest")
 
 
 def with_mid(bars: pl.DataFrame) -> pl.DataFrame:
@@ -28,7 +29,8 @@ def with_mid(bars: pl.DataFrame) -> pl.DataFrame:
     pl.DataFrame
         The same rows and one of price type mid for each moment at which bid and ask of a bar were both known
         and one of them was new. Its prices are the means of bid and ask; the mean of the two highs is not the
-        highest mid, only close to it. It has no volume: a size quoted is nothing traded.
+        highest mid, only close to it. It has no volume: a size quoted is nothing traded. Where the vendor
+        gives a mid bar of the same moment, that one stays.
     """
     quoted = bars.filter(
         pl.col("asset_class").is_in(QUOTED_ONLY) & pl.col("price_type").is_in(["bid", "ask"])
@@ -45,11 +47,13 @@ def with_mid(bars: pl.DataFrame) -> pl.DataFrame:
         joined = left.join_asof(other, on="known_at", by=key, suffix="_other", check_sortedness=False)
         return joined.filter(pl.col("withdrawn_other").is_not_null())
 
-    both = pl.concat([beside(bid, ask), beside(ask, bid)]).unique([*key, "known_at"], maintain_order=True)
+    both = pl.concat([beside(bid, ask), beside(ask, bid)])
+    both = both.unique([*key, "known_at"], keep="first", maintain_order=True)
     mid = both.with_columns(
         *((pl.col(name) + pl.col(f"{name}_other")).truediv(2).alias(name) for name in _OHLC),
         withdrawn=pl.col("withdrawn") | pl.col("withdrawn_other"),
         price_type=pl.lit("mid"),
-        volume=pl.lit(None, pl.Float64),
+        **{name: pl.lit(None, ALIGNED_BARS.schema[name]) for name in _TRADED},
     )
-    return ALIGNED_BARS.conform(pl.concat([bars, mid.select(bars.columns)]))
+    made = mid.join(bars, on=ALIGNED_BARS.row_key, how="anti")
+    return ALIGNED_BARS.conform(pl.concat([bars, made.select(bars.columns)]))

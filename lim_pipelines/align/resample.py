@@ -39,7 +39,8 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     Raises
     ------
     ValueError
-        The bars have several lengths or repeat a key, or the length is unknown.
+        The bars have several lengths or repeat a key, or the length is unknown, or no whole number of the
+        bars makes one of it.
     """
     if bars.is_empty():
         return bars
@@ -47,6 +48,7 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
         raise ValueError(
             "resample takes bars of one length and one revision each; filter or read as of a moment"
         )
+    _refuse_unless_made_of(freq, bars["freq"][0])
     periods = _periods(bars, freq)
     rows = bars.join(periods, on=["exchange", "date"], how="inner")
     if freq in INTRADAY:
@@ -76,11 +78,21 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     return out.select(bars.columns).sort(ALIGNED_BARS.key)
 
 
+def _refuse_unless_made_of(freq: str, shorter: str) -> None:
+    lengths = (*INTRADAY, *SESSIONS_AND_LONGER)
+    if freq not in lengths:
+        raise ValueError(f"cannot resample to {freq!r}; known lengths: {', '.join(lengths)}")
+    if freq in INTRADAY:
+        whole = shorter in INTRADAY and not INTRADAY[freq] % INTRADAY[shorter]
+    else:
+        # Any intraday bars make up a session. Weeks make up no months.
+        whole = shorter in (*INTRADAY, "1d", freq)
+    if not whole:
+        raise ValueError(f"bars of {shorter} do not make up whole ones of {freq}; take shorter bars")
+
+
 def _periods(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     """Sessions with the date and end of the period that each belongs to."""
-    if freq not in {*SESSIONS_AND_LONGER, *INTRADAY}:
-        known = ", ".join([*INTRADAY, *SESSIONS_AND_LONGER])
-        raise ValueError(f"cannot resample to {freq!r}; known lengths: {known}")
     frames = []
     spans = bars.group_by("exchange").agg(first=pl.col("date").min(), last=pl.col("date").max())
     for mic, first, last in spans.sort("exchange").iter_rows():
@@ -149,5 +161,7 @@ def _unless_missing(name: str, value: pl.Expr) -> pl.Expr:
 
 def _vwap() -> pl.Expr:
     price, volume = pl.col("vwap"), pl.col("volume")
-    whole = (price.null_count() == 0) & (volume.null_count() == 0) & (volume.sum() > 0)
+    # A bar in which nothing was traded has no average and needs none.
+    needed = (price.is_null() & (volume > 0)).any()
+    whole = ~needed & (volume.null_count() == 0) & (volume.sum() > 0)
     return pl.when(whole).then((price * volume).sum() / volume.sum()).alias("vwap")

@@ -17,6 +17,8 @@ from lim_pipelines.validate.checks import Between, Check, IsTrue, NotBelow
 
 Severity = Literal["blocking", "warning"]
 _PRICES = ("open", "high", "low", "close")
+_POSITIVE = ("equity", "index", "fx", "crypto")
+_SHARE_DAYS = {"asset_class": ("equity",), "freq": ("1d",), "price_type": ("trade",)}
 _OWNER = "team:market-data"
 
 
@@ -70,9 +72,10 @@ RULES: tuple[Rule, ...] = (
         VALIDATED_BARS.name,
         "blocking",
         _OWNER,
-        "shares and indices cannot cost zero or less; commodities can, WTI settled at -37.63 on 2020-04-20",
+        "shares, indices, currencies and coins cannot cost zero or less; commodities can, WTI settled at"
+        " -37.63 on 2020-04-20",
         "correct the price at the vendor, or leave the field empty",
-        tuple(Between(p, low=0, strict=True, where={"asset_class": ("equity", "index")}) for p in _PRICES),
+        tuple(Between(p, low=0, strict=True, where={"asset_class": _POSITIVE}) for p in _PRICES),
     ),
     Rule(
         "ohlc_order",
@@ -109,9 +112,10 @@ RULES: tuple[Rule, ...] = (
         VALIDATED_BARS.name,
         "blocking",
         _OWNER,
-        "a session begins at the earliest on the evening before its date and ends on its date (UTC)",
+        "a session ends by the end of its date (UTC), and its first bars are of an evening before it: Asia's"
+        " night trading belongs to the next session, which may be a long weekend away",
         "check the time zone of the source",
-        (Between("days_from_session", low=-1, high=0),),
+        (Between("days_from_session", low=-7, high=0),),
     ),
     Rule(
         "known_after_end",
@@ -138,7 +142,7 @@ RULES: tuple[Rule, ...] = (
         _OWNER,
         "a listed share that trades nothing all day was halted, or its volume is missing",
         "check for a halt; an unknown volume should be empty, not 0",
-        (Between("volume", low=0, strict=True, where={"asset_class": ("equity",), "freq": ("1d",)}),),
+        (Between("volume", low=0, strict=True, where=_SHARE_DAYS),),
     ),
     Rule(
         "finite_value",
@@ -222,6 +226,7 @@ def prepare(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     before = pl.col("close").shift(1).over(series, order_by=["ts", "known_at"])
     ratio = pl.col("close") / (before * pl.col("ex_factor"))
     return frame.with_columns(
-        days_from_session=(pl.col("ts").dt.date() - pl.col("date")).dt.total_days(),
+        # A bar that ends at midnight is of the day that ends with it: markets that never close.
+        days_from_session=(pl.col("ts").dt.offset_by("-1us").dt.date() - pl.col("date")).dt.total_days(),
         log_return=pl.when((ratio > 0) & ratio.is_finite()).then(ratio.log()),
     )

@@ -186,5 +186,5 @@ def test_macro_series_and_marts(lineage: Lineage) -> None:
     assert metadata_of(marts, "data_coverage")["dagster/row_count"] == 2
     assert metadata_of(marts, "macro_as_known")["dagster/row_count"] == 28
     checks = checks_of(marts)
-    assert len(checks) == 13
+    assert len(checks) == 14
     assert all(check.passed for check in checks.values())

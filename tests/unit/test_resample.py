@@ -93,6 +93,18 @@ def test_missing_values_stay_missing() -> None:
     assert weeks.select("open", "high", "low", "volume").null_count().row(0) == (8, 8, 8, 8)
 
 
+def test_a_day_without_trades_has_no_average_and_the_week_has_one() -> None:
+    days = daily().filter(pl.col("date").is_between(date(2018, 12, 10), date(2018, 12, 14)))
+    traded = days.with_columns(
+        volume=pl.Series([1.0, 0.0, 3.0, 0.0, 0.0]), vwap=pl.Series([10.0, None, 20.0, None, 7.0])
+    )
+    assert resample(traded, "1w")["vwap"].to_list() == [17.5]
+    unknown = traded.with_columns(vwap=pl.Series([10.0, None, None, None, 7.0]))
+    assert resample(unknown, "1w")["vwap"].to_list() == [None]
+    idle = traded.with_columns(volume=pl.lit(0.0))
+    assert resample(idle, "1w").select("vwap", "volume").rows() == [(None, 0.0)]
+
+
 def test_minutes_to_hours_and_days() -> None:
     """A half day of 210 minutes: three hours and a half."""
     half = GRID.filter(pl.col("date") == date(2018, 12, 24))
@@ -139,3 +151,32 @@ def test_laws(seed: int, gaps: set[int], cut: int) -> None:
     moment = datetime(2018, 11, 5, tzinfo=UTC) + timedelta(days=cut)
     before = resample(bars.filter(pl.col("known_at") <= moment), "1w")
     assert before.equals(weeks.filter(pl.col("known_at") <= moment))
+
+
+def test_lengths_that_do_not_make_up_whole_ones_are_refused() -> None:
+    for have, want in (
+        ("15m", "20m"),
+        ("20m", "30m"),
+        ("1d", "1h"),
+        ("1h", "1m"),
+        ("1w", "1mo"),
+        ("1w", "1d"),
+    ):
+        with pytest.raises(ValueError, match=f"bars of {have} do not make up whole ones of {want}"):
+            resample(daily().with_columns(freq=pl.lit(have)), want)
+
+
+def test_a_month_by_hand() -> None:
+    longer = daily(grid=sessions("XNYS", date(2018, 9, 17), date(2018, 12, 20)))
+    months = resample(longer, "1mo")
+    # The first is a part of a month, as it begins with the data; December is not over.
+    assert months["date"].to_list() == [date(2018, 9, 28), date(2018, 10, 31), date(2018, 11, 30)]
+    days = longer.filter(pl.col("date").is_between(date(2018, 11, 1), date(2018, 11, 30)))
+    month = row(months, date(2018, 11, 30))
+    assert (month["open"], month["close"]) == (days["open"][0], days["close"][-1])
+    assert (month["high"], month["low"]) == (days["high"].max(), days["low"].min())
+    assert month["volume"] == days["volume"].sum()
+    assert month["ts"] == datetime(2018, 11, 30, 21, 0, tzinfo=UTC)
+    assert month["freq"] == "1mo"
+    one_more = resample(daily(grid=sessions("XNYS", date(2018, 11, 1), date(2018, 12, 31))), "1mo")
+    assert one_more["date"].to_list() == [date(2018, 11, 30), date(2018, 12, 31)]

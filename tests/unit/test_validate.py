@@ -72,7 +72,9 @@ WTI = {"exchange": "XNYM", "instrument_id": "XNYM:WTI", "asset_class": "commodit
         ("ex_factor_range", {"ex_factor": 0.0}),
         ("ex_factor_range", {"ex_factor": 101.0}),
         ("ts_in_session", {"date": date(2018, 12, 14)}),
-        ("ts_in_session", {"date": date(2018, 12, 19)}),
+        ("ts_in_session", {"date": date(2018, 12, 25)}),
+        ("positive_prices", {"asset_class": "crypto", "low": 0.0}),
+        ("positive_prices", {"asset_class": "fx", "price_type": "bid", "low": 0.0}),
         ("known_after_end", {"known_at": CLOSE - timedelta(seconds=1)}),
     ],
 )
@@ -95,6 +97,13 @@ def test_a_rule_catches_what_it_is_for(rule: str, changes: dict[str, object]) ->
         WTI | {"open": None, "high": None, "low": None, "close": -36.98},
         {"open": 164.0, "high": 164.0, "low": 164.0, "close": 164.0, "volume": 0.0},
         {"date": date(2018, 12, 18)},
+        # Markets that never close end their day at midnight; Friday's night in Shanghai is of Monday.
+        {
+            "exchange": "BINANCE",
+            "ts": datetime(2018, 12, 18, tzinfo=UTC),
+            "known_at": CLOSE + timedelta(days=1),
+        },
+        {"exchange": "XSGE", "freq": "1h", "ts": datetime(2018, 12, 14, 14, tzinfo=UTC)},
     ],
 )
 def test_odd_but_right_rows_pass(changes: dict[str, object]) -> None:
@@ -119,6 +128,8 @@ def test_warnings_let_pass_and_count() -> None:
     outcome = judged(bar(), halted, halved)
     assert outcome.warnings == {"jump": 1, "traded": 1}
     assert judged(bar(), halted, halved | {"ex_factor": 0.5}).warnings["jump"] == 0
+    # A bid without a size is no halt.
+    assert judged(halted | {"price_type": "bid"}).warnings["traded"] == 0
 
 
 def test_real_and_simulated_data_pass() -> None:
