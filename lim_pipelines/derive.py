@@ -29,12 +29,16 @@ def resample_bars(lake: Lake, scope: pl.DataFrame) -> Commit:
     scope
         Columns exchange and date.
     """
+    keys = list(RESAMPLED_BARS.partition_key)
     near = pl.col("exchange").is_in(scope["exchange"].unique().to_list()) & pl.col("date").is_between(
         scope["date"].min(), scope["date"].max()
     )
+    intraday = lake.revisions(VALIDATED_BARS, near & pl.col("freq").is_in(INTRADAY)).select(keys).unique()
+    longer = scope.lazy().join(intraday, on=keys, how="semi")
     bars = lake.revisions(VALIDATED_BARS, near & pl.col("freq").is_in([*INTRADAY, "1d"]))
-    wanted = bars.join(scope.lazy(), on=["exchange", "date"], how="semi").collect()
-    return lake.write(RESAMPLED_BARS, ladder(wanted), scope)
+    # Most partitions hold daily bars only, of which there is nothing to make.
+    wanted = bars.join(longer, on=keys, how="semi").collect() if intraday.head(1).collect().height else None
+    return lake.write(RESAMPLED_BARS, RESAMPLED_BARS.empty() if wanted is None else ladder(wanted), scope)
 
 
 def ladder(bars: pl.DataFrame) -> pl.DataFrame:
