@@ -74,6 +74,11 @@ class Imported:
     changed: int = 0
     version: str = ""
 
+    @property
+    def accounted(self) -> frozenset[str]:
+        """Files that were read and not refused."""
+        return frozenset(file.path for file in self.files) - {error.path for error in self.refused}
+
 
 def import_history(
     lake: Lake,
@@ -109,7 +114,7 @@ def import_history(
             rejected = pl.concat([aside.take(QUARANTINE, start, end), repeated])
             days = pl.date_range(start, end, eager=True)
             scope = pl.DataFrame({"date": days}).select(pl.lit(mic).alias("exchange"), "date")
-            steps = ingest.load_period(lake, rows, rejected, scope, listings)
+            steps = ingest.load_period(lake, rows, rejected, scope, listings, done.accounted)
             resample_bars(lake, scope)
             held += [_by_rule(step.quarantined) for step in steps]
             for rule, odd in steps[-1].warnings.items():

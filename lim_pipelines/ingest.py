@@ -7,7 +7,7 @@ does not belong here: parsing (`sources/`), alignment (`align/`), the rules (`va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +18,13 @@ from lim_pipelines import sources
 from lim_pipelines.align import bars as align_bars
 from lim_pipelines.align import macro as align_macro
 from lim_pipelines.align.revisions import merge
+from lim_pipelines.align.withdrawals import withdrawn
 from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.reference import known_listings, register
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
     ALIGNED_MACRO,
+    LANDING_FILES,
     QUARANTINE,
     RAW_MACRO,
     RAW_QUOTES,
@@ -63,8 +65,8 @@ class Step:
 def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
     """Read every source that serves the partitions and write `raw_quotes`.
 
-    Values that differ from what the lake holds become new revisions, known as of now. Instruments that the
-    files speak of are registered.
+    Values that differ from what the lake holds become new revisions, known as of now; bars that a file no
+    longer holds are withdrawn. Instruments that the files speak of are registered.
 
     Parameters
     ----------
@@ -76,11 +78,12 @@ def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
         Columns exchange and date.
     """
     days = scope["date"].to_list()
-    found = sources.collect(frozenset(scope["exchange"]), min(days), max(days), landing)
+    ledger = lake.revisions(LANDING_FILES).collect()
+    found = sources.collect(frozenset(scope["exchange"]), min(days), max(days), landing, ledger)
     register(lake, found.listings)
     keys = list(RAW_QUOTES.partition_key)
     rows, rejected = (frame.join(scope, on=keys, how="semi") for frame in (found.rows, found.rejected))
-    step, _ = _store_raw(lake, rows, rejected, scope)
+    step, _ = _store_raw(lake, rows, rejected, scope, found.accounted)
     return replace(step, files=tuple(found.files))
 
 
@@ -99,7 +102,12 @@ def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
 
 
 def load_period(
-    lake: Lake, rows: pl.DataFrame, rejected: pl.DataFrame, scope: pl.DataFrame, listings: pl.DataFrame
+    lake: Lake,
+    rows: pl.DataFrame,
+    rejected: pl.DataFrame,
+    scope: pl.DataFrame,
+    listings: pl.DataFrame,
+    accounted: Collection[str],
 ) -> tuple[Step, Step, Step]:
     """Take what sources gave of some partitions through all three steps, without reading it back in between.
 
@@ -113,14 +121,16 @@ def load_period(
         Columns exchange and date.
     listings
         Frame of `LISTINGS`.
+    accounted
+        Files whose whole content of `scope` is in `rows` or `rejected`.
     """
-    loaded, raw = _store_raw(lake, rows, rejected, scope)
+    loaded, raw = _store_raw(lake, rows, rejected, scope, accounted)
     on_grid, aligned = _store_aligned(lake, raw, scope, listings)
     return loaded, on_grid, _store_validated(lake, aligned, lambda: raw, scope, listings)
 
 
 def _store_raw(
-    lake: Lake, rows: pl.DataFrame, rejected: pl.DataFrame, scope: pl.DataFrame
+    lake: Lake, rows: pl.DataFrame, rejected: pl.DataFrame, scope: pl.DataFrame, accounted: Collection[str]
 ) -> tuple[Step, pl.DataFrame]:
     """Lay rows beside what is there, and the rejected ones into quarantine; return all that is there now."""
     arrived_at = datetime.now(UTC)
@@ -128,7 +138,10 @@ def _store_raw(
     there: list[pl.DataFrame] = []
 
     def corrected(existing: pl.DataFrame) -> pl.DataFrame:
-        there[:] = [merge(existing, rows, arrived_at, RAW_QUOTES)]
+        taken_back = withdrawn(existing, rows, rejected, accounted, arrived_at)
+        there[:] = [
+            pl.concat([merge(existing, rows, arrived_at, RAW_QUOTES), taken_back]).sort(RAW_QUOTES.row_key)
+        ]
         return there[0]
 
     commit = lake.update(RAW_QUOTES, scope, corrected)

@@ -49,8 +49,10 @@ def withdrawn(
     A bar that may be hidden behind a rejected row is not taken back: one of the same source and exchange with
     the row's date or symbol, or of its file if the row has lost its symbol.
     """
-    key = list(RAW_QUOTES.key)
-    missing = existing.filter(pl.col("file").is_in(list(accounted))).join(incoming, on=key, how="anti")
+    key, known = list(RAW_QUOTES.key), pl.Series(sorted(accounted), dtype=pl.String).implode()
+    # Rows of archives name the file, #, and the name inside.
+    accounted_for = pl.col("file").is_in(known) | pl.col("file").str.split("#").list.first().is_in(known)
+    missing = existing.filter(accounted_for).join(incoming, on=key, how="anti")
     if missing.is_empty():
         return RAW_QUOTES.empty()
     # Latest of all files: a bar that another file revised since is that file's.
@@ -58,7 +60,7 @@ def withdrawn(
         existing.join(missing, on=key, how="semi")
         .sort(RAW_QUOTES.row_key)
         .unique(key, keep="last", maintain_order=True)
-        .filter(~pl.col("withdrawn"), pl.col("file").is_in(list(accounted)))
+        .filter(~pl.col("withdrawn"), accounted_for)
     )
     doubtful = rejected.filter(pl.col("stage") == "parse", pl.col("rule") != "duplicate_bar")
     for columns in (["source", "exchange", "date"], ["source", "exchange", "symbol"]):
