@@ -91,7 +91,9 @@ def replace(
         The new version; None if another writer has changed what the content was made from.
     """
     stored, partition = stored_schema(table).names(), list(table.partition_key)
-    new = with_superseded_at(frame, table).join(changed, on=partition, how="semi", maintain_order="left")
+    new = with_superseded_at(frame, table)
+    if changed.height < scope.height:
+        new = new.join(changed, on=partition, how="semi", maintain_order="left")
     replaced: list[str] = []
     near = _holding(log, changed)
     if near:
