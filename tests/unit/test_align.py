@@ -8,46 +8,16 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_quotes import CLOSE, LAG, MONDAY, quote, raw
 
 from lim_pipelines.align import bars
 from lim_pipelines.align.outcome import Outcome
 from lim_pipelines.instruments import listings
 from lim_pipelines.schemas import ALIGNED_BARS, QUARANTINE, RAW_QUOTES
 
-MONDAY = date(2018, 12, 17)
-CLOSE = datetime(2018, 12, 17, 21, 0, tzinfo=UTC)
-LAG = timedelta(minutes=15)
-
 
 def align(frame: pl.DataFrame) -> Outcome:
     return bars.align(frame, listings())
-
-
-def quote(**changes: object) -> dict[str, object]:
-    row: dict[str, object] = {
-        "exchange": "XNAS",
-        "date": MONDAY,
-        "source": "bokeh_stocks",
-        "symbol": "AAPL",
-        "freq": "1d",
-        "price_type": "trade",
-        "ts": CLOSE,
-        "open": 165.0,
-        "high": 168.0,
-        "low": 162.0,
-        "close": 163.9,
-        "volume": 4e7,
-        "ex_factor": 1.0,
-        "file": "a.csv",
-        "line": 2,
-        "withdrawn": False,
-        "known_at": CLOSE + LAG,
-    }
-    return row | changes
-
-
-def raw(*rows: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame(list(rows), schema=RAW_QUOTES.schema, orient="row")
 
 
 def held(*rows: dict[str, object]) -> list[str]:
@@ -104,6 +74,12 @@ def test_quarantine_says_where_and_why() -> None:
     evidence = json.loads(row["evidence"])
     assert (evidence["close"], evidence["open"], evidence["volume"]) == ("inf", "NaN", "40000000.0")
     assert QUARANTINE.conform(outcome.quarantined).equals(outcome.quarantined)
+
+
+def test_bids_and_asks_of_one_bar_are_no_duplicates() -> None:
+    sides = [quote(price_type=name, line=i) for i, name in enumerate(("trade", "bid", "ask"))]
+    assert held(*sides) == []
+    assert held(*sides, quote(price_type="bid", line=9)) == ["duplicate_bar"]
 
 
 def test_repeated_bars_keep_one_and_contradictions_none() -> None:
