@@ -23,7 +23,9 @@ from lim_pipelines.landing.survey import survey
 from lim_pipelines.schemas import LANDING_FILES
 from resources.home import Home
 
-QUOTE_ASSETS = [dg.AssetKey(name) for name in ("raw_quotes", "aligned_bars", "validated_bars")]
+QUOTE_ASSETS = [
+    dg.AssetKey(name) for name in ("raw_quotes", "aligned_bars", "validated_bars", "resampled_bars")
+]
 
 # All assets of a job share one partitions definition: a sensor that asks for several kinds has several jobs.
 load_quotes = dg.define_asset_job("load_quotes", dg.AssetSelection.assets(*QUOTE_ASSETS))

@@ -34,9 +34,10 @@ evaluate = dg.define_asset_job(
 )
 
 
-# After the last close of all, that of NYMEX (23:00 UTC in winter), plus the feeds' lag.
+# After the last close of all, that of NYMEX (23:00 UTC in winter), plus the feeds' lag; every day, because
+# crypto venues have no weekend.
 @dg.schedule(
-    cron_schedule="30 23 * * 1-5",
+    cron_schedule="30 23 * * *",
     job=load_quotes,
     description="Loads the day's quotes of every exchange, in one run, after the last close.",
 )
@@ -48,6 +49,13 @@ def daily_quotes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
         return dg.SkipReason("no exchange has quotes yet; drop files into landing/<source>/")
     return exchange_date_run(mics[0], mics[-1], today, today, run_key=f"quotes:{today}")
 
+
+daily_reference = dg.ScheduleDefinition(
+    name="daily_reference",
+    cron_schedule="45 23 * * *",
+    target=dg.AssetSelection.groups("reference") | dg.AssetSelection.assets("continuous_futures"),
+    description="Loads corporate actions, rolls and index members, and stitches futures, after the quotes.",
+)
 
 daily_macro = dg.ScheduleDefinition(
     name="daily_macro",
@@ -159,5 +167,5 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
 
 
 SENSORS = [landing_sensor, retraining_sensor, results_sensor]
-SCHEDULES = [daily_quotes, daily_macro]
+SCHEDULES = [daily_quotes, daily_macro, daily_reference]
 JOBS = [load_quotes, import_archive, register_landing_files, decide, evaluate]

@@ -36,6 +36,7 @@ EXCHANGES = ("XNAS", "XNYM", "XNYS", "XSIM")
 """Those of the embedded data."""
 
 FIRST_CUTOFF, LAST_CUTOFF = "2018-01-01", "2018-12-01"
+QUOTES = ("raw_quotes", "aligned_bars", "validated_bars", "resampled_bars")
 DEMO_TAG = {"lim/demo": "true"}
 
 
@@ -68,7 +69,9 @@ def stages(mics: Sequence[str]) -> list[Stage]:
     return [
         Stage("macro series", ("raw_macro", "aligned_macro", "validated_macro")),
         Stage("archive: history to 2018-09", ("archive",), mics[0], mics[-1]),
-        Stage("quotes: 92 days x 4 exchanges", ("raw_quotes", "aligned_bars", "validated_bars"), first, last),
+        Stage("quotes: 92 days x 4 exchanges", QUOTES, first, last),
+        Stage("actions, rolls, members", ("corporate_actions", "futures_rolls", "index_members")),
+        Stage("continuous futures", ("continuous_futures",)),
         Stage("landing folder", ("landing_files",)),
         Stage("SQL marts", ("data_coverage", "macro_as_known")),
         Stage("foundation: real", ("foundation_checkpoint",), *cutoffs),
@@ -79,6 +82,7 @@ def stages(mics: Sequence[str]) -> list[Stage]:
         ),
         *(Stage(f"{name}: backtest", (f"{name}_backtest",)) for name in strategies),
         Stage("leaderboard", ("leaderboard",)),
+        Stage("housekeeping of the lake", ("lake_maintenance",)),
     ]
 
 
