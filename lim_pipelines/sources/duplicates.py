@@ -72,7 +72,8 @@ def all_different(frame: pl.DataFrame, labels: list[str], ts: str) -> bool:
     if frame.height < 2:
         return True
     moments = frame[ts]
-    varying = [name for name in labels if not (frame[name] == frame[name][0]).all()]
+    differs = [(pl.col(name) != pl.col(name).first()).any() for name in labels]
+    varying = [label for label, varies in zip(labels, frame.select(differs), strict=True) if varies.item()]
     rising = moments > moments.shift(1)
     if not varying:
         return bool(rising[1:].all())

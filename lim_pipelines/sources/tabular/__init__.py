@@ -60,12 +60,8 @@ def parse(content: bytes | Stream | Text, form: TableFormat, origin: Origin) -> 
     names = resolve(header_names(text.header, form), form, origin.path)
     for block in text.blocks:
         fields = quickly(block, names, form)
-        rows = None if fields is None else publish(shaped(fields, form, origin), form, origin)
-        if rows is not None:
-            yield Parsed(rows, QUARANTINE.empty(), listings(rows, form, origin))
-        else:
-            fields = slowly(block, names, form)
-            yield judge(shaped(fields, form, origin), form, origin)
+        parsed = None if fields is None else _at_once(fields, form, origin)
+        yield parsed or judge(shaped(slowly(block, names, form), form, origin), form, origin)
 
 
 def parse_frame(frame: pl.DataFrame, form: TableFormat, origin: Origin, first_line: int = 1) -> Parsed:
@@ -93,11 +89,17 @@ def parse_frame(frame: pl.DataFrame, form: TableFormat, origin: Origin, first_li
         wrong_columns, file_name, unknown_exchange.
     """
     fields = of_frame(frame, form, origin.path, first_line)
-    if not fields[BAD].any():
-        rows = publish(shaped(fields, form, origin), form, origin)
-        if rows is not None:
-            return Parsed(rows, QUARANTINE.empty(), listings(rows, form, origin))
+    parsed = None if fields[BAD].any() else _at_once(fields, form, origin)
+    if parsed is not None:
+        return parsed
     return judge(shaped(fields.with_columns(as_text(frame)), form, origin), form, origin)
+
+
+def _at_once(fields: pl.DataFrame, form: TableFormat, origin: Origin) -> Parsed | None:
+    """Rows of a block in good order; None if any row is not."""
+    varying = [label for label, column in form.label_columns.items() if column in fields.columns]
+    rows = publish(shaped(fields, form, origin), form, origin, varying)
+    return None if rows is None else Parsed(rows, QUARANTINE.empty(), listings(rows, form, origin))
 
 
 __all__ = [

@@ -11,12 +11,15 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from lim_pipelines.sources.archives import Stream
 from lim_pipelines.sources.base import RejectedFileError
 from lim_pipelines.sources.tabular.format import Origin, TableFormat
 
-BLOCK_BYTES = 32 * 2**20
-"""Half a million to a million lines of bars; what is held in memory at a time is a few times that."""
+BLOCK_BYTES = 8 * 2**20
+"""A hundred to two hundred thousand lines of bars; larger blocks cost memory and are no faster."""
+_LONGEST_LINE = 32 * 2**20
 _BLANK = b" \t\r\n"
 _BREAK = b"\n"
 
@@ -31,10 +34,13 @@ class Block:
         UTF-8 without NUL, ends with a line break.
     line
         Number of its first line in the file, which begins with 1.
+    breaks
+        Number of its line breaks.
     """
 
     content: bytes
     line: int
+    breaks: int
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,14 @@ def open_text(content: bytes | Stream, form: TableFormat, origin: Origin) -> Tex
     first = next(blocks, None)
     skip = form.skip_rows + (form.header is None)
     header = None
-    if first is not None and skip:
-        *lines, rest = first.content.split(b"\n", skip)
-        if len(lines) == skip and form.header is None:
-            header = lines[-1].decode().strip("\r")
-        first = Block(rest, first.line + len(lines))
-    if first is None or (skip and header is None and form.header is None):
+    for number in range(skip):
+        if first is None:
+            break
+        end = first.content.find(b"\n") + 1
+        if number == skip - 1 and form.header is None:
+            header = first.content[:end].decode().rstrip("\r\n")
+        first = Block(first.content[end:], first.line + 1, first.breaks - 1)
+    if first is None or (header is None and form.header is None):
         raise RejectedFileError(origin.path, "empty_file", "it holds nothing", "drop the complete file again")
     return Text(header, _chain(first, blocks, origin.path))
 
@@ -79,7 +87,7 @@ def _chain(first: Block, blocks: Iterator[Block], path: str) -> Iterator[Block]:
     found = False
     block: Block | None = first
     while block is not None:
-        if block.content.strip(_BLANK):
+        if not _blank(block.content):
             found = True
             yield block
         block = next(blocks, None)
@@ -94,10 +102,23 @@ def _blocks(stream: Stream, form: TableFormat, path: str) -> Iterator[Block]:
     line, seen = 1, False
     for content in _whole_lines(stream, form, path):
         _check(content, line, path, form)
-        if seen or content.strip(_BLANK):
+        breaks = count_byte(content, 10)
+        if seen or not _blank(content):
             seen = True
-            yield Block(content, line)
-        line += content.count(b"\n")
+            yield Block(content, line, breaks)
+        line += breaks
+
+
+def count_byte(content: bytes, code: int) -> int:
+    """How often a byte occurs; a good deal faster than `bytes.count` where it is frequent."""
+    values = np.frombuffer(content, np.uint8)
+    step = 2**18  # A piece at a time, so that it stays in the processor's cache.
+    return sum(int(np.count_nonzero(values[i : i + step] == code)) for i in range(0, len(values), step))
+
+
+def _blank(content: bytes) -> bool:
+    # The long strip would copy the whole block.
+    return not content[:1000].strip(_BLANK) and not content.strip(_BLANK)
 
 
 def _whole_lines(stream: Stream, form: TableFormat, path: str) -> Iterator[bytes]:
@@ -107,7 +128,7 @@ def _whole_lines(stream: Stream, form: TableFormat, path: str) -> Iterator[bytes
         cut = chunk.rfind(b"\n") + 1
         if not cut:
             rest += chunk
-            if len(rest) > BLOCK_BYTES:
+            if len(rest) > _LONGEST_LINE:
                 at = line + ready.count(b"\n")
                 raise RejectedFileError(
                     path, "line_length", f"line {at} has no end", "save the file with line breaks"

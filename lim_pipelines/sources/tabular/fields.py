@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import csv
 
-import numpy as np
 import polars as pl
 
 from lim_pipelines.sources.base import RejectedFileError
-from lim_pipelines.sources.tabular.blocks import Block
+from lim_pipelines.sources.tabular.blocks import Block, count_byte
 from lim_pipelines.sources.tabular.format import LABELS, TableFormat
 
 LINE, TEXT, WHOLE, BAD = "_line", "_text", "_whole", "_bad"
@@ -77,7 +76,8 @@ def quickly(block: Block, names: list[str], form: TableFormat) -> pl.DataFrame |
     quoted = b'"' in content
     if quoted and content.count(b'"') % 2:
         return None
-    breaks, separators = _counts(content, form.separator)
+    code, breaks = form.separator.encode(), block.breaks
+    separators = count_byte(content, code[0]) if len(code) == 1 else content.count(code)
     if separators != breaks * (len(names) - 1):
         return None
     types = _types(form)
@@ -174,18 +174,6 @@ def _types(form: TableFormat) -> dict[str, pl.DataType]:
     types |= {form.columns[label]: pl.String() for label in LABELS if label in form.columns}  # type: ignore[index]
     types |= dict.fromkeys(form.time.columns, pl.Int64() if form.time.numeric else pl.String())
     return types
-
-
-def _counts(content: bytes, separator: str) -> tuple[int, int]:
-    """Line breaks and separators."""
-    values = np.frombuffer(content, np.uint8)
-    code = separator.encode()
-    step = 2**18  # A piece at a time, so that it stays in the processor's cache.
-    pieces = [values[i : i + step] for i in range(0, len(values), step)]
-    breaks = sum(int(np.count_nonzero(piece == 10)) for piece in pieces)
-    if len(code) > 1:
-        return breaks, content.count(code)
-    return breaks, sum(int(np.count_nonzero(piece == code[0])) for piece in pieces)
 
 
 def _has_quotes(column: pl.Series) -> bool:

@@ -94,8 +94,8 @@ def _number(name: str, column: str | None, form: TableFormat) -> pl.Expr:
     if name in form.zero_is_missing:
         value = pl.when(value != 0).then(value)
     if name in form.divide_by:
-        # By a column: polars multiplies by the reciprocal of a constant, which misses the last digit of a third
-        # of all prices.
+        # By a column: polars multiplies by the reciprocal of a constant, which misses the last digit of a
+        # third of all prices.
         value = value / (value * 0 + form.divide_by[name])  # type: ignore[index]
     return value.fill_null(1.0) if name == "ex_factor" else value
 

@@ -19,7 +19,7 @@ import polars as pl
 from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR, get_exchange, session_of
 from lim_pipelines.schemas import INTRADAY, UTC_TIME
 from lim_pipelines.sources.base import RejectedFileError
-from lim_pipelines.sources.clock import END_OF_DAY, session_grid
+from lim_pipelines.sources.clock import last_second, session_grid
 from lim_pipelines.sources.tabular.format import EPOCHS, Origin, TableFormat
 
 CALENDAR_START = date(FIRST_CALENDAR_YEAR, 1, 1)
@@ -220,8 +220,7 @@ def _period_ends(mic: str, freq: str, last_year: int) -> pl.DataFrame:
     days = pl.date_range(CALENDAR_START, date(last_year + 1, 12, 31), eager=True).alias("date").to_frame()
     closes = session_grid(mic, CALENDAR_START, date(last_year + 1, 12, 31)).select("date", "close")
     days = days.join(closes, on="date", how="left", maintain_order="left")
-    local = pl.col("date").dt.combine(END_OF_DAY).dt.replace_time_zone(get_exchange(mic).timezone)
-    days = days.with_columns(end=local.dt.convert_time_zone("UTC").cast(UTC_TIME))
+    days = days.with_columns(end=last_second(pl.col("date"), get_exchange(mic).timezone))
     if freq == "1d":
         return days.select("date", ts=pl.coalesce("close", "end"), last="date")
     days = days.with_columns(period=pl.col("date").dt.truncate(_PERIOD[freq]))

@@ -16,7 +16,7 @@ from lim_pipelines.sources.duplicates import all_different, split_duplicates
 from lim_pipelines.sources.quarantine import quarantine
 from lim_pipelines.sources.tabular.errors import REASONS
 from lim_pipelines.sources.tabular.fields import BAD, LINE, TEXT, WHOLE
-from lim_pipelines.sources.tabular.format import NUMBERS, Origin, TableFormat
+from lim_pipelines.sources.tabular.format import LABELS, NUMBERS, Origin, TableFormat
 from lim_pipelines.sources.tabular.shape import WHEN
 from lim_pipelines.sources.tabular.times import CALENDAR_START, stamped
 
@@ -24,21 +24,33 @@ _ROW = "_row"
 _WHOLE_NUMBERS = ("trades",)
 
 
-def publish(frames: list[pl.DataFrame], form: TableFormat, origin: Origin) -> pl.DataFrame | None:
-    """Rows of a block in good order as a frame of `RAW_QUOTES` in file order, or None if any row is not."""
+def publish(
+    frames: list[pl.DataFrame], form: TableFormat, origin: Origin, varying: list[str]
+) -> pl.DataFrame | None:
+    """Rows of a block in good order as a frame of `RAW_QUOTES` in file order, or None if any row is not.
+
+    Parameters
+    ----------
+    frames
+        As `shaped` gives them.
+    form, origin
+        As there.
+    varying
+        Labels that may differ from row to row.
+    """
     rows = []
     for frame in frames:
         if frame.is_empty():
             continue
-        if not _labels_fine(frame, form) or not _numbers_fine(frame):
+        if not _labels_fine(frame, form, varying) or not _numbers_fine(frame):
             return None
-        timed = _timed(frame, form, origin)
+        timed = _timed(frame, form, origin, varying)
         date, ts = timed["date"], timed["ts"]
         if date.null_count() or ts.null_count() or timed["_ambiguous"].any():
             return None
         if date.min() < CALENDAR_START or ts.max() > origin.arrived_at:  # type: ignore[operator]
             return None
-        if not all_different(timed, ["exchange", "symbol", "freq", "price_type"], "ts"):
+        if not all_different(timed, varying, "ts"):
             return None
         rows.append(_quotes(timed, origin))
     return pl.concat(rows) if len(rows) != 1 else rows[0]
@@ -112,38 +124,33 @@ def listings(rows: pl.DataFrame, form: TableFormat, origin: Origin) -> pl.DataFr
     )
 
 
-def _labels_fine(frame: pl.DataFrame, form: TableFormat) -> bool:
-    symbols = _few(frame["symbol"])
+def _labels_fine(frame: pl.DataFrame, form: TableFormat, varying: list[str]) -> bool:
     return (
-        set(_few(frame["exchange"])) <= EXCHANGES.keys()
-        and set(_few(frame["freq"])) <= set(form.freqs)
-        and set(_few(frame["price_type"])) <= set(PRICE_TYPES)
-        and all(symbol and symbol == symbol.strip(" \t\r") for symbol in symbols)
+        set(_few(frame, "exchange", varying)) <= EXCHANGES.keys()
+        and set(_few(frame, "freq", varying)) <= set(form.freqs)
+        and set(_few(frame, "price_type", varying)) <= set(PRICE_TYPES)
+        and all(symbol and symbol == symbol.strip(" \t\r") for symbol in _few(frame, "symbol", varying))
     )
 
 
-def _few(column: pl.Series) -> list[str | None]:
-    """Distinct values of a label."""
-    if len(column) and column.null_count() == 0 and (column == column[0]).all():
-        return [column[0]]
-    return column.unique().to_list()
+def _few(frame: pl.DataFrame, label: str, varying: list[str]) -> list[str | None]:
+    """Distinct values of a label, found where it changes: most tables are grouped by it."""
+    value = pl.col(label)
+    if label not in varying:
+        return frame.select(value.first()).to_series().to_list()
+    begins = value.ne_missing(value.shift(1)) | (pl.int_range(pl.len()) == 0)
+    return frame.select(value.filter(begins)).to_series().unique().to_list()
 
 
 def _numbers_fine(frame: pl.DataFrame) -> bool:
-    if frame["close"].null_count():
-        return False
-    for name in NUMBERS:
-        column = frame[name]
-        if column.null_count() < len(column) and column.is_finite().all() is False:
-            return False
-        if name in _WHOLE_NUMBERS and column.null_count() < len(column) and (column != column.floor()).any():
-            return False
-    return True
+    fine = [(pl.col(name).is_finite() | pl.col(name).is_null()).all() for name in NUMBERS]
+    whole = [(pl.col(name) == pl.col(name).floor()).all() for name in _WHOLE_NUMBERS]
+    return frame["close"].null_count() == 0 and frame.select(pl.all_horizontal(*fine, *whole)).item()
 
 
-def _timed(frame: pl.DataFrame, form: TableFormat, origin: Origin) -> pl.DataFrame:
+def _timed(frame: pl.DataFrame, form: TableFormat, origin: Origin, varying: list[str]) -> pl.DataFrame:
     """Rows with date, ts, known_at; exchange and freq are registered ones."""
-    exchanges, freqs = _few(frame["exchange"]), _few(frame["freq"])
+    exchanges, freqs = (_few(frame, label, varying) for label in ("exchange", "freq"))
     if len(exchanges) == 1 and len(freqs) == 1:
         times = stamped(frame[WHEN], str(exchanges[0]), str(freqs[0]), form, origin)
         lag = get_exchange(str(exchanges[0])).feed_lag
@@ -161,7 +168,7 @@ def _timed(frame: pl.DataFrame, form: TableFormat, origin: Origin) -> pl.DataFra
         )
     order = "_order"
     parts = frame.with_row_index(order).partition_by("exchange", "freq", maintain_order=True)
-    return pl.concat([_timed(part, form, origin) for part in parts]).sort(order).drop(order)
+    return pl.concat([_timed(part, form, origin, varying) for part in parts]).sort(order).drop(order)
 
 
 def _timed_any(frame: pl.DataFrame, form: TableFormat, origin: Origin) -> pl.DataFrame:
@@ -171,7 +178,7 @@ def _timed_any(frame: pl.DataFrame, form: TableFormat, origin: Origin) -> pl.Dat
     rest = frame.filter(~usable)
     nothing = {"date": pl.Date(), "ts": UTC_TIME, "known_at": UTC_TIME, "_ambiguous": pl.Boolean()}
     rest = rest.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in nothing.items())
-    return (pl.concat([_timed(fine, form, origin), rest]) if fine.height else rest).sort(_ROW)
+    return (pl.concat([_timed(fine, form, origin, list(LABELS)), rest]) if fine.height else rest).sort(_ROW)
 
 
 def _quotes(timed: pl.DataFrame, origin: Origin) -> pl.DataFrame:
