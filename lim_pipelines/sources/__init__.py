@@ -16,16 +16,44 @@ from lim_pipelines.sources import collecting
 from lim_pipelines.sources.arch_series import ArchSeries
 from lim_pipelines.sources.base import Parsed, QuoteSource, ReferenceSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.bokeh_stocks import BokehStocks
+from lim_pipelines.sources.btc_perp import BtcPerp
 from lim_pipelines.sources.collecting import Collected
 from lim_pipelines.sources.csv_drop import CsvDrop
+from lim_pipelines.sources.feed import Feed
+from lim_pipelines.sources.fxcm import Fxcm
+from lim_pipelines.sources.google_finance import GoogleFinance
 from lim_pipelines.sources.hv_apple import HvApple
 from lim_pipelines.sources.lean import Lean
+from lim_pipelines.sources.nautilus_bars import NautilusBars
+from lim_pipelines.sources.pystock import Pystock
+from lim_pipelines.sources.pystock_collection import PystockCollection
+from lim_pipelines.sources.pysystemtrade import Pysystemtrade
+from lim_pipelines.sources.sp500_members import SP500Members
+from lim_pipelines.sources.trademaster_futures import TrademasterFutures
+from lim_pipelines.sources.trademaster_shares import TrademasterShares
 from lim_pipelines.sources.xsim import XSim
 
-QUOTE_SOURCES: tuple[QuoteSource, ...] = (BokehStocks(), ArchSeries(), HvApple(), XSim(), CsvDrop(), Lean())
+QUOTE_SOURCES: tuple[QuoteSource, ...] = (
+    BokehStocks(),
+    ArchSeries(),
+    HvApple(),
+    XSim(),
+    CsvDrop(),
+    Feed(),
+    Lean(),
+    Pystock(),
+    PystockCollection(),
+    GoogleFinance(),
+    Pysystemtrade(),
+    Fxcm(),
+    BtcPerp(),
+    NautilusBars(),
+    TrademasterFutures(),
+    TrademasterShares(),
+)
 """All sources, in the order in which they are read."""
 
-REFERENCE_SOURCES: tuple[ReferenceSource, ...] = (Lean(),)
+REFERENCE_SOURCES: tuple[ReferenceSource, ...] = (Lean(), Pysystemtrade(), SP500Members())
 """Sources of corporate actions, roll calendars and index members."""
 
 

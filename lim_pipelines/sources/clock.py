@@ -6,14 +6,12 @@ timestamp here, so that it can travel on and be quarantined with its reason.
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date
 
 import polars as pl
 
 from lim_pipelines.exchanges import EXCHANGES, FIRST_CALENDAR_YEAR, get_exchange, segments, sessions
 from lim_pipelines.schemas import UTC_TIME
-
-END_OF_DAY = time(23, 59, 59)
 
 
 def session_grid(mic: str, first: date, last: date) -> pl.DataFrame:
@@ -56,6 +54,15 @@ def stamp_daily(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def last_second(day: pl.Expr, zone: str) -> pl.Expr:
+    """Last second of a day on a zone's clock, in UTC.
+
+    Counted back from midnight: hands that jump forward in the evening (Singapore, 1981-12-31) never show it.
+    """
+    midnight = day.dt.offset_by("1d").cast(pl.Datetime("us")).dt.replace_time_zone(zone, ambiguous="earliest")
+    return midnight.dt.convert_time_zone("UTC").cast(UTC_TIME) - pl.duration(seconds=1)
+
+
 def feed_lag() -> pl.Expr:
     """Feed lag of the row's exchange (column exchange) as a duration."""
     lags = {mic: exchange.feed_lag for mic, exchange in EXCHANGES.items()}
@@ -70,8 +77,6 @@ def _spans(frame: pl.DataFrame) -> list[tuple[str, date, date]]:
 def _end_of_day(frame: pl.DataFrame) -> pl.Expr:
     moments = pl.lit(None, UTC_TIME)
     for mic in frame["exchange"].unique().to_list():
-        local = pl.col("date").dt.combine(END_OF_DAY).dt.replace_time_zone(get_exchange(mic).timezone)
-        moments = (
-            pl.when(pl.col("exchange") == mic).then(local.dt.convert_time_zone("UTC")).otherwise(moments)
-        )
+        end = last_second(pl.col("date"), get_exchange(mic).timezone)
+        moments = pl.when(pl.col("exchange") == mic).then(end).otherwise(moments)
     return moments

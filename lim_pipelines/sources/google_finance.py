@@ -35,23 +35,24 @@ MICS = {"NASDAQ": "XNAS", "NYSE": "XNYS"}
 SHARES_OF = 2017
 """Year in whose shares prices are counted."""
 NAME = re.compile(r"^(NASDAQ|NYSE)_(.+)_30Y\.csv$")
-_PRICES = ("open", "high", "low", "close", "volume")
-_SHARED = {
-    "freq": "1d",
-    "zero_is_missing": _PRICES,
-    "listed_as": ListedAs(asset_class="equity", currency="USD"),
-}
 CSV = TableFormat(
     time=TimeFormat(columns=("",)),
-    columns={name: name.capitalize() for name in _PRICES},
+    columns={"open": "Open", "high": "High", "low": "Low", "close": "Close", "volume": "Volume"},
     symbol_from_path=r"(?:NASDAQ|NYSE)_([^/]+)_30Y\.csv$",
-    **_SHARED,
+    freq="1d",
+    zero_is_missing=("open", "high", "low", "close", "volume"),
+    listed_as=ListedAs(asset_class="equity", currency="USD"),
 )
 COLLECTION = TableFormat(
     time=TimeFormat(columns=("date",)),
-    columns={**{name: name for name in _PRICES}, "symbol": "ticker", "exchange": "exchange"},
+    columns={
+        **{"open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume"},
+        **{"symbol": "ticker", "exchange": "exchange"},
+    },
     values={"exchange": MICS},
-    **_SHARED,
+    freq="1d",
+    zero_is_missing=CSV.zero_is_missing,
+    listed_as=CSV.listed_as,
 )
 
 

@@ -145,8 +145,8 @@ def read_series(series: MacroSeries, table: pl.DataFrame, source: str, file: str
         zeros where `zero_is_missing`, are rejected as `missing_value`, rows whose date cannot be read as
         `unparsable_date`.
     """
-    for column, value in series.only:
-        table = table.filter(pl.col(column) == value)
+    for column, wanted in series.only:
+        table = table.filter(pl.col(column) == wanted)
     value = number(series.column)
     if series.zero_is_missing:
         value = pl.when(value != 0).then(value)

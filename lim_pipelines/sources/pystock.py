@@ -43,7 +43,10 @@ COLUMNS = ("symbol", "date", "open", "high", "low", "close", "volume", "adj_clos
 FORMAT = TableFormat(
     time=TimeFormat(columns=("date",)),
     # adj_close travels in a column that the vendor does not fill, and leaves it in `with_ex_factor`.
-    columns={**{n: n for n in COLUMNS if n not in ("date", "adj_close")}, "vwap": "adj_close"},
+    columns={
+        **{"open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume"},
+        **{"symbol": "symbol", "vwap": "adj_close"},
+    },
     exchange="XNYS",
     freq="1d",
     listed_as=ListedAs(asset_class="equity", currency="USD"),
@@ -67,8 +70,8 @@ class Pystock:
         found = []
         for file in vendor_files(landing, self.name):
             day = _day(file.path)
-            span = {} if day is None else {"first": day - _LONGEST_BREAK, "last": day}
-            found.append(replace(file, exchanges=self.exchanges, **span))
+            first = None if day is None else day - _LONGEST_BREAK
+            found.append(replace(file, exchanges=self.exchanges, first=first, last=day))
         return found
 
     def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
