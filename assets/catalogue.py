@@ -14,7 +14,7 @@ from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.schemas import Table
 
 OWNERS = ["team:quant-platform"]
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Of the data stages. Raise it when their output changes for the same input."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.catalogue import OWNERS, table_metadata
+from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from lim_pipelines.lake import maintain
 from resources.home import Home
 
@@ -17,7 +17,29 @@ KEEP_DAYS = 30
 since counts every partition committed since, which is more than needed and never less."""
 
 
-@dg.asset(group_name="lake", owners=OWNERS, kinds={"deltalake"})
+_COLUMNS = {
+    "table": "name of the table",
+    "version": "version afterwards",
+    "rows": "rows, all revisions",
+    "files_before": "files of the newest version before",
+    "files_after": "files of the newest version afterwards",
+    "files_removed": "old files deleted",
+    "bytes": "size of the newest version",
+    "seconds": "time it took",
+}
+
+
+@dg.asset(
+    group_name="lake",
+    owners=OWNERS,
+    kinds={"deltalake"},
+    code_version=CODE_VERSION,
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[dg.TableColumn(name, description=text) for name, text in _COLUMNS.items()]
+        )
+    },
+)
 def lake_maintenance(home: Home) -> dg.MaterializeResult[Any]:
     """Compaction and retention of every table; all revisions of all facts stay."""
     done = maintain(home.lake(), timedelta(days=KEEP_DAYS))

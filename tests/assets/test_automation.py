@@ -68,7 +68,7 @@ def test_a_new_file_is_read_into_the_ledger_and_then_loaded_once(lineage: Lineag
     assert [run.run_key for run in first.run_requests] == [run.run_key for run in again.run_requests]
     loaded = learn(lineage)
     (run,) = loaded.run_requests
-    assert names(run) == ["raw_quotes", "aligned_bars", "validated_bars"]
+    assert names(run) == ["raw_quotes", "aligned_bars", "validated_bars", "resampled_bars"]
     assert spans([run]) == [["2018-11-20|XNYS", "2018-11-23|XNYS"]]
     assert str(run.run_key).startswith("load_quotes:XNYS:2018-11-20..2018-11-23@")
     assert [r.run_key for r in look(lineage).run_requests] == [run.run_key], "the same news, the same key"

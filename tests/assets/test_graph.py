@@ -114,7 +114,12 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
         "results_sensor",
         "retraining_sensor",
     }
-    assert {schedule.name for schedule in repository.schedule_defs} == {"daily_macro", "daily_quotes"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "daily_macro",
+        "daily_quotes",
+        "daily_reference",
+        "weekly_maintenance",
+    }
     for key in graph.asset_check_keys:
         if graph.get(key.asset_key).group_name != "marts":
             assert graph.get_check_spec(key).description, key
