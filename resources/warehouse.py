@@ -42,18 +42,30 @@ class Warehouse(dg.ConfigurableResource[Any]):
             yield connection
 
     def expose_lake(self) -> None:
-        """Make `lake.listings`, and a view `lake.<table>` of all revisions of every lake table."""
+        """Make `lake.listings`, and a view `lake.<table>` of all revisions of every lake table.
+
+        Raises
+        ------
+        ValueError
+            The lake is not in a folder.
+        """
         lake = self.home.lake()
+        if "://" in lake.root:
+            raise ValueError(
+                f"the marts read Parquet files from a folder, and the lake is at {lake.root}: DuckDB would"
+                " need its extension httpfs, which is no part of this project. Copy the lake into a folder"
+                " and run the marts there, or leave them out; nothing else reads them"
+            )
         with self.connect() as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
             for table in TABLES.values():
                 if table is LISTINGS:  # The embedded ones too, below.
                     continue
                 uris = lake.file_uris(table)
-                # Folder names hold the partition columns; DuckDB reads them back with hive_partitioning.
+                # Folder names only look like values: the files hold all columns.
                 rows = (
-                    f"SELECT {', '.join(table.columns)} FROM read_parquet({uris!r}, hive_partitioning = true,"
-                    " hive_types_autocast = false, union_by_name = true)"
+                    f"SELECT {', '.join(table.columns)}"
+                    f" FROM read_parquet({uris!r}, hive_partitioning = false)"
                     if uris
                     else f"SELECT * FROM ({_empty_select(table.name)}) WHERE false"
                 )

@@ -14,12 +14,17 @@ import polars as pl
 from deltalake.exceptions import CommitFailedError
 
 from lim_pipelines.lake.files import FILE_ROWS, sizes, write_files
+from lim_pipelines.lake.log import Log
 from lim_pipelines.lake.point_in_time import stored_schema
 from lim_pipelines.lake.store import COMMIT_TRIES, Lake
 from lim_pipelines.schemas import TABLES, Table
 
 SHORTEST_KEEP = timedelta(hours=1)
 """A writer's files that are not committed yet look like waste; no write takes longer."""
+
+
+class TornFileError(RuntimeError):
+    """A file of the lake is missing, or not as long as it was when it was committed."""
 
 
 def maintain(lake: Lake, keep: timedelta, tables: Iterable[Table] = tuple(TABLES.values())) -> pl.DataFrame:
@@ -40,6 +45,11 @@ def maintain(lake: Lake, keep: timedelta, tables: Iterable[Table] = tuple(TABLES
     pl.DataFrame
         One row a table that exists: table, version, rows, files_before, files_after (count),
         files_removed (old files deleted), bytes (of the newest version), seconds.
+
+    Raises
+    ------
+    TornFileError
+        A file is missing or torn.
     """
     done = []
     for table in tables:
@@ -47,6 +57,7 @@ def maintain(lake: Lake, keep: timedelta, tables: Iterable[Table] = tuple(TABLES
         before = lake.open(table)
         if before is None:
             continue
+        _refuse_torn(before)
         compact(lake, table)
         removed = vacuum(lake, table, keep)
         after = lake.open(table) or before
@@ -76,6 +87,19 @@ def maintain(lake: Lake, keep: timedelta, tables: Iterable[Table] = tuple(TABLES
             "seconds": pl.Float64,
         },
     )
+
+
+def _refuse_torn(log: Log) -> None:
+    """Compare the files with what the commits say of them; readers of a torn one fail without a name."""
+    files = log.files()
+    found = pl.Series("found", sizes(log.uri, files["path"].to_list(), log.options), pl.Int64)
+    torn = files.with_columns(found).filter(pl.col("found").ne_missing(pl.col("bytes")))
+    if torn.height:
+        raise TornFileError(
+            f"table {log.table.name}: {torn.height} files in {log.uri} are missing or not as they were"
+            f" committed, e.g. {torn.select('path', 'bytes', 'found').row(0, named=True)}. Bring them back"
+            " from a backup, or remove the table and materialise it again from the landing folder"
+        )
 
 
 def compact(lake: Lake, table: Table) -> int:
