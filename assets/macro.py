@@ -38,7 +38,7 @@ def _written(lake: Lake, table: Table, step: ingest.Step) -> dg.MaterializeResul
 def raw_macro(home: Home) -> dg.MaterializeResult[Any]:
     """Macro series as the vendor ships them, with publication times."""
     lake = home.lake()
-    return _written(lake, RAW_MACRO, ingest.load_raw_macro(lake))
+    return _written(lake, RAW_MACRO, ingest.load_raw_macro(lake, home.landing))
 
 
 @table_asset(ALIGNED_MACRO, GROUP, deps=[raw_macro])

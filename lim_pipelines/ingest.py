@@ -33,6 +33,7 @@ from lim_pipelines.schemas import (
     Table,
 )
 from lim_pipelines.sources import macro as macro_source
+from lim_pipelines.sources import macro_series
 from lim_pipelines.sources.base import SourceFile
 from lim_pipelines.validate.gate import validate
 
@@ -173,9 +174,9 @@ def _store_validated(
     return Step(commit, aligned.height, held, warnings=outcome.warnings)
 
 
-def load_raw_macro(lake: Lake) -> Step:
-    """Read the macro series and write `raw_macro`; changed values become new revisions, known as of now."""
-    found = macro_source.collect_macro()
+def load_raw_macro(lake: Lake, landing: Path) -> Step:
+    """Read the macro series, embedded and dropped, and write `raw_macro`; changed values become revisions."""
+    found = macro_source.together([macro_source.collect_macro(), macro_series.collect_landed(landing)])
     rows = merge(lake.revisions(RAW_MACRO).collect(), found.rows, datetime.now(UTC), RAW_MACRO)
     rejected = _hold_back_macro(lake, "parse", found.rejected)
     commit = lake.write(RAW_MACRO, rows, _series(rows))

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from lim_pipelines.sources import QUOTE_SOURCES, REFERENCE_SOURCES
+from lim_pipelines.sources import QUOTE_SOURCES, REFERENCE_SOURCES, macro_series
 from lim_pipelines.sources.base import QuoteSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import Entry, well_named
 from lim_pipelines.sources.landed import inside
@@ -32,7 +32,7 @@ class Claims:
     folders
         Names of all sources that read landed files.
     reference
-        Those that read facts about instruments, too: not every file of theirs holds bars.
+        Those that read macro series, or facts about instruments, too: not every file of theirs holds bars.
     """
 
     files: dict[str, tuple[QuoteSource, SourceFile]]
@@ -50,7 +50,7 @@ class Claims:
             if not any("://" in file.path for file in listed):
                 folders.add(source.name)
                 claimed |= {file.path: (source, file) for file in listed}
-        reference = frozenset(source.name for source in REFERENCE_SOURCES)
+        reference = frozenset(source.name for source in REFERENCE_SOURCES) | {macro_series.NAME}
         return cls(claimed, frozenset(folders) | reference, reference)
 
 

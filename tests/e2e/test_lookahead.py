@@ -122,7 +122,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, World]:
     ingest.load_raw_quotes(one.lake, one.root / "landing", scope())
     daily = one.lake.revisions(RAW_QUOTES, pl.col("freq") == "1d").collect()
     one.lake.write(RAW_QUOTES, daily, scope())
-    ingest.load_raw_macro(one.lake)
+    ingest.load_raw_macro(one.lake, one.root / "landing")
     one.steps(scope())
 
     later = pl.col("ts") > CHANGE
