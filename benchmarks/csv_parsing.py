@@ -2,8 +2,8 @@
 
     python benchmarks/csv_parsing.py [rows]
 
-The bare read knows the types of all columns and yields nothing but those columns, moments as moments. Ours
-also checks every row, gives it session, end, moment of knowledge and line, and is ready to be published.
+The bare read knows the types of all columns and yields nothing but those columns, moments as moments (read as
+text and then parsed by their format: that is twice as fast as naming the type Datetime). Ours also checks every row, gives it session, end, moment of knowledge and line, and is ready to be published.
 """
 
 from __future__ import annotations
@@ -86,11 +86,16 @@ def main() -> None:
             path = Path(folder) / f"{name}.csv"
             frame.write_csv(path)
             when = frame.columns[1]
-            schema = {
-                "symbol": pl.String(),
-                when: pl.Date() if name == "daily" else pl.Datetime("us"),
-                **FLOATS,
-            }
+            schema = {"symbol": pl.String(), when: pl.Date() if name == "daily" else pl.String(), **FLOATS}
+
+            def bare(path: Path = path, schema: dict[str, pl.DataType] = schema) -> pl.DataFrame:
+                frame = pl.read_csv(path, schema=schema)
+                if "date" in schema:
+                    return frame
+                return frame.with_columns(
+                    pl.col("timestamp").str.to_datetime("%Y-%m-%d %H:%M:%S", cache=False)
+                )
+
             form = TableFormat(
                 time=TimeFormat(columns=(when,)), columns=columns, freq="1d" if name == "daily" else "1m"
             )
@@ -99,7 +104,7 @@ def main() -> None:
                 with path.open("rb") as stream:
                     drain(parse(stream, form, Origin("x/a.csv", "XNYS", ARRIVED, history=True)))
 
-            report(name, frame.height, lambda p=path, s=schema: pl.read_csv(p, schema=s), ours)
+            report(name, frame.height, bare, ours)
         lean(rows // 10)
 
 
@@ -139,7 +144,7 @@ def lean(rows: int) -> None:
 
     def bare() -> pl.DataFrame:
         frame = pl.read_csv(content(), has_header=False, schema=schema)
-        return frame.with_columns(pl.col("time").str.to_datetime("%Y%m%d %H:%M"))
+        return frame.with_columns(pl.col("time").str.to_datetime("%Y%m%d %H:%M", cache=False))
 
     report(
         "hours, LEAN's zip",

@@ -6,20 +6,20 @@ What does not belong here: the layout of any vendor (a source file each), openin
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import vendor_files
-from lim_pipelines.sources.landed import read_file, table, unpack
+from lim_pipelines.sources.landed import open_file, read_file, table, unpack
 from lim_pipelines.sources.tabular import Origin, TableFormat, parse, parse_frame
 
 BLOCK_ROWS = 500_000
-TEXT = (".csv", ".csv.gz", ".csv.zip")
+TEXT = (".csv", ".csv.gz", ".zip")
 PARQUET = ".parquet"
 
 
@@ -64,8 +64,9 @@ def read_table(
             content = unpack(read_file(landing, file.path), file.path)
             yield parse_frame(prepare(_text(content, file)), form, origin)
     elif name.endswith(PARQUET):
-        for first, frame in _blocks(read_file(landing, file.path), file):
-            yield parse_frame(frame if prepare is None else prepare(frame), form, origin, first)
+        with open_file(landing, file.path) as stream:
+            for first, frame in _blocks(stream, file):
+                yield parse_frame(frame if prepare is None else prepare(frame), form, origin, first)
     else:
         raise RejectedFileError(
             file.path,
@@ -84,13 +85,18 @@ def _text(content: bytes, file: SourceFile) -> pl.DataFrame:
         ) from error
 
 
-def _blocks(content: bytes, file: SourceFile) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield blocks of rows, each with the number of its first row, counted from 1."""
+def _blocks(stream: IO[bytes], file: SourceFile) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield blocks of rows, each with the number of its first row, counted from 1; a row group at a time."""
+    from pyarrow import ArrowException  # type: ignore[import-untyped]
+    from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
+
+    first = 1
     try:
-        rows = pl.scan_parquet(io.BytesIO(content))
-        for start in range(0, rows.select(pl.len()).collect().item(), BLOCK_ROWS):
-            yield start + 1, rows.slice(start, BLOCK_ROWS).collect()
-    except pl.exceptions.PolarsError as error:
+        for batch in ParquetFile(stream).iter_batches(batch_size=BLOCK_ROWS):
+            frame = pl.DataFrame(batch)
+            yield first, frame
+            first += frame.height
+    except (ArrowException, OSError) as error:
         raise RejectedFileError(
             file.path, "damaged_parquet", str(error).split("\n")[0][:200], "drop the complete file again"
         ) from error

@@ -3,9 +3,10 @@
 What does not belong here, nor in any source: instrument ids, session membership, rules about values.
 
 1. Copy this file, rename the class, say above what the vendor ships, its adjustments and its defects.
-2. Turn the vendor's columns into the canonical ones; leave out what the vendor does not have.
-3. Name the source in `QUOTE_SOURCES` (`__init__.py`) and its symbols in `instruments.py`.
-4. Copy its test in `tests/unit/test_sources.py`.
+2. Describe the vendor's table by a `TableFormat`; leave out what the vendor does not have.
+3. Name the source in `QUOTE_SOURCES` (`__init__.py`). Symbols that are instruments' names are registered by
+   `listed_as`; others go to `instruments.py`.
+4. Copy its test, `tests/unit/test_feed.py`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-import polars as pl
-
 from lim_pipelines.sources.base import Parsed, SourceFile
-from lim_pipelines.sources.daily import daily_rows, number, text_table
 from lim_pipelines.sources.folder import vendor_files
-from lim_pipelines.sources.landed import read_file
+from lim_pipelines.sources.table_files import read_table
+from lim_pipelines.sources.tabular import ListedAs, TableFormat, TimeFormat
+
+FORMAT = TableFormat(
+    time=TimeFormat(columns=("Date",)),
+    columns={"symbol": "Symbol", "close": "Last"},
+    freq="1d",
+    nulls=("n/a",),
+    listed_as=ListedAs(asset_class="equity", currency="USD"),
+)
 
 
 class Template:
@@ -37,6 +44,4 @@ class Template:
 
     def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Parse one file."""
-        table = text_table(read_file(landing, file.path)).rename({"Symbol": "symbol"})
-        table = table.with_columns(exchange=pl.lit(PurePosixPath(file.path).stem))
-        yield daily_rows(file, table, {"close": number("Last")}, date_format="%Y-%m-%d")
+        yield from read_table(file, landing, FORMAT, exchange=PurePosixPath(file.path).stem)

@@ -13,7 +13,6 @@ from lim_pipelines.instruments import listings
 from lim_pipelines.schemas import QUARANTINE, RAW_QUOTES
 from lim_pipelines.sources import QUOTE_SOURCES, Collected, collect
 from lim_pipelines.sources.packages import MissingPackageError, locate
-from lim_pipelines.sources.template import Template
 
 NOWHERE = Path("/nonexistent")
 EVER = (date(1986, 1, 1), date(2025, 1, 1))
@@ -137,15 +136,3 @@ print([m for m in ("arch", "pandas", "bokeh_sampledata", "hvsampledata", "torch"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_the_template_works_when_copied(tmp_path: Path) -> None:
-    source = Template()
-    assert source.files(tmp_path) == []
-    folder = tmp_path / "template"
-    folder.mkdir()
-    (folder / "XNYS.csv").write_text("Date,Symbol,Last\n2018-12-27,IBM,113.78\n2018-12-28,IBM,n/a\n")
-    (file,) = source.files(tmp_path)
-    parsed = source.read(file, tmp_path)
-    assert parsed.rows.select("exchange", "symbol", "close", "line").rows() == [("XNYS", "IBM", 113.78, 2)]
-    assert parsed.rejected.select("line", "rule").rows() == [(3, "missing_value")]

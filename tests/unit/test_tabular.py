@@ -22,6 +22,7 @@ from lim_pipelines.sources.tabular import (
     blocks,
     parse,
     parse_frame,
+    times,
 )
 
 ARRIVED = datetime(2024, 1, 1, tzinfo=UTC)
@@ -252,3 +253,25 @@ def test_zeros_nulls_and_vendor_frames() -> None:
 def test_a_wrong_format_is_explained(changes: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         layout(**changes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.datetimes(datetime.fromisoformat("1972-01-01"), datetime.fromisoformat("2030-01-01")), max_size=9
+    ),
+    st.sampled_from(
+        ["America/New_York", "Europe/London", "Asia/Shanghai", "America/Sao_Paulo", "Asia/Beirut"]
+    ),
+)
+def test_the_clock_by_days_is_the_clock_by_moments(moments: list[datetime], zone: str) -> None:
+    changes = [
+        "2018-11-04 01:30",
+        "2018-03-11 02:30",
+        "2018-03-25 01:30",
+        "2018-11-04 00:30",
+        "2018-03-25 00:30",
+    ]
+    wall = pl.Series([*moments, None, *map(datetime.fromisoformat, changes)], dtype=pl.Datetime("us"))
+    each = times._utc_of_each(wall, zone)
+    assert times._utc(wall, zone).to_list() == each.to_list()

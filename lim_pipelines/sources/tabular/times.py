@@ -24,6 +24,7 @@ from lim_pipelines.sources.tabular.format import EPOCHS, Origin, TableFormat
 
 CALENDAR_START = date(FIRST_CALENDAR_YEAR, 1, 1)
 _WALL = pl.Datetime("us")
+_MANY_YEARS = 100
 _TWO_DAYS_MS = 2 * 86_400_000
 _PERIOD = {"1w": "1w", "1mo": "1mo"}
 _ISO = tuple(f"%Y-%m-%d{between}%H:%M{rest}" for between in (" ", "T") for rest in (":%S", ":%S%.f", ""))
@@ -181,7 +182,31 @@ def _utc(wall: pl.Series, zone: str) -> pl.Series:
     """Moments of wall-clock times; null where there is not exactly one."""
     if zone == "UTC":
         return wall.dt.replace_time_zone("UTC")
+    first, last = wall.min(), wall.max()
+    if first is None or last.year - first.year > _MANY_YEARS:  # type: ignore[union-attr]
+        return _utc_of_each(wall, zone)
+    # On most days the clock is not changed: one subtraction then, instead of a search of the zone's history.
+    offsets = _offsets(zone, first.year, last.year)  # type: ignore[union-attr]
+    day = wall.dt.date().cast(pl.Int32) - _number(date(first.year, 1, 1))  # type: ignore[union-attr]
+    moment = (wall - offsets.gather(day.cast(pl.UInt32))).dt.replace_time_zone("UTC")
+    if moment.null_count() > wall.null_count():
+        places = (moment.is_null() & wall.is_not_null()).arg_true()
+        moment = moment.scatter(places, _utc_of_each(wall.gather(places), zone))
+    return moment
+
+
+def _utc_of_each(wall: pl.Series, zone: str) -> pl.Series:
     return wall.dt.replace_time_zone(zone, ambiguous="null", non_existent="null").dt.convert_time_zone("UTC")
+
+
+@lru_cache(maxsize=128)
+def _offsets(zone: str, first_year: int, last_year: int) -> pl.Series:
+    """Offset of the clock from UTC on every day; null on days on which it is changed."""
+    days = pl.date_range(date(first_year, 1, 1), date(last_year + 1, 1, 1), eager=True).cast(_WALL)
+    midnight = days.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
+    offset = midnight.dt.base_utc_offset() + midnight.dt.dst_offset()
+    steady = offset == offset.shift(-1)
+    return pl.select(pl.when(steady).then(offset)).to_series().head(len(days) - 1).cast(pl.Duration("us"))
 
 
 def _session_dates(moment: pl.Series, mic: str, latest: date) -> pl.Series:
@@ -191,7 +216,8 @@ def _session_dates(moment: pl.Series, mic: str, latest: date) -> pl.Series:
     known = moment if near.all() else pl.select(pl.when(near).then(moment)).to_series()
     session = session_of(mic, known)["date"]
     if session.null_count():
-        session = session.zip_with(session.is_not_null(), moment.dt.convert_time_zone(zone).dt.date())
+        places = session.is_null().arg_true()
+        session = session.scatter(places, moment.gather(places).dt.convert_time_zone(zone).dt.date())
     return session
 
 
