@@ -43,7 +43,7 @@ _crypto = partial(
 ALWAYS_OPEN = (
     _fx("FXCM", "FXCM"),
     _fx("OANDA", "OANDA, FX and CFD"),
-    _fx("FX", "FX rates whose file names no venue"),
+    _fx("FXSPOT", "FX rates whose file names no venue"),
     _crypto("BINANCE", "Binance"),
     _crypto("BITFINEX", "Bitfinex"),
     _crypto("BYBIT", "Bybit"),

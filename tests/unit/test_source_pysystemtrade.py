@@ -102,14 +102,14 @@ def test_closes_of_contracts_in_every_layout(tmp_path: Path, ship) -> None:  # t
 def test_fx_rates_are_mid_prices_of_no_venue(tmp_path: Path) -> None:
     shipped(tmp_path)
     parsed = read(Pysystemtrade(), tmp_path)
-    rate = parsed.rows.filter(pl.col("exchange") == "FX").row(0, named=True)
+    rate = parsed.rows.filter(pl.col("exchange") == "FXSPOT").row(0, named=True)
     assert (rate["price_type"], rate["close"], rate["ts"]) == (
         "mid",
         0.71,
         datetime(2018, 10, 17, 21, tzinfo=UTC),
     )
     assert rules(parsed)["missing_close"] == 1
-    assert "FX:AUDUSD" in parsed.listings["instrument_id"].to_list()
+    assert "FXSPOT:AUDUSD" in parsed.listings["instrument_id"].to_list()
 
 
 @pytest.mark.parametrize("ship", [shipped, zipped, tabled])
@@ -167,7 +167,7 @@ def test_the_vendors_zip(tmp_path: Path) -> None:
     copy(tmp_path, "pysystemtrade", real / "raw")
     source = Pysystemtrade()
     parsed = read(source, tmp_path)
-    futures = pl.col("exchange") != "FX"
+    futures = pl.col("exchange") != "FXSPOT"
     used = parsed.rows.filter(futures).select("file", "line").unique().height
     held = parsed.rejected.filter(futures).height
     with zipfile.ZipFile(next((real / "raw").iterdir())) as archive:

@@ -8,7 +8,7 @@ Times are the vendor's, without a zone (London); a daily bar ends with its excha
 its stamp. Only closes are known.
 
 FX rates (`AUDUSD`: USD for one AUD) are stamped with a date at midnight and name no venue. They are filed
-as mid prices of FX, the registry's venue that is no venue: FXCM and OANDA are dealers with quotes of
+as mid prices of FXSPOT, the registry's venue that is no venue: FXCM and OANDA are dealers with quotes of
 their own. A rate counts as the close of its date, the latest moment that it can mean.
 
 A roll dated d holds from the close before d on: the vendor's row of that date already speaks of the new
@@ -38,7 +38,7 @@ from lim_pipelines.sources.pysystemtrade.instruments import (
 from lim_pipelines.sources.pysystemtrade.quotes import CLOSES, MULTIPLE, closes
 from lim_pipelines.sources.tabular import ListedAs, Origin, TableFormat, TimeFormat, parse_frame
 
-FX = "FX"
+FX = "FXSPOT"
 FX_FORMAT = TableFormat(
     time=TimeFormat(columns=("ts",)),
     columns={"close": "price", "symbol": "symbol"},
