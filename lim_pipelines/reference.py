@@ -26,9 +26,10 @@ def known_listings(lake: Lake) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Frame of `LISTINGS`.
+        Frame of `LISTINGS`, one row a key: what is embedded holds against what files say.
     """
-    return pl.concat([listings(), lake.read(LISTINGS, as_of=LATEST).collect()])
+    both = pl.concat([listings(), lake.read(LISTINGS, as_of=LATEST).collect()])
+    return both.unique(LISTINGS.key, keep="first", maintain_order=True)
 
 
 def register(lake: Lake, found: pl.DataFrame) -> Commit | None:
@@ -39,7 +40,9 @@ def register(lake: Lake, found: pl.DataFrame) -> Commit | None:
     lake
         Lake to write.
     found
-        Frame of `LISTINGS`; several files may say the same. What is there stays; what differs is a revision.
+        Frame of `LISTINGS`; several files may say the same. What is there stays; what differs is a revision,
+        unless it comes from another file that is older than the one that told it last: which file is read
+        first does not matter.
 
     Returns
     -------
@@ -50,7 +53,22 @@ def register(lake: Lake, found: pl.DataFrame) -> Commit | None:
         return None
     found = found.sort([*LISTINGS.row_key, "file"]).unique(LISTINGS.key, keep="last", maintain_order=True)
     scope = found.select(LISTINGS.partition_key).unique()
-    return lake.update(LISTINGS, scope, lambda there: merge(there, found, datetime.now(UTC), LISTINGS))
+
+    def with_news(there: pl.DataFrame) -> pl.DataFrame:
+        return merge(there, _no_older_files(found, there), datetime.now(UTC), LISTINGS)
+
+    return lake.update(LISTINGS, scope, with_news)
+
+
+def _no_older_files(found: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
+    """Leave out what another file said better: one known later, or of the same moment and a later name."""
+    key = list(LISTINGS.key)
+    latest = there.sort("known_at").unique(key, keep="last").select(*key, told_at="known_at", told_by="file")
+    same_moment = pl.col("known_at") == pl.col("told_at")
+    older = (pl.col("known_at") < pl.col("told_at")) | (same_moment & (pl.col("file") < pl.col("told_by")))
+    judged = found.join(latest, on=key, how="left")
+    kept = judged.filter((~older | (pl.col("file") == pl.col("told_by"))).fill_null(True))
+    return kept.select(found.columns)
 
 
 def load_reference(lake: Lake, landing: Path, table: Table) -> Commit:
