@@ -85,8 +85,8 @@ class _Finisher:
 
     def __init__(self, file: SourceFile, path: LeanPath, landing: Path, zone: str, uses: list[Use]) -> None:
         self._file, self._path, self._zone, self._uses = file, path, zone, uses
-        firms = {use.firm: events_of(landing, path.root, path.market, use.firm) for use in uses}
-        self._events = finish.ex_events(uses, firms)
+        events = tuple(events_of(landing, path.root, path.market, use.firm) for use in uses)
+        self._events = finish.ex_events(tuple(uses), events)
         self._interest = pl.DataFrame(schema=_OPEN_INTEREST)
         if path.asset_class == "future" and path.kind == "trade":
             self._interest = _open_interest(path, landing)

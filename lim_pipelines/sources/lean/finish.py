@@ -6,6 +6,7 @@ What does not belong here: reading (`bars.py`), whose events they are (`maps.py`
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 
 import polars as pl
 
@@ -30,7 +31,8 @@ def with_exchange(rows: pl.DataFrame, uses: list[Use]) -> pl.DataFrame:
     return rows.with_columns(exchange.alias("exchange"))
 
 
-def ex_events(uses: list[Use], events: dict[str, tuple[Event, ...]]) -> pl.DataFrame:
+@lru_cache(maxsize=4096)
+def ex_events(uses: tuple[Use, ...], events: tuple[tuple[Event, ...], ...]) -> pl.DataFrame:
     """When each event of the firms that had a ticker takes effect.
 
     Parameters
@@ -38,7 +40,7 @@ def ex_events(uses: list[Use], events: dict[str, tuple[Event, ...]]) -> pl.DataF
     uses
         The firms' times with the ticker.
     events
-        By firm.
+        For each of `uses`, those of its firm.
 
     Returns
     -------
@@ -46,8 +48,7 @@ def ex_events(uses: list[Use], events: dict[str, tuple[Event, ...]]) -> pl.DataF
         Columns at (the open of the first session without it, UTC), date (of that session) and ratio, sorted.
     """
     frames = []
-    for use in uses:
-        mine = events.get(use.firm, ())
+    for use, mine in zip(uses, events, strict=True):
         if not mine:
             continue
         frame = pl.DataFrame(
@@ -91,6 +92,9 @@ def with_ex_factor(rows: pl.DataFrame, events: pl.DataFrame, before: dict[str, p
         times = rows.filter(pl.col("price_type") == kind).select("date", "ts").sort("ts")
         first = times["date"].min()
         waiting = before.get(kind, events.filter(pl.col("date") >= first))
+        if waiting.is_empty() or waiting["at"][0] >= times["ts"][-1]:
+            before[kind] = waiting
+            continue
         given = waiting.join_asof(
             times.select("ts"), left_on="at", right_on="ts", strategy="forward", allow_exact_matches=False
         )
@@ -102,9 +106,9 @@ def with_ex_factor(rows: pl.DataFrame, events: pl.DataFrame, before: dict[str, p
             .agg(_factor=pl.col("ratio").product())
             .with_columns(price_type=pl.lit(kind))
         )
-    found = pl.concat(factors)
-    if found.is_empty():
+    if not factors:
         return rows
+    found = pl.concat(factors)
     joined = rows.join(found, on=["price_type", "ts"], how="left", maintain_order="left")
     return joined.with_columns(ex_factor=pl.col("ex_factor") * pl.col("_factor").fill_null(1.0)).drop(
         "_factor"

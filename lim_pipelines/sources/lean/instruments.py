@@ -6,6 +6,7 @@ What does not belong here: the rows of bars (`bars.py`), actions (`reference.py`
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -80,10 +81,15 @@ def listings_of(landing: Path, path: LeanPath, mic: str, symbol: str, uses: list
                 **_contract(landing, path, mic, symbol),
             }
         ]
-    if not rows:
-        return LISTINGS.empty()
-    known = {name: column.dtype for name, column in LISTINGS.columns.items() if name in rows[0]}
-    frame = pl.DataFrame(rows, schema_overrides={**known, "known_at": pl.Date})
+    return _frame(tuple(tuple(row.items()) for row in rows)) if rows else LISTINGS.empty()
+
+
+@lru_cache(maxsize=4096)
+def _frame(rows: tuple[tuple[tuple[str, object], ...], ...]) -> pl.DataFrame:
+    """Make the listings of one symbol; a thousand files of it say the same."""
+    records = [dict(row) for row in rows]
+    known = {name: column.dtype for name, column in LISTINGS.columns.items() if name in records[0]}
+    frame = pl.DataFrame(records, schema_overrides={**known, "known_at": pl.Date})
     return LISTINGS.conform(
         frame.with_columns(pl.col("known_at").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
     )

@@ -62,8 +62,7 @@ class Use:
 
 def uses_of(landing: Path, root: str, market: str, ticker: str) -> list[Use]:
     """All known uses of a ticker, in order of time."""
-    known = [use for firm in firms(landing, root, market).values() for use in firm if use.ticker == ticker]
-    known.sort(key=lambda use: use.first)
+    known = [*_maps(landing, root, market).by_ticker.get(ticker, ())]
     own = ticker.lower() in firms(landing, root, market)
     factors = _first_folder(landing, root, market, "factor_files")
     has_factors = factors is not None and (factors / f"{ticker.lower()}.csv").is_file()
@@ -76,19 +75,35 @@ def uses_of(landing: Path, root: str, market: str, ticker: str) -> list[Use]:
 
 def firms(landing: Path, root: str, market: str) -> dict[str, tuple[Use, ...]]:
     """Every firm's tickers in order of time, by the name of its map file."""
+    return _maps(landing, root, market).by_firm
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """All map files of a market, by name and by ticker; in order of time."""
+
+    by_firm: dict[str, tuple[Use, ...]]
+    by_ticker: dict[str, tuple[Use, ...]]
+
+
+def _maps(landing: Path, root: str, market: str) -> _Maps:
     folder = _first_folder(landing, root, market, "map_files")
     if folder is None:
-        return {}
+        return _Maps({}, {})
     # Files are added, and replaced by renaming, which both change the folder's time.
-    return _firms(landing, folder.relative_to(landing).as_posix(), market, folder.stat().st_mtime_ns)
+    return _read(landing, folder.relative_to(landing).as_posix(), market, folder.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
-def _firms(landing: Path, folder: str, market: str, mtime_ns: int) -> dict[str, tuple[Use, ...]]:
-    return {
+def _read(landing: Path, folder: str, market: str, mtime_ns: int) -> _Maps:
+    by_firm = {
         path.stem: _uses(landing, path.relative_to(landing).as_posix(), path.stem, market)
         for path in sorted((landing / folder).glob("*.csv"))
     }
+    by_ticker: dict[str, tuple[Use, ...]] = {}
+    for use in sorted((use for uses in by_firm.values() for use in uses), key=lambda use: use.first):
+        by_ticker[use.ticker] = (*by_ticker.get(use.ticker, ()), use)
+    return _Maps(by_firm, by_ticker)
 
 
 def _uses(landing: Path, file: str, firm: str, market: str) -> tuple[Use, ...]:
