@@ -28,6 +28,7 @@ from lim_pipelines.schemas import (
     TRIALS,
     VALIDATED_BARS,
     VALIDATED_MACRO,
+    Table,
 )
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.spec import StrategySpec
@@ -138,16 +139,14 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
         There are no targets, some are of another specification or of other models than the current ones, or a
         month is missing in between.
     """
-    targets = lake.read(TARGETS, as_of=LATEST, where=pl.col("strategy") == spec.name).collect()
+    targets = _sorted(lake, TARGETS, pl.col("strategy") == spec.name)
     _refuse_stale(spec, targets)
     cutoffs = targets["cutoff"].unique().sort().to_list()
     _refuse_gaps(spec, cutoffs)
     metas = {cutoff: store.read_meta(folder) for cutoff, folder in _folders(models, spec, cutoffs).items()}
     _refuse_other_models(spec, targets, metas)
     through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
-    bars = lake.read(
-        VALIDATED_BARS, as_of=LATEST, where=universe(spec) & (pl.col("date") <= through)
-    ).collect()
+    bars = _sorted(lake, VALIDATED_BARS, universe(spec) & (pl.col("date") <= through))
     result = engine.run(targets, bars, through)
     # The trial first: whatever happens next, it has been made.
     trials = ledger.trials(spec.name, spec.digest(), spec.simulated, result.daily)
@@ -233,14 +232,18 @@ def leaderboard(lake: Lake, specs: Sequence[StrategySpec]) -> pl.DataFrame:
     """
     judgements = []
     for spec in specs:
-        daily = lake.read(BACKTEST_DAILY, as_of=LATEST, where=pl.col("strategy") == spec.name).collect()
+        daily = _sorted(lake, BACKTEST_DAILY, pl.col("strategy") == spec.name)
         if daily.height:
             judgements.append(board.judge(spec, daily, _trials(lake, spec.simulated)))
     return board.leaderboard(judgements)
 
 
 def _trials(lake: Lake, simulated: bool) -> pl.DataFrame:
-    return lake.read(TRIALS, as_of=LATEST, where=pl.col("simulated") == simulated).collect()
+    return _sorted(lake, TRIALS, pl.col("simulated") == simulated)
+
+
+def _sorted(lake: Lake, table: Table, where: pl.Expr) -> pl.DataFrame:
+    return lake.read(table, as_of=LATEST, where=where).sort(table.key).collect()
 
 
 def _refuse_stale(spec: StrategySpec, targets: pl.DataFrame) -> None:

@@ -94,7 +94,7 @@ def read_inputs(lake: Lake, spec: ModelSpec, cutoff: date) -> tuple[pl.DataFrame
         & (pl.col("freq") == spec.frequency)
         & pl.col("price_type").is_in(ONE_PRICE)
     )
-    bars = lake.read(VALIDATED_BARS, as_of=moment, where=where).collect()
+    bars = lake.read(VALIDATED_BARS, as_of=moment, where=where).sort(VALIDATED_BARS.key).collect()
     known = pl.col("series_id").is_in(series_of(spec.features)) & (pl.col("known_at") <= moment)
     return bars, lake.revisions(VALIDATED_MACRO, known).sort(VALIDATED_MACRO.row_key).collect()
 

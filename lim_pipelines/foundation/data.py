@@ -62,7 +62,8 @@ def read_bars(lake: Lake, config: FoundationConfig, cutoff: date) -> Bars:
     """
     # Asked before the rows are read: a commit in between is then new to the next training, not lost to it.
     version = lake.version(VALIDATED_BARS)
-    frame = lake.read(VALIDATED_BARS, as_of=midnight(cutoff), where=_wanted(config)).collect()
+    rows = lake.read(VALIDATED_BARS, as_of=midnight(cutoff), where=_wanted(config))
+    frame = rows.sort(VALIDATED_BARS.key).collect()
     if frame.is_empty():
         raise NoBarsError(
             f"{config.name} {cutoff}: {lake.root}/{VALIDATED_BARS.name} had no bars by then of exchanges"
