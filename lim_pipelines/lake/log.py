@@ -12,10 +12,11 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from lim_pipelines.lake.files import bounded
@@ -76,18 +77,20 @@ class Log:
     @classmethod
     def create(cls, table: Table, uri: str, options: dict[str, str] | None) -> None:
         """Create a table, unless another writer has just done so."""
-        DeltaTable.create(
-            uri,
-            schema=pl.DataFrame(schema=stored_schema(table)).to_arrow().schema,
-            mode="ignore",
-            description=_LAYOUT,
-            storage_options=options,
-            # `changed_since` reads the commits, however old.
-            configuration={
-                "delta.enableExpiredLogCleanup": "false",
-                "delta.logRetentionDuration": "interval 36500 days",
-            },
-        )
+        # Of writers that create it at the same moment all but one fail: the table is there for them too.
+        with suppress(CommitFailedError):
+            DeltaTable.create(
+                uri,
+                schema=pl.DataFrame(schema=stored_schema(table)).to_arrow().schema,
+                mode="ignore",
+                description=_LAYOUT,
+                storage_options=options,
+                # `changed_since` reads the commits, however old.
+                configuration={
+                    "delta.enableExpiredLogCleanup": "false",
+                    "delta.logRetentionDuration": "interval 36500 days",
+                },
+            )
 
     @property
     def version(self) -> int:
