@@ -13,6 +13,8 @@ import io
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
+from typing import Final
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
@@ -22,6 +24,9 @@ from deltalake.transaction import AddAction, RemoveAction
 from lim_pipelines.lake.files import bounded
 from lim_pipelines.lake.point_in_time import stored_schema
 from lim_pipelines.schemas import Table
+
+LONGEST_KEEP: Final = timedelta(days=366)
+"""How long the log remembers when a file was removed."""
 
 _LAYOUT = "lim_pipelines lake, layout 2"
 """Raise the number when files or commits change their meaning."""
@@ -89,6 +94,8 @@ class Log:
                 configuration={
                     "delta.enableExpiredLogCleanup": "false",
                     "delta.logRetentionDuration": "interval 36500 days",
+                    # A checkpoint forgets older removals: vacuum would no longer know when they were.
+                    "delta.deletedFileRetentionDuration": f"interval {LONGEST_KEEP.days} days",
                 },
             )
 

@@ -14,7 +14,7 @@ import polars as pl
 from deltalake.exceptions import CommitFailedError
 
 from lim_pipelines.lake.files import FILE_ROWS, sizes, write_files
-from lim_pipelines.lake.log import Log
+from lim_pipelines.lake.log import LONGEST_KEEP, Log
 from lim_pipelines.lake.point_in_time import stored_schema
 from lim_pipelines.lake.store import COMMIT_TRIES, Lake
 from lim_pipelines.schemas import TABLES, Table
@@ -35,7 +35,7 @@ def maintain(lake: Lake, keep: timedelta, tables: Iterable[Table] = tuple(TABLES
     lake
         The lake; others may go on reading and writing.
     keep
-        How far back old versions stay readable; an hour at least. Facts are never removed: all revisions are
+        How far back old versions stay readable; an hour to a year. Facts are never removed: all revisions are
         in the newest version.
     tables
         Tables to look after.
@@ -61,6 +61,8 @@ def maintain(lake: Lake, keep: timedelta, tables: Iterable[Table] = tuple(TABLES
         compact(lake, table)
         removed = vacuum(lake, table, keep)
         after = lake.open(table) or before
+        # Whoever opens the table next reads one file instead of all commits.
+        after.delta.create_checkpoint()
         files = after.files()
         done.append(
             {
@@ -167,12 +169,14 @@ def vacuum(lake: Lake, table: Table, keep: timedelta) -> int:
     Raises
     ------
     ValueError
-        `keep` is shorter than a write may take.
+        `keep` is shorter than a write may take, or longer than the log remembers removals.
     """
     if keep < SHORTEST_KEEP:
         raise ValueError(
             f"keep={keep}: files of writers at work would be removed; keep {SHORTEST_KEEP} or more"
         )
+    if keep > LONGEST_KEEP:
+        raise ValueError(f"keep={keep}: the log remembers removals for {LONGEST_KEEP}; keep less")
     log = lake.open(table)
     if log is None:
         return 0

@@ -332,6 +332,8 @@ def test_retention_removes_what_only_old_versions_need(lake: Lake) -> None:
     assert maintain(later, timedelta(days=7), [VALIDATED_BARS])["version"].to_list() == [version], "no commit"
     with pytest.raises(ValueError, match="keep 1:00:00 or more"):
         vacuum(later, VALIDATED_BARS, timedelta(minutes=5))
+    with pytest.raises(ValueError, match="remembers removals for 366 days"):
+        vacuum(later, VALIDATED_BARS, timedelta(days=400))
 
 
 def _age(table: Path, by: timedelta) -> None:
@@ -344,3 +346,6 @@ def _age(table: Path, by: timedelta) -> None:
             removed, lambda m: str(int(m[0]) - by // timedelta(milliseconds=1)), commit.read_text()
         )
         commit.write_text(older)
+    # They hold the removals too.
+    for checkpoint in (table / "_delta_log").glob("*checkpoint*"):
+        checkpoint.unlink()
