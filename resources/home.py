@@ -20,9 +20,14 @@ class Home(dg.ConfigurableResource[Any]):
     root
         Folder. Empty means the environment variable LIM_HOME, read when used, and without it `.lim` in the
         working folder.
+    lake_url
+        Where the lake lies if not in the folder `lake` below `root`: an S3 URL, s3://bucket/folder. Empty
+        means the environment variable LIM_LAKE_URL, read when used. Credentials and endpoint come from the
+        usual AWS_* environment variables.
     """
 
     root: str = ""
+    lake_url: str = ""
 
     @property
     def path(self) -> Path:
@@ -31,7 +36,7 @@ class Home(dg.ConfigurableResource[Any]):
 
     def lake(self) -> Lake:
         """Open the lake."""
-        return Lake(self.path / "lake")
+        return Lake(self.lake_url or os.environ.get("LIM_LAKE_URL") or self.path / "lake")
 
     @property
     def landing(self) -> Path:
