@@ -31,8 +31,11 @@ from lim_pipelines.sources.base import QuoteSource, RejectedFileError, SourceFil
 from lim_pipelines.sources.collecting import may_hold, settle
 from lim_pipelines.sources.reading import in_order, read_blocks
 
-PERIOD_ROWS = 1_000_000
+PERIOD_ROWS = 500_000
 """Rows of a period; a million bars are about 250 MB, and several copies while they are worked on."""
+
+PERIODS_AT_ONCE = 2
+"""Periods are disjoint partitions, so their commits do not meet: one is computed while another is written."""
 
 MEMORY_ROWS = 2_000_000
 """Rows held in memory before they are laid aside."""
@@ -109,13 +112,19 @@ def import_history(
         register(lake, _read_all(aside, done, landing, mic, first, last))
         listings = known_listings(lake)
         held, contents = [done.held], hashlib.sha256()
-        for start, end in _periods(aside.counts(), first, last):
+
+        def load(period: tuple[date, date]) -> tuple[date, int, tuple[ingest.Step, ...]]:
+            start, end = period
             rows, repeated = settle(aside.take(RAW_QUOTES, start, end))
             rejected = pl.concat([aside.take(QUARANTINE, start, end), repeated])
             days = pl.date_range(start, end, eager=True)
             scope = pl.DataFrame({"date": days}).select(pl.lit(mic).alias("exchange"), "date")
             steps = ingest.load_period(lake, rows, rejected, scope, listings, done.accounted)
             resample_bars(lake, scope)
+            return end, rows.height, steps
+
+        periods = _periods(aside.counts(), first, last)
+        for end, count, steps in in_order(load, periods, threads=PERIODS_AT_ONCE):
             held += [_by_rule(step.quarantined) for step in steps]
             for rule, odd in steps[-1].warnings.items():
                 done.warnings[rule] = done.warnings.get(rule, 0) + odd
@@ -125,7 +134,7 @@ def import_history(
             contents.update(steps[-1].commit.fingerprint.encode())
             done.periods += 1
             if progress is not None:
-                progress(end, rows.height)
+                progress(end, count)
         done.version = contents.hexdigest()
         done.held = pl.concat(held).group_by("stage", "rule").agg(pl.col("rows").sum()).sort("stage", "rule")
     return done
