@@ -2,8 +2,9 @@
 
     python benchmarks/csv_parsing.py [rows]
 
-The bare read knows the types of all columns and yields nothing but those columns, moments as moments (read as
-text and then parsed by their format: that is twice as fast as naming the type Datetime). Ours also checks every row, gives it session, end, moment of knowledge and line, and is ready to be published.
+The bare read knows the types of all columns and yields nothing but those columns, moments as moments (read
+as text and then parsed by their format: that is twice as fast as naming the type Datetime). Ours also checks
+every row, gives it session, end, moment of knowledge and line, and is ready to be published.
 """
 
 from __future__ import annotations

@@ -225,9 +225,8 @@ def _ends(days: pl.Series, mic: str, freq: str, latest: date) -> pl.DataFrame:
     """Last session and last close of the period that holds each day."""
     table = _period_ends(mic, freq, latest.year)
     place = days.cast(pl.Int32) - _number(CALENDAR_START)
-    within = (place >= 0) & (place < table.height)
-    if not within.all():
-        place = pl.select(pl.when(within).then(place)).to_series()
+    if (len(place) and (place.min() or 0) < 0) or (place.max() or 0) >= table.height:  # type: ignore[operator]
+        place = pl.select(pl.when(place.is_between(0, table.height - 1)).then(place)).to_series()
     place = place.cast(pl.UInt32)
     ends = table["ts"].gather(place)
     if freq == "1d":
