@@ -1,0 +1,188 @@
+"""Backfill through Dagster, against the library alone plus what assets that do nothing cost Dagster.
+
+    python -m benchmarks.backfill --days 363 --instruments 200
+
+Eight exchanges, simulated daily csv files dropped in the landing folder, one an exchange and month; one range
+run over raw_quotes, aligned_bars and validated_bars, in this process, event log in SQLite on disk. 363 days
+hold 250 sessions. The ratio is (through Dagster) / (library alone + assets that do nothing, over as many
+partitions, in the same storage); at most 1.1 is the goal. Processor time stands beside: on a busy machine the
+wall clock tells little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+MICS = ("XCME", "XEUR", "XHKG", "XNAS", "XNSE", "XNYM", "XNYS", "XSHG")
+FIRST = date(2019, 1, 1)
+STEPS = ("raw_quotes", "aligned_bars", "validated_bars")
+
+
+def write_files(landing: Path, instruments: int, days: int) -> None:
+    """Simulate the vendor's files: a file an exchange and month."""
+    from lim_pipelines.exchanges import sessions
+
+    rng = np.random.default_rng(7)
+    names = pl.DataFrame({"symbol": symbols(instruments)})
+    for mic in MICS:
+        folder = landing / "csv_drop" / mic
+        folder.mkdir(parents=True)
+        grid = sessions(mic, FIRST, FIRST + timedelta(days=days - 1)).select("date")
+        rows = grid.join(names, how="cross")
+        close = np.round(rng.uniform(10, 200, rows.height), 2)
+        rows = rows.select(
+            "symbol",
+            "date",
+            open=pl.Series(close),
+            high=pl.Series(close + 0.5),
+            low=pl.Series(close - 0.5),
+            close=pl.Series(close),
+            volume=pl.Series(rng.integers(1, 10**6, rows.height)),
+        )
+        for (month,), part in rows.group_by(pl.col("date").dt.strftime("%Y-%m")):
+            part.sort("date", "symbol").write_csv(folder / f"{month}.csv")
+            os.utime(folder / f"{month}.csv", (1.6e9, 1.6e9))
+
+
+def symbols(count: int) -> list[str]:
+    """Names of the simulated instruments."""
+    return [f"B{i:04}" for i in range(count)]
+
+
+def prepare(lake: Any, instruments: int) -> None:
+    """Register the simulated instruments."""
+    from lim_pipelines.reference import register
+    from lim_pipelines.schemas import LISTINGS, UTC_TIME
+
+    known = pl.DataFrame({"symbol": symbols(instruments)}).join(
+        pl.DataFrame({"exchange": list(MICS)}), how="cross"
+    )
+    known = known.with_columns(
+        source=pl.lit("csv_drop"),
+        instrument_id=pl.concat_str("exchange", pl.lit(":"), "symbol"),
+        name="symbol",
+        asset_class=pl.lit("equity"),
+        currency=pl.lit("USD"),
+        file=pl.lit("benchmark"),
+        known_at=pl.lit(FIRST).cast(UTC_TIME),
+    )
+    register(lake, LISTINGS.conform(known))
+
+
+def through_dagster(job: Any, folder: Path, days: int) -> np.ndarray:
+    """Seconds of one range run in a fresh SQLite instance."""
+    import dagster as dg
+
+    folder.mkdir(parents=True)
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        instance.add_dynamic_partitions("exchange", list(MICS))
+        tags = {
+            "dagster/asset_partition_range_start": f"{FIRST}|{MICS[0]}",
+            "dagster/asset_partition_range_end": f"{FIRST + timedelta(days=days - 1)}|{MICS[-1]}",
+        }
+        quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+        return timed(lambda: job.execute_in_process(instance=instance, tags=tags, run_config=quiet))
+
+
+def timed(work: Callable[[], object]) -> np.ndarray:
+    """Seconds that something takes: by the wall clock, of the processors."""
+    begin = np.array([time.perf_counter(), time.process_time()])
+    work()
+    return np.array([time.perf_counter(), time.process_time()]) - begin
+
+
+def nothing_job() -> Any:
+    """Three assets in a row that do nothing, over the same partitions."""
+    import dagster as dg
+
+    from assets.partitions import exchange_dates
+
+    assets = []
+    for i, name in enumerate(STEPS):
+
+        @dg.asset(name=name, partitions_def=exchange_dates, deps=list(STEPS[i - 1 : i]))
+        def nothing() -> None:
+            """Do nothing."""
+
+        assets.append(nothing)
+    return dg.Definitions(assets=assets).resolve_implicit_global_asset_job_def()
+
+
+def library(lake: Any, landing: Path, days: int) -> None:
+    """Run the three steps without Dagster."""
+    from lim_pipelines import ingest
+    from lim_pipelines.lake import scope_of
+
+    dates = [FIRST + timedelta(days=i) for i in range(days)]
+    scope = scope_of({"exchange": list(MICS), "date": dates})
+    ingest.load_raw_quotes(lake, landing, scope)
+    ingest.align_quotes(lake, scope)
+    ingest.validate_bars(lake, scope)
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=363)
+    parser.add_argument("--instruments", type=int, default=200)
+    arguments = parser.parse_args()
+    days, instruments = arguments.days, arguments.instruments
+
+    import dagster as dg
+
+    from lim_pipelines.definitions import defs
+    from lim_pipelines.lake import Lake
+    from lim_pipelines.schemas import VALIDATED_BARS
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_files(folder / "landing", instruments, days)
+        for home in ("warm", "ours"):
+            (folder / home).mkdir()
+            (folder / home / "landing").symlink_to(folder / "landing")
+            prepare(Lake(folder / home / "lake"), instruments)
+        # Calendars and imports are paid once by whoever is first: by neither.
+        library(Lake(folder / "warm" / "lake"), folder / "landing", days)
+        prepare(Lake(folder / "alone"), instruments)
+        alone = timed(lambda: library(Lake(folder / "alone"), folder / "landing", days))
+
+        os.environ["LIM_HOME"] = str(folder / "ours")
+        job = defs.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection={dg.AssetKey(name) for name in STEPS}, asset_check_selection=set()
+        )
+        # Dagster's own first run imports and creates what later ones find.
+        through_dagster(nothing_job(), folder / "dagster_first", 1)
+        ours = through_dagster(job, folder / "dagster", days)
+        idle = through_dagster(nothing_job(), folder / "dagster_idle", days)
+        lakes = [Lake(folder / "ours" / "lake"), Lake(folder / "alone")]
+        rows = [lake.revisions(VALIDATED_BARS).select(pl.len()).collect().item() for lake in lakes]
+        if not rows[0] or rows[0] != rows[1]:
+            raise SystemExit(f"the two lakes differ: {rows} validated bars")
+        partitions = 3 * len(MICS) * days
+        print(f"{len(MICS)} exchanges x {days} days, {partitions:,} partitions, {rows[0]:,} bars")
+        print(f"{'':26}{'wall':>10}{'processor':>12}")
+        for name, (wall, processor) in (
+            ("through Dagster", ours),
+            ("library alone", alone),
+            ("assets that do nothing", idle),
+        ):
+            print(f"{name:26}{wall:8.1f} s{processor:10.1f} s")
+        wall, processor = ours / (alone + idle)
+        print(f"{'ratio':26}{wall:10.2f}{processor:12.2f}")
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
