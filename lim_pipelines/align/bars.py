@@ -12,7 +12,7 @@ from lim_pipelines.align.mid import with_mid
 from lim_pipelines.align.outcome import Outcome
 from lim_pipelines.schemas import ALIGNED_BARS, INTRADAY, RAW_QUOTES, SESSIONS_AND_LONGER, UTC_TIME
 from lim_pipelines.sources.clock import segment_grid, session_grid
-from lim_pipelines.sources.duplicates import split_duplicates
+from lim_pipelines.sources.duplicates import all_different, repeated, split_duplicates
 from lim_pipelines.sources.quarantine import quarantine
 
 REASONS = {
@@ -53,10 +53,10 @@ def align(raw: pl.DataFrame, listings: pl.DataFrame) -> Outcome:
     rows = judged.filter(pl.col("rule").is_null()).drop("rule")
 
     key = list(ALIGNED_BARS.key)
-    rows, repeated = split_duplicates(rows, [*key, "known_at", "priority"], ["source", "file", "line"])
-    held.append(repeated)
-    rows, superseded = _split_superseded(rows, key)
-    held.append(superseded)
+    if not all_different(rows, [name for name in key if name not in ("date", "ts")], "ts"):
+        rows, again = split_duplicates(rows, [*key, "known_at", "priority"], ["source", "file", "line"])
+        rows, superseded = _split_superseded(rows, key)
+        held += [again, superseded]
 
     evidence = list(RAW_QUOTES.columns)
     columns = [*evidence, "rule", "reason"]
@@ -68,20 +68,24 @@ def _with_instrument(raw: pl.DataFrame, listings: pl.DataFrame) -> pl.DataFrame:
     """Rows with instrument_id, asset_class and priority, null where no listing holds on the row's date."""
     on = ["source", "symbol", "exchange"]
     said = ["instrument_id", "asset_class", "priority"]
-    here = raw.select(on).unique()
     known = listings.select(*on, *said, "first", pl.col("last").fill_null(pl.date(9999, 12, 31)))
-    known = known.join(here, on=on, how="semi")
+    here = {name: raw[name].unique().to_list() for name in on}
+    known = known.filter(pl.col(name).is_in(values) for name, values in here.items())
+    # Text is slow to join on: what all rows share need not be.
+    on = [name for name in on if name == "symbol" or len(here[name]) > 1]
+    several = pl.struct(on).is_duplicated()
     holds = pl.col("date").is_between("first", "last")
-    if not known.select(pl.struct(on).is_duplicated().any()).item():
-        matched = raw.join(known, on=on, how="left", maintain_order="left")
-        return matched.with_columns(pl.when(holds).then(name).alias(name) for name in said).drop(
-            "first", "last"
-        )
-    rows = raw.with_row_index("row")
+    single, contested = known.filter(~several), known.filter(several)
+    matched = raw.join(single.select(*on, *said, "first", "last"), on=on, how="left")
+    rows = matched.with_columns(pl.when(holds).then(name).alias(name) for name in said).drop("first", "last")
+    if contested.is_empty():
+        return rows
     # A symbol may have had several owners: the later listing wins where two claim one date.
-    several = rows.join(known, on=on, how="inner").filter(holds)
-    several = several.sort("row", "first").unique("row", keep="last")
-    return rows.join(several.select("row", *said), on="row", how="left", maintain_order="left").drop("row")
+    others = rows.join(contested, on=on, how="anti")
+    ours = rows.join(contested, on=on, how="semi").drop(said).with_row_index("row")
+    owners = ours.select("row", "date", *on).join(contested.select(*on, *said, "first", "last"), on=on)
+    owners = owners.filter(holds).sort("row", "first").unique("row", keep="last").select("row", *said)
+    return pl.concat([others, ours.join(owners, on="row", how="left").select(others.columns)])
 
 
 def _on_grid(rows: pl.DataFrame) -> pl.DataFrame:
@@ -90,43 +94,44 @@ def _on_grid(rows: pl.DataFrame) -> pl.DataFrame:
     Longer bars lie in the whole session. An intraday bar beside all stretches of its session has only nulls
     and session_close.
     """
-    spans = rows.group_by("exchange").agg(
-        first=pl.col("date").min(),
+    mics = rows["exchange"].unique().sort().to_list()
+    parts = [rows] if len(mics) == 1 else [rows.filter(pl.col("exchange") == mic) for mic in mics]
+    none = pl.lit(None, UTC_TIME)
+    empty = rows.clear().with_columns(begins=none, ends=none, session_close=none)
+    return pl.concat([empty, *(_on_grid_of(mic, part) for mic, part in zip(mics, parts, strict=True))])
+
+
+def _on_grid_of(mic: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Do it for one exchange, by search in its sorted grids: joins of long frames are slow."""
+    first, last = rows.select(
+        pl.col("date").min(),
         # Sessions long after everything known here cannot matter, their bars are in the future; but a
         # session's bars may be known on the evening before its date.
         last=pl.min_horizontal(pl.col("date").max(), pl.col("known_at").max().dt.date().dt.offset_by("2d")),
-        intraday=pl.col("freq").is_in(INTRADAY).any(),
-    )
-    empty = {"exchange": pl.String, "date": pl.Date, "begins": UTC_TIME, "ends": UTC_TIME}
-    whole, parts = [pl.DataFrame(schema=empty)], [pl.DataFrame(schema=empty)]
-    for mic, first, last, intraday in spans.sort("exchange").iter_rows():
-        names = {"exchange": pl.lit(mic), "begins": pl.col("open"), "ends": pl.col("close")}
-        whole.append(session_grid(mic, first, last).select("date", **names).select(*empty))
-        if intraday:
-            parts.append(segment_grid(mic, first, last).select("date", **names).select(*empty))
-    sessions = rows.join(
-        pl.concat(whole), on=["exchange", "date"], how="left", maintain_order="left"
-    ).with_columns(session_close="ends")
-    if not spans["intraday"].any():
-        return sessions
-    # Far fewer distinct times than bars: the search is over those.
-    times = rows.filter(pl.col("freq").is_in(INTRADAY)).select("exchange", "date", "ts").unique().sort("ts")
-    stretches = pl.concat(parts).sort("ends")
-    found = times.join_asof(
-        stretches.select("exchange", "begins", "ends", stretch="date"),
-        left_on="ts",
-        right_on="ends",
-        by="exchange",
-        strategy="forward",
-        check_sortedness=False,
-    ).filter((pl.col("stretch") == pl.col("date")) & (pl.col("ts") > pl.col("begins")))
-    found = found.select("exchange", "date", "ts", part_begins="begins", part_ends="ends")
-    joined = sessions.join(found, on=["exchange", "date", "ts"], how="left", maintain_order="left")
+    ).row(0)
     inside = pl.col("freq").is_in(INTRADAY)
-    return joined.with_columns(
-        begins=pl.when(inside).then("part_begins").otherwise("begins"),
-        ends=pl.when(inside).then("part_ends").otherwise("ends"),
-    ).drop("part_begins", "part_ends")
+    same, grid = pl.col("grid_date") == pl.col("date"), ("grid_date", "grid_open", "grid_close")
+    found = _beside(rows, session_grid(mic, first, last), "date", "date").with_columns(
+        begins=pl.when(~inside & same).then("grid_open"),
+        ends=pl.when(~inside & same).then("grid_close"),
+        session_close=pl.when(same).then("grid_close"),
+    )
+    found = found.drop(grid)
+    if not rows.select(inside.any()).item():
+        return found
+    within = inside & same & (pl.col("grid_open") < pl.col("ts"))
+    parts = _beside(found, segment_grid(mic, first, last), "close", "ts")
+    return parts.with_columns(
+        begins=pl.when(within).then("grid_open").otherwise("begins"),
+        ends=pl.when(within).then("grid_close").otherwise("ends"),
+    ).drop(grid)
+
+
+def _beside(rows: pl.DataFrame, grid: pl.DataFrame, column: str, value: str) -> pl.DataFrame:
+    """Rows with the first row of a grid, sorted by the column, that is not before their value; or nulls."""
+    places = grid[column].search_sorted(rows[value], side="left")
+    names = {f"grid_{name}": pl.col(name).gather(places) for name in ("date", "open", "close")}
+    return pl.concat([rows, pl.concat([grid, grid.clear(n=1)]).select(**names)], how="horizontal")
 
 
 def _judge(rows: pl.DataFrame) -> pl.DataFrame:
@@ -156,7 +161,7 @@ def _judge(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _split_superseded(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    contested = pl.struct(key).is_duplicated()
+    contested = repeated(rows, key)
     disputed = rows.filter(contested).with_columns(
         best=pl.col("priority").cum_min().over(key, order_by=["known_at", "priority"])
     )
