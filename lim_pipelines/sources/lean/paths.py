@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePosixPath
 
 FOLDER = "lean"
 CLASSES = ("equity", "forex", "cfd", "crypto", "cryptofuture", "future", "index")
@@ -23,9 +22,11 @@ IN_ONE = {"hour": "1h", "daily": "1d"}
 KINDS = ("trade", "quote", "openinterest")
 QUOTED = ("forex", "cfd")
 """Classes without trades: their hour and daily files hold quotes, and do not say so in the name."""
-NO_QUOTES = (
-    *("map_files", "factor_files", "fundamental", "universes", "margins", "margin_interest", "shortable"),
-    *("alternative", "symbol-properties", "market-hours", "option", "indexoption", "futureoption"),
+_NO_QUOTES = frozenset(
+    {
+        *("map_files", "factor_files", "fundamental", "universes", "margins", "margin_interest", "shortable"),
+        *("alternative", "symbol-properties", "market-hours", "option", "indexoption", "futureoption"),
+    }
 )
 """Folders that hold no bars, or bars of instruments that are not read (options)."""
 _NAME = re.compile(r"(?P<day>\d{8})_(?P<kind>trade|quote|openinterest)\.zip", re.ASCII)
@@ -65,15 +66,15 @@ class LeanPath:
 
 def holds_no_bars(path: str) -> bool:
     """Whether a file is LEAN's but none of bars."""
-    return any(part in NO_QUOTES for part in PurePosixPath(path).parts[1:])
+    return not _NO_QUOTES.isdisjoint(path.split("/"))
 
 
 def understand(path: str) -> LeanPath | None:
     """Understand a path under the landing folder; None if it is no file of bars in LEAN's layout."""
-    parts = PurePosixPath(path).parts
+    parts = path.split("/")
     at = next((i for i, part in enumerate(parts) if part in CLASSES), len(parts))
     root, below = "/".join(parts[:at]), parts[at:]
-    if len(below) < 4 or parts[1:at] not in ((), ("Data",), ("history",), ("history", "Data")):
+    if len(below) < 4 or parts[1:at] not in ([], ["Data"], ["history"], ["history", "Data"]):
         return None
     asset_class, market, resolution = below[:3]
     name = below[-1]
