@@ -221,9 +221,12 @@ def _drop_before(file: SourceFile, day: date, landing: Path) -> SourceFile | Non
 
 @lru_cache(maxsize=4)
 def _fresh(landing: Path, file: SourceFile) -> pl.DataFrame:
-    """Rows that a drop gives of its own day, with the moment from which they are known."""
+    """Rows that a drop gives of its own day, with the moment they are known from; none if refused."""
     day = _day(file.path)
     if day is None:
         return RAW_QUOTES.empty()
-    rows = _prices(file, landing).rows
+    try:
+        rows = _prices(file, landing).rows
+    except RejectedFileError:
+        return RAW_QUOTES.empty()
     return rows.filter(pl.col("date") == day).with_columns(known_at=_known(day, file))

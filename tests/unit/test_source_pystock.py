@@ -88,6 +88,17 @@ def test_two_drops_of_a_feed_that_arrive_together_keep_their_order(tmp_path: Pat
     assert (rows["known_at"] >= datetime(2026, 9, 1, tzinfo=UTC)).all()
 
 
+def test_a_damaged_drop_does_not_keep_the_next_one_out(landing: Path) -> None:
+    whole = tar(WEDNESDAY)
+    drop(landing, "pystock/2015/20150930.tar.gz", whole[: len(whole) // 2])
+    source = Pystock()
+    damaged, good = source.files(landing)
+    with pytest.raises(RejectedFileError):
+        list(source.read(damaged, landing))
+    (parsed,) = source.read(good, landing)
+    assert parsed.rows.height == len(THURSDAY)
+
+
 def test_exchanges_by_symbol(landing: Path) -> None:
     parsed = read(Pystock(), landing)
     ids = set(parsed.listings["instrument_id"])
