@@ -87,8 +87,8 @@ def _text(content: bytes, file: SourceFile) -> pl.DataFrame:
 
 def _blocks(stream: IO[bytes], file: SourceFile) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield blocks of rows, each with the number of its first row, counted from 1; a row group at a time."""
-    from pyarrow import ArrowException  # type: ignore[import-untyped]
-    from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
 
     first = 1
     try:
