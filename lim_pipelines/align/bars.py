@@ -10,6 +10,7 @@ import polars as pl
 
 from lim_pipelines.align.mid import with_mid
 from lim_pipelines.align.outcome import Outcome
+from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.schemas import ALIGNED_BARS, INTRADAY, RAW_QUOTES, SESSIONS_AND_LONGER, UTC_TIME
 from lim_pipelines.sources.clock import segment_grid, session_grid
 from lim_pipelines.sources.duplicates import all_different, repeated, split_duplicates
@@ -24,7 +25,7 @@ REASONS = {
     "closed_session": "the exchange's calendar has no session on that date;"
     " correct the date, or the calendar in lim_pipelines/exchanges/",
     "outside_session": "the bar ends outside the session's hours, or in a break; check the file's time zone",
-    "off_grid": "the bar does not end a whole number of bar lengths after trading began;"
+    "off_grid": "the bar ends neither whole bar lengths after trading began nor at those of the clock;"
     " bars are stamped with their end: check the file's time stamps",
     "superseded_source": "another source with a better priority gave this bar no later; nothing to do",
 }
@@ -153,11 +154,27 @@ def _judge(rows: pl.DataFrame) -> pl.DataFrame:
             pl.col("begins").is_null() | (pl.col("ts") <= pl.col("begins")) | (pl.col("ts") > pl.col("ends"))
         )
         .then(pl.lit("outside_session"))
-        # The last bar of a session, or before a break, may be short: 6.5 hours hold seven hourly bars.
-        .when(~at_end & (long | (since_open % length.dt.total_microseconds() != 0)))
-        .then(pl.lit("off_grid"))
     )
-    return rows.with_columns(rule=verdict)
+    rows = rows.with_columns(rule=verdict)
+    # The last bar of a session, or before a break, may be short: 6.5 hours hold seven hourly bars.
+    off = pl.col("rule").is_null() & ~at_end & (long | (since_open % length.dt.total_microseconds() != 0))
+    if not rows.select(off.any()).item():
+        return rows
+    off_grid = off & (long | ~_on_the_clock(rows["exchange"].unique().to_list(), length))
+    return rows.with_columns(rule=pl.when(off_grid).then(pl.lit("off_grid")).otherwise("rule"))
+
+
+def _on_the_clock(mics: list[str], length: pl.Expr) -> pl.Expr:
+    """Whether bars end at whole hours, minutes ... of the exchange's clock, as some vendors cut them.
+
+    The first bar of a session that opens at half past is then short, as the last one is for the others.
+    """
+    whole = pl.lit(False)
+    for mic in mics:
+        clock = pl.col("ts").dt.convert_time_zone(get_exchange(mic).timezone).dt.time().cast(pl.Int64) // 1000
+        here = pl.col("exchange") == mic
+        whole = whole | (here & (clock % length.dt.total_microseconds() == 0).fill_null(False))
+    return whole
 
 
 def _split_superseded(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -56,7 +56,7 @@ def at(text: str) -> datetime:
             {
                 "2019-03-07T04:00": "outside_session",
                 "2019-03-07T05:00": "outside_session",
-                "2019-03-07T02:00": "off_grid",
+                "2019-03-07T02:10": "off_grid",
                 "2019-03-07T05:30": "off_grid",
             },
         ),
@@ -75,7 +75,7 @@ def at(text: str) -> datetime:
                 "2019-03-08T07:00": "outside_session",  # Friday's own day
                 "2019-03-08T20:00": "outside_session",
                 "2019-03-11T02:30": "outside_session",
-                "2019-03-11T03:00": "off_grid",
+                "2019-03-11T03:10": "off_grid",
             },
         ),
         # Never closed: the day ends at midnight, and the next day's first hour is not of it.
@@ -179,3 +179,13 @@ def test_a_bar_of_a_worse_source_does_not_come_back_if_the_better_one_fails_late
     outcome = bars.align(raw(quote(close=-1.0), quote(source="hv_apple")), listings())
     assert validate(outcome.rows, VALIDATED_BARS).rows.is_empty()
     assert outcome.quarantined.select("rule", "source").rows() == [("superseded_source", "hv_apple")]
+
+
+def test_hours_of_the_clock_are_hours_too() -> None:
+    """Some vendors cut hours at the whole hour though New York opens at half past nine."""
+    ends = [at(text) for text in ("2019-03-08T15:00", "2019-03-08T15:30", "2019-03-08T21:00")]
+    known = listed({"symbol": "ONE", "exchange": "XNYS", "instrument_id": "XNYS:ONE"})
+    outcome = bars.align(minutes("XNYS", "ONE", date(2019, 3, 8), *ends), known)
+    assert outcome.rows["ts"].to_list() == ends
+    odd = bars.align(minutes("XNYS", "ONE", date(2019, 3, 8), at("2019-03-08T15:10")), known)
+    assert odd.quarantined["rule"].to_list() == ["off_grid"]
