@@ -222,20 +222,11 @@ def prepare(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     )
     if table.name == VALIDATED_MACRO.name:
         return frame
-    ratio = pl.col("close") / (_close_before(frame) * pl.col("ex_factor"))
+    series = ["instrument_id", "freq", "price_type"]
+    before = pl.col("close").shift(1).over(series, order_by=["ts", "known_at"])
+    ratio = pl.col("close") / (before * pl.col("ex_factor"))
     return frame.with_columns(
         # A bar that ends at midnight is of the day that ends with it: markets that never close.
         days_from_session=(pl.col("ts").dt.offset_by("-1us").dt.date() - pl.col("date")).dt.total_days(),
         log_return=pl.when((ratio > 0) & ratio.is_finite()).then(ratio.log()),
     )
-
-
-def _close_before(frame: pl.DataFrame) -> pl.Expr:
-    """Close of the row before of the same instrument, length and price type."""
-    before = pl.col("close").shift(1)
-    series = ["instrument_id", "freq", "price_type"]
-    # Text is slow to group by: what all rows share need not be.
-    series = [name for name in series if frame[name].n_unique() > 1]
-    in_order = frame["ts"].is_sorted() and frame["known_at"].is_sorted()
-    order = None if in_order else ["ts", "known_at"]
-    return before.over(series or pl.lit(0), order_by=order)
