@@ -7,6 +7,7 @@ register that with the quotes (`lim_pipelines/reference.py`). These tables are s
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from assets.catalogue import table_asset, table_metadata, written
 from lim_pipelines.lake import LATEST
@@ -17,31 +18,40 @@ from resources.home import Home
 GROUP = "reference"
 
 
-def _loaded(home: Home, table: Table) -> dg.MaterializeResult[Any]:
+def _loaded(context: dg.AssetExecutionContext, home: Home, table: Table) -> dg.MaterializeResult[Any]:
     lake = home.lake()
-    commit = load_reference(lake, home.landing, table)
+    loaded = load_reference(lake, home.landing, table)
+    for error in loaded.refused:
+        context.log.error("refused, what the lake holds of the source stays: %s", error)
     newest = lake.read(table, as_of=LATEST).sort("known_at", descending=True).collect()
+    refused = pl.DataFrame(
+        {"refused": [str(error) for error in loaded.refused]}, schema={"refused": pl.String}
+    )
     return written(
-        lake, table, commit, newest.select(table.partition_key).unique(), {"newest": table_metadata(newest)}
+        lake,
+        table,
+        loaded.commit,
+        newest.select(table.partition_key).unique(),
+        {"newest": table_metadata(newest), "refused": table_metadata(refused)},
     )
 
 
 @table_asset(CORPORATE_ACTIONS, GROUP)
-def corporate_actions(home: Home) -> dg.MaterializeResult[Any]:
+def corporate_actions(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Corporate actions as vendors report them; bars carry their effect as ex_factor."""
-    return _loaded(home, CORPORATE_ACTIONS)
+    return _loaded(context, home, CORPORATE_ACTIONS)
 
 
 @table_asset(ROLLS, GROUP)
-def futures_rolls(home: Home) -> dg.MaterializeResult[Any]:
+def futures_rolls(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Roll calendars of futures: from when which contract stands for the root."""
-    return _loaded(home, ROLLS)
+    return _loaded(context, home, ROLLS)
 
 
 @table_asset(INDEX_MEMBERS, GROUP)
-def index_members(home: Home) -> dg.MaterializeResult[Any]:
+def index_members(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Members of indices over time."""
-    return _loaded(home, INDEX_MEMBERS)
+    return _loaded(context, home, INDEX_MEMBERS)
 
 
 ASSETS = [corporate_actions, futures_rolls, index_members]

@@ -5,6 +5,7 @@ What does not belong here: reading vendors' files (`sources/`), using the listin
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lim_pipelines.instruments import listings
 from lim_pipelines.lake import LATEST, Commit, Lake
 from lim_pipelines.schemas import LISTINGS, Table
 from lim_pipelines.sources import REFERENCE_SOURCES
+from lim_pipelines.sources.base import RejectedFileError
 
 
 def known_listings(lake: Lake) -> pl.DataFrame:
@@ -41,8 +43,7 @@ def register(lake: Lake, found: pl.DataFrame) -> Commit | None:
         Lake to write.
     found
         Frame of `LISTINGS`; several files may say the same. What is there stays; what differs is a revision,
-        unless it comes from another file that is older than the one that told it last: which file is read
-        first does not matter.
+        unless it comes from another file that is older than the one that told it last.
 
     Returns
     -------
@@ -71,8 +72,19 @@ def _no_older_files(found: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
     return kept.select(found.columns)
 
 
-def load_reference(lake: Lake, landing: Path, table: Table) -> Commit:
+@dataclass(frozen=True)
+class Loaded:
+    """What was read of one table: the commit, and one error for each source whose files were refused."""
+
+    commit: Commit
+    refused: tuple[RejectedFileError, ...]
+
+
+def load_reference(lake: Lake, landing: Path, table: Table) -> Loaded:
     """Read one table of facts about instruments from every source that has it, and write it.
+
+    A source with a file that cannot be trusted is left out: what the lake holds of it stays, and the others
+    go on.
 
     Parameters
     ----------
@@ -83,7 +95,13 @@ def load_reference(lake: Lake, landing: Path, table: Table) -> Commit:
     table
         `CORPORATE_ACTIONS`, `ROLLS` or `INDEX_MEMBERS`.
     """
-    given = [source.reference(landing).get(table.name, table.empty()) for source in REFERENCE_SOURCES]
-    found = table.conform(pl.concat([table.empty(), *given]))
+    given, refused = [table.empty()], []
+    for source in REFERENCE_SOURCES:
+        try:
+            given.append(source.reference(landing).get(table.name, table.empty()))
+        except RejectedFileError as error:
+            refused.append(error)
+    found = table.conform(pl.concat(given))
     scope = found.select(table.partition_key).unique()
-    return lake.update(table, scope, lambda there: merge(there, found, datetime.now(UTC), table))
+    commit = lake.update(table, scope, lambda there: merge(there, found, datetime.now(UTC), table))
+    return Loaded(commit, tuple(refused))

@@ -153,5 +153,19 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", [CORPORATE_ACTIONS, ROLLS, INDEX_MEMBERS], ids=lambda table: table.name)
 def test_reference_of_no_vendor_is_empty(tmp_path: Path, table: object) -> None:
-    commit = load_reference(Lake(tmp_path / "lake"), tmp_path / "landing", table)  # type: ignore[arg-type]
+    loaded = load_reference(Lake(tmp_path / "lake"), tmp_path / "landing", table)  # type: ignore[arg-type]
+    assert not loaded.refused
+    commit = loaded.commit
     assert (commit.rows, commit.changed.height) == (0, 0)
+
+
+def test_a_bad_file_of_members_leaves_what_is_there(tmp_path: Path) -> None:
+    lake, landing = Lake(tmp_path / "lake"), tmp_path / "landing"
+    file = landing / "sp500_members" / "history" / "sp500_ticker_start_end.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("ticker,start_date,end_date\nAAPL,1996-01-02,\n")
+    assert load_reference(lake, landing, INDEX_MEMBERS).commit.rows == 1
+    file.write_text("no,such\nfile,here\n")
+    loaded = load_reference(lake, landing, INDEX_MEMBERS)
+    assert [error.path for error in loaded.refused] == [file.relative_to(landing).as_posix()]
+    assert lake.read(INDEX_MEMBERS, as_of=LATEST).collect()["symbol"].to_list() == ["AAPL"]
