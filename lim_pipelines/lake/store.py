@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -34,17 +35,26 @@ class Commit:
         Version of the table afterwards, -1 if it does not exist.
     changed
         Partitions whose content changed, one row each (the table's partition key).
-    rows
-        Rows in the written partitions.
-    fingerprint
-        Content hash of the written partitions, all revisions included: the same content gives the same hash,
-        whenever and in however many steps it was written.
+    content
+        All rows of the written partitions, sorted by row key.
     """
 
     version: int
     changed: pl.DataFrame
-    rows: int
-    fingerprint: str
+    content: pl.DataFrame
+
+    @property
+    def rows(self) -> int:
+        """Rows in the written partitions."""
+        return self.content.height
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content hash of the written partitions, all revisions included.
+
+        The same content gives the same hash, whenever and in however many steps it was written.
+        """
+        return fingerprint(self.content)
 
 
 class Lake:
@@ -216,7 +226,7 @@ class Lake:
                 if committed is None:
                     continue
                 version = committed
-            return Commit(version, changed, frame.height, fingerprint(frame))
+            return Commit(version, changed, frame)
         raise CommitFailedError(
             f"table {table.name}: other writers of the same partitions won {COMMIT_TRIES} races; run it again"
         )
