@@ -18,8 +18,8 @@ FIRST_CUTOFF = date(2010, 1, 1)
 # them and nine years of dates would make the 100,000 that Dagster bears.
 exchanges = dg.DynamicPartitionsDefinition(name="exchange")
 
-# end_offset=1: today's partition exists while today is going on.
-dates = dg.DailyPartitionsDefinition(FIRST_SESSION.isoformat(), end_offset=1)
+# end_offset=1 would be today; Friday's night trading in Shanghai is of Monday's session, three days on.
+dates = dg.DailyPartitionsDefinition(FIRST_SESSION.isoformat(), end_offset=4)
 exchange_dates = dg.MultiPartitionsDefinition({"date": dates, "exchange": exchanges})
 
 # A cutoff is the first midnight (UTC) of a month; end_offset=1 because it is complete when its month begins.

@@ -44,7 +44,8 @@ def merge(existing: pl.DataFrame, incoming: pl.DataFrame, arrived_at: datetime, 
 
     Values that a revision there has held since the proposed moment or later are old news and never undo a
     correction: reading an old file again is harmless. A vendor that takes a correction back must therefore
-    send it as feed (its rows are known on arrival), not as history.
+    send it as feed (its rows are known on arrival), not as history. A fact that was withdrawn holds again
+    from `arrived_at` on when any file gives it again.
     """
     key = list(table.key)
     values = [name for name in table.columns if name not in {*table.row_key, *PROVENANCE}]
@@ -64,7 +65,7 @@ def merge(existing: pl.DataFrame, incoming: pl.DataFrame, arrived_at: datetime, 
         existing.select(*key, *values, pl.col("known_at").alias("_since")),
         on=[*key, *values],
         nulls_equal=True,
-    ).filter(pl.col("_since") >= pl.col("known_at"))
+    ).filter((pl.col("_since") >= pl.col("known_at")) & ~_taken_back(values))
     corrections = disputed.join(stale, on=key, how="anti", nulls_equal=True).with_columns(
         known_at=pl.max_horizontal(
             "known_at",
@@ -89,6 +90,11 @@ def _changes(later: pl.DataFrame, key: list[str], values: list[str]) -> pl.DataF
 
 def _differs(values: list[str]) -> pl.Expr:
     return ~pl.all_horizontal(pl.col(value).eq_missing(pl.col(f"_{value}")) for value in values)
+
+
+def _taken_back(values: list[str]) -> pl.Expr:
+    """Whether the latest revision there withdrew the fact."""
+    return pl.col("_withdrawn") if "withdrawn" in values else pl.lit(False)
 
 
 def _held(columns: list[str]) -> list[pl.Expr]:

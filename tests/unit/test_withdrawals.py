@@ -145,3 +145,15 @@ def test_after_every_delivery_what_is_known_is_what_lies_there(
         seen.append((step + 0.5, union))
     for moment, union in seen:
         assert days(as_of_view(there, hour(moment), RAW_QUOTES)) == union, "the past is not touched"
+
+
+def test_what_history_gives_again_holds_again() -> None:
+    there = bars("a.csv", [20, 21])
+    gone = merge(
+        there, withdrawn(there, bars("a.csv", [20]), NOBODY, {"a.csv"}, hour(6)), hour(6), RAW_QUOTES
+    )
+    again = merge(gone, there, hour(9), RAW_QUOTES)
+    history = again.filter(pl.col("date") == date(2018, 11, 21)).sort("known_at")
+    assert history["withdrawn"].to_list() == [False, True, False]
+    assert history["known_at"].to_list()[1:] == [hour(6), hour(9)]
+    assert merge(again, there, hour(12), RAW_QUOTES).equals(again)
