@@ -146,6 +146,34 @@ def test_decimal_commas_and_no_thousands() -> None:
     ]
 
 
+def test_a_thousand_point_is_refused_though_all_other_numbers_are_fine() -> None:
+    form = layout(separator=";", decimal=",")
+    text = HEADER.replace(",", ";") + "A;2018-10-01;1,5;2;1;1,25;1.250\nA;2018-10-02;1,5;2;1;1,25;950\n"
+    parsed = read(text, form)
+    assert parsed.rows["volume"].to_list() == [950]
+    assert parsed.rejected.select("line", "rule").rows() == [(2, "unparsable_number")]
+    with patch.object(tabular, "slowly", side_effect=AssertionError("slow")):
+        fine = read(text.replace("1.250", "1250,5"), form)
+    assert fine.rows["volume"].to_list() == [1250.5, 950]
+    assert fine.rows["close"].to_list() == [1.25, 1.25]
+
+
+@pytest.mark.parametrize("count", [1_545_920_060_000, 154_592_006_000_000, 2**63 - 1, -(2**63), 10**16])
+def test_an_epoch_of_another_unit_holds_back_its_row_not_the_file(count: int) -> None:
+    form = layout(freq="1m", time={"columns": ["date"], "format": "epoch_s"})
+    parsed = read(HEADER + f"A,1545920040,1,2,1,1,1\nA,{count},1,2,1,1,1\n", form)
+    assert parsed.rows["line"].to_list() == [2]
+    assert parsed.rejected.select("line", "rule").rows() == [(3, "unparsable_date")]
+
+
+def test_a_count_of_trades_beyond_all_counting_holds_back_its_row() -> None:
+    form = layout(columns={**COLUMNS, "trades": "trades"})
+    text = HEADER.replace("\n", ",trades\n") + "A,2018-10-01,1,2,1,1,1,7\nA,2018-10-02,1,2,1,1,1,1e20\n"
+    parsed = read(text, form)
+    assert parsed.rows["trades"].to_list() == [7]
+    assert parsed.rejected.select("line", "rule").rows() == [(3, "unparsable_number")]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
 def test_encodings(encoding: str) -> None:
     parsed = read((HEADER + "Ü,2018-10-01,1,2,1,1,1\n").encode(encoding), layout(encoding=encoding))

@@ -16,7 +16,8 @@ import polars as pl
 from lim_pipelines.schemas import QUARANTINE
 from lim_pipelines.sources.archives import Stream
 from lim_pipelines.sources.base import Parsed
-from lim_pipelines.sources.tabular.blocks import Text, open_text
+from lim_pipelines.sources.reading import in_order
+from lim_pipelines.sources.tabular.blocks import Block, Text, open_text
 from lim_pipelines.sources.tabular.fields import (
     BAD,
     as_text,
@@ -58,10 +59,14 @@ def parse(content: bytes | Stream | Text, form: TableFormat, origin: Origin) -> 
     """
     text = content if isinstance(content, Text) else open_text(content, form, origin)
     names = resolve(header_names(text.header, form), form, origin.path)
-    for block in text.blocks:
+
+    def read(block: Block) -> Parsed:
         fields = quickly(block, names, form)
         parsed = None if fields is None else _at_once(fields, form, origin)
-        yield parsed or judge(shaped(slowly(block, names, form), form, origin), form, origin)
+        return parsed or judge(shaped(slowly(block, names, form), form, origin), form, origin)
+
+    # A block is too small for polars to share it among all cores.
+    yield from in_order(read, text.blocks)
 
 
 def parse_frame(frame: pl.DataFrame, form: TableFormat, origin: Origin, first_line: int = 1) -> Parsed:

@@ -81,7 +81,9 @@ def quickly(block: Block, names: list[str], form: TableFormat) -> pl.DataFrame |
     if separators != breaks * (len(names) - 1):
         return None
     types = _types(form)
-    schema = {f"{i}": types.get(name, pl.String()) for i, name in enumerate(names)}
+    # polars takes the point of 1.234 for a decimal one even where the comma is: those are read as text.
+    read = types if form.decimal == "." else dict.fromkeys(types, pl.String())
+    schema = {f"{i}": read.get(name, pl.String()) for i, name in enumerate(names)}
     try:
         frame = pl.read_csv(
             content,
@@ -91,13 +93,20 @@ def quickly(block: Block, names: list[str], form: TableFormat) -> pl.DataFrame |
             separator=form.separator,
             quote_char='"' if quoted else None,
             null_values=list(form.nulls) or None,
-            decimal_comma=form.decimal == ",",
         )
     except pl.exceptions.PolarsError:
         return None
     if frame.height != breaks:
         return None
     frame = frame.rename({f"{i}": name for i, name in enumerate(names) if name in types})
+    if read is not types:
+        numbers = {name: dtype for name, dtype in types.items() if name in names and dtype != pl.String()}
+        typed = frame.with_columns(
+            _number(pl.col(name), form).cast(dtype, strict=False) for name, dtype in numbers.items()
+        )
+        if not typed.select(*numbers).null_count().equals(frame.select(*numbers).null_count()):
+            return None
+        frame = typed
     if quoted and any(_has_quotes(column) for column in frame.iter_columns() if column.dtype == pl.String):
         return None
     return frame.with_columns(pl.int_range(block.line, block.line + breaks, eager=True).alias(LINE))

@@ -26,6 +26,8 @@ CALENDAR_START = date(FIRST_CALENDAR_YEAR, 1, 1)
 _WALL = pl.Datetime("us")
 _MANY_YEARS = 100
 _TWO_DAYS_MS = 2 * 86_400_000
+_EPOCH_REACH = 250 * 365 * 86_400
+"""Seconds around 1970; a count beyond is of another unit, and no date that polars or Python can hold."""
 _PERIOD = {"1w": "1w", "1mo": "1mo"}
 _ISO = tuple(f"%Y-%m-%d{between}%H:%M{rest}" for between in (" ", "T") for rest in (":%S", ":%S%.f", ""))
 
@@ -147,8 +149,10 @@ def _moments(when: pl.Series, form: TableFormat, origin: Origin) -> tuple[pl.Ser
 
 
 def _from_epoch(when: pl.Series, form: TableFormat) -> pl.Series:
-    counted = pl.from_epoch(when, time_unit=EPOCHS[form.time.format])
-    return counted.cast(_WALL).dt.replace_time_zone("UTC")
+    unit = EPOCHS[form.time.format]
+    reach = _EPOCH_REACH * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    counts = pl.select(pl.when(when.is_between(-reach, reach)).then(when)).to_series()
+    return pl.from_epoch(counts, time_unit=unit).cast(_WALL).dt.replace_time_zone("UTC")
 
 
 def _iso(when: pl.Series) -> tuple[pl.Series, pl.Series | None]:

@@ -22,6 +22,8 @@ from lim_pipelines.sources.tabular.times import CALENDAR_START, stamped
 
 _ROW = "_row"
 _WHOLE_NUMBERS = ("trades",)
+_MOST = 2**53
+"""Beyond it, what was read as a float is no count any more."""
 
 
 def publish(
@@ -144,8 +146,12 @@ def _few(frame: pl.DataFrame, label: str, varying: list[str]) -> list[str | None
 
 def _numbers_fine(frame: pl.DataFrame) -> bool:
     fine = [(pl.col(name).is_finite() | pl.col(name).is_null()).all() for name in NUMBERS]
-    whole = [(pl.col(name) == pl.col(name).floor()).all() for name in _WHOLE_NUMBERS]
+    whole = [_whole(name).all() for name in _WHOLE_NUMBERS]
     return frame["close"].null_count() == 0 and frame.select(pl.all_horizontal(*fine, *whole)).item()
+
+
+def _whole(name: str) -> pl.Expr:
+    return (pl.col(name) == pl.col(name).floor()) & (pl.col(name).abs() <= _MOST)
 
 
 def _timed(frame: pl.DataFrame, form: TableFormat, origin: Origin, varying: list[str]) -> pl.DataFrame:
@@ -195,7 +201,7 @@ def _quotes(timed: pl.DataFrame, origin: Origin) -> pl.DataFrame:
 def _rule(form: TableFormat, late: pl.Expr) -> pl.Expr:
     """First rule that a row fails, or null."""
     finite = [pl.col(name).is_null() | pl.col(name).is_finite() for name in NUMBERS]
-    whole = [pl.col(n).is_null() | (pl.col(n) == pl.col(n).floor()) for n in _WHOLE_NUMBERS]
+    whole = [pl.col(name).is_null() | _whole(name) for name in _WHOLE_NUMBERS]
     symbol = pl.col("symbol")
     failing = {
         "wrong_field_count": ~pl.col(WHOLE),
