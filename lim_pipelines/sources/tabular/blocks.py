@@ -17,7 +17,7 @@ from lim_pipelines.sources.archives import Stream
 from lim_pipelines.sources.base import RejectedFileError
 from lim_pipelines.sources.tabular.format import Origin, TableFormat
 
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 8 * 2**20
 """Fifty to a hundred thousand lines of bars; larger blocks cost memory and, for its sake, time."""
 _LONGEST_LINE = 32 * 2**20
 _BLANK = b" \t\r\n"
