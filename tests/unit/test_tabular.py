@@ -158,6 +158,21 @@ def test_a_thousand_point_is_refused_though_all_other_numbers_are_fine() -> None
     assert fine.rows["close"].to_list() == [1.25, 1.25]
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # A thousand separator makes one line long, and another line is short.
+        ["A,2018-10-02,1,2,1,1,234,5,x", "A,2018-10-03,1,2,1,1,5"],
+        ['"A, Inc",2018-10-02,1,2,1,1,5'],
+    ],
+)
+def test_lines_of_other_lengths_are_held_back_though_their_separators_balance(rows: list[str]) -> None:
+    head = "".join([HEADER.replace("\n", ",note\n"), "A,2018-10-01,1,2,1,1,5,x\n"])
+    parsed = read(head + "".join(f"{row}\n" for row in rows), layout())
+    assert parsed.rows["line"].to_list() == [2]
+    assert parsed.rejected["rule"].to_list() == ["wrong_field_count"] * len(rows)
+
+
 @pytest.mark.parametrize("count", [1_545_920_060_000, 154_592_006_000_000, 2**63 - 1, -(2**63), 10**16])
 def test_an_epoch_of_another_unit_holds_back_its_row_not_the_file(count: int) -> None:
     form = layout(freq="1m", time={"columns": ["date"], "format": "epoch_s"})

@@ -83,22 +83,18 @@ def quickly(block: Block, names: list[str], form: TableFormat) -> pl.DataFrame |
     types = _types(form)
     # polars takes the point of 1.234 for a decimal one even where the comma is: those are read as text.
     read = types if form.decimal == "." else dict.fromkeys(types, pl.String())
-    schema = {f"{i}": read.get(name, pl.String()) for i, name in enumerate(names)}
-    try:
-        frame = pl.read_csv(
-            content,
-            has_header=False,
-            schema=schema,
-            columns=[i for i, name in enumerate(names) if name in types],
-            separator=form.separator,
-            quote_char='"' if quoted else None,
-            null_values=list(form.nulls) or None,
-        )
-    except pl.exceptions.PolarsError:
+    wanted = [i for i, name in enumerate(names) if name in types]
+    last = len(names) - 1
+    frame = _typed_read(content, names, read, [*wanted, *({last} - {*wanted})], form, quoted=quoted)
+    if frame is not None and frame[f"{last}"].null_count():
+        # The line may be short: then another is long, which only a read of all columns notices, or holds a
+        # quoted separator.
+        frame = _typed_read(content, names, read, None, form, quoted=quoted)
+        if quoted and frame is not None and _holds(frame, form.separator):
+            return None
+    if frame is None or frame.height != breaks:
         return None
-    if frame.height != breaks:
-        return None
-    frame = frame.rename({f"{i}": name for i, name in enumerate(names) if name in types})
+    frame = frame.select(pl.col(f"{i}").alias(names[i]) for i in wanted)
     if read is not types:
         numbers = {name: dtype for name, dtype in types.items() if name in names and dtype != pl.String()}
         typed = frame.with_columns(
@@ -110,6 +106,30 @@ def quickly(block: Block, names: list[str], form: TableFormat) -> pl.DataFrame |
     if quoted and any(_has_quotes(column) for column in frame.iter_columns() if column.dtype == pl.String):
         return None
     return frame.with_columns(pl.int_range(block.line, block.line + breaks, eager=True).alias(LINE))
+
+
+def _typed_read(
+    content: bytes,
+    names: list[str],
+    types: dict[str, pl.DataType],
+    columns: list[int] | None,
+    form: TableFormat,
+    *,
+    quoted: bool,
+) -> pl.DataFrame | None:
+    """Columns by their places; None if polars cannot read them so."""
+    try:
+        return pl.read_csv(
+            content,
+            has_header=False,
+            schema={f"{i}": types.get(name, pl.String()) for i, name in enumerate(names)},
+            columns=columns,
+            separator=form.separator,
+            quote_char='"' if quoted else None,
+            null_values=list(form.nulls) or None,
+        )
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def slowly(block: Block, names: list[str], form: TableFormat) -> pl.DataFrame:
@@ -183,6 +203,14 @@ def _types(form: TableFormat) -> dict[str, pl.DataType]:
     types |= {form.columns[label]: pl.String() for label in LABELS if label in form.columns}  # type: ignore[index]
     types |= dict.fromkeys(form.time.columns, pl.Int64() if form.time.numeric else pl.String())
     return types
+
+
+def _holds(frame: pl.DataFrame, text: str) -> bool:
+    return any(
+        column.str.contains(text, literal=True).any()
+        for column in frame.iter_columns()
+        if column.dtype == pl.String
+    )
 
 
 def _has_quotes(column: pl.Series) -> bool:
