@@ -15,7 +15,7 @@ from lim_pipelines.sources.clock import segment_grid, session_grid
 _SERIES = ["exchange", "instrument_id", "price_type"]
 
 
-def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
+def resample(bars: pl.DataFrame, freq: str, *, by_session: bool = False) -> pl.DataFrame:
     """Resample bars to a longer length.
 
     Parameters
@@ -25,6 +25,9 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     freq
         1mo or 1w (from daily bars), 1d, or an intraday length counted from the beginning of each stretch of
         trading: no bar reaches over a break.
+    by_session
+        Whether only bars of a session itself show how much of it is over, so that it does not matter which
+        other sessions are given; for lengths up to 1d.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def resample(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     rows = bars.join(periods, on=["exchange", "date"], how="inner")
     if freq in INTRADAY:
         rows = _within_sessions(rows, INTRADAY[freq])
-    rows = _over(rows, bars).sort(*_SERIES, "ts")
+    rows = _over(rows, bars, ["exchange", "date"] if by_session else ["exchange"]).sort(*_SERIES, "ts")
 
     group = [*_SERIES, "period_date", "period_end"]
     later = (pl.col("ex_factor").cum_prod(reverse=True) / pl.col("ex_factor")).over(group)
@@ -136,19 +139,19 @@ def _within_sessions(rows: pl.DataFrame, step: timedelta) -> pl.DataFrame:
     return found.with_columns(period_end=pl.min_horizontal(end, "ends")).drop("begins", "ends")
 
 
-def _over(rows: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+def _over(rows: pl.DataFrame, bars: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Rows of periods that are over, with the first moment at which a bar of the exchange showed it."""
-    shown = bars.group_by("exchange", "ts").agg(pl.col("known_at").min()).sort("ts")
+    shown = bars.group_by(*by, "ts").agg(pl.col("known_at").min()).sort("ts")
     shown = shown.select(
-        "exchange",
+        *by,
         pl.col("ts").alias("shown_ts"),
-        known_over=pl.col("known_at").cum_min(reverse=True).over("exchange"),
+        known_over=pl.col("known_at").cum_min(reverse=True).over(by),
     )
     joined = rows.sort("period_end").join_asof(
         shown,
         left_on="period_end",
         right_on="shown_ts",
-        by="exchange",
+        by=by,
         strategy="forward",
         check_sortedness=False,
     )

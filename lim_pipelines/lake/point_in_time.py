@@ -50,7 +50,7 @@ def with_superseded_at(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     return rows.with_columns(pl.when(same_fact).then(pl.col("known_at").shift(-1)).alias(SUPERSEDED_AT))
 
 
-def holds(as_of: AsOf, table: Table) -> pl.Expr:
+def holds(as_of: AsOf | pl.Expr, table: Table) -> pl.Expr:
     """Return the filter, over stored columns, for the rows that hold at a moment.
 
     A fact's newest revision known by then; none of it if that revision withdraws the fact.
@@ -58,12 +58,12 @@ def holds(as_of: AsOf, table: Table) -> pl.Expr:
     if not table.has_revisions:
         return pl.lit(True)
     newest = pl.col(SUPERSEDED_AT).is_null()
-    if isinstance(as_of, datetime):
+    if not isinstance(as_of, Latest):
         newest = (pl.col("known_at") <= as_of) & (newest | (pl.col(SUPERSEDED_AT) > as_of))
     return newest & ~pl.col("withdrawn") if "withdrawn" in table.columns else newest
 
 
-def as_of_view(revisions: pl.DataFrame, as_of: AsOf, table: Table) -> pl.DataFrame:
+def as_of_view(revisions: pl.DataFrame, as_of: AsOf | pl.Expr, table: Table) -> pl.DataFrame:
     """Rows of a table as they were known at a moment, from a frame of all their revisions.
 
     Parameters
@@ -71,7 +71,8 @@ def as_of_view(revisions: pl.DataFrame, as_of: AsOf, table: Table) -> pl.DataFra
     revisions
         Rows with all their revisions.
     as_of
-        Moment, UTC; rows with `known_at` at or before it are seen, the latest of each key wins.
+        Moment, UTC, or an expression that gives each row's; rows with `known_at` at or before it are seen,
+        the latest of each key wins.
     table
         The rows' table.
 
