@@ -28,13 +28,17 @@ def validate(frame: pl.DataFrame, table: Table) -> Outcome:
     -------
     Outcome
         Rows in = rows + quarantined. A quarantined row names the first blocking rule that it fails; its
-        reason holds all of them with their remedies. `warnings` counts published rows for each warning rule.
+        reason holds all of them with their remedies. A withdrawal always goes on. `warnings` counts
+        published rows for each warning rule.
     """
     rules = rules_of(table)
     blocking = [rule for rule in rules if rule.severity == "blocking"]
     warning = [rule for rule in rules if rule.severity == "warning"]
     judged = prepare(frame, table).with_columns(rule.passes().alias(_flag(rule)) for rule in rules)
     good = pl.all_horizontal(_flag(rule) for rule in blocking)
+    if "withdrawn" in table.columns:
+        # It repeats the values it takes back, right or wrong; held back, an earlier right one would go on.
+        good |= pl.col("withdrawn")
     published = judged.filter(good)
     counts = published.select((~pl.col(_flag(rule))).sum().alias(rule.name) for rule in warning).row(
         0, named=True

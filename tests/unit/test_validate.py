@@ -53,6 +53,15 @@ def judged(*rows: dict[str, object]) -> Outcome:
     return outcome
 
 
+def test_a_withdrawal_of_bad_values_goes_on() -> None:
+    known = CLOSE + timedelta(hours=1)
+    bad = {"low": 999.0, "known_at": known}
+    gone = {**bad, "withdrawn": True, "known_at": known + timedelta(hours=1)}
+    outcome = judged(bar(), bar(**bad), bar(**gone))
+    assert outcome.rows["withdrawn"].to_list() == [False, True], "else the first bar would hold for ever"
+    assert outcome.quarantined["rule"].to_list() == ["ohlc_order"]
+
+
 WTI = {"exchange": "XNYM", "instrument_id": "XNYM:WTI", "asset_class": "commodity"}
 
 
