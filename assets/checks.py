@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_metadata
+from assets.partitions import exchanges
 from lim_pipelines.lake import LATEST
 from lim_pipelines.landing.survey import PRESENT
 from lim_pipelines.schemas import LANDING_FILES, QUARANTINE, VALIDATED_BARS, VALIDATED_MACRO, Table
@@ -27,9 +28,12 @@ def _run_window(context: dg.AssetCheckExecutionContext) -> pl.Expr | None:
     if start is None or end is None:
         return None
     (first, first_mic), (last, last_mic) = start.split("|"), end.split("|")
+    # Exchanges stand in the order in which they came, not in that of the alphabet.
+    mics = list(context.instance.get_dynamic_partitions(exchanges.name or ""))
+    here = mics[mics.index(first_mic) : mics.index(last_mic) + 1]
     return pl.col("date").is_between(date.fromisoformat(first), date.fromisoformat(last)) & pl.col(
         "exchange"
-    ).is_between(pl.lit(first_mic), pl.lit(last_mic))
+    ).is_in(here)
 
 
 def _expectations(frame: pl.DataFrame, table: Table) -> dg.AssetCheckResult:

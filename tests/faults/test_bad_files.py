@@ -224,6 +224,13 @@ def test_the_quarantine_check_leads_from_the_badge_to_the_line(lineage: Lineage)
     assert "correct the price at the vendor" in str(check.metadata["by_rule"].value)
 
 
+def test_checks_see_exchanges_in_whatever_order_they_came(lineage: Lineage) -> None:
+    lineage.instance.add_dynamic_partitions("exchange", ["BINANCE"])
+    lineage.drop(HEADER + GOOD + "IBM,2018-11-21,118,119,-117,118.5,5000\n", "XNYS/rows.csv")
+    result = lineage.quotes("2018-11-20|XNYS", "2018-11-21|BINANCE", checks={"quarantine"})
+    assert not checks_of(result)["validated_bars/quarantine"].passed
+
+
 def test_a_corrected_file_empties_the_quarantine(lineage: Lineage) -> None:
     span = ("2018-11-20|XNYS", "2018-11-21|XNYS")
     bad, good = (f"IBM,2018-11-21,118,119,{low},118.5,5000\n" for low in ("many", "117"))
