@@ -112,7 +112,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
         past = tries(instance, ask.key)
         if past.succeeded:
             continue
-        if past.runs and ask.exchange in set(learnt["exchange"]):
+        if past.runs and not past.working and ask.exchange in set(learnt["exchange"]):
             failed.append(ask)  # It is asked for again together with what is new.
             continue
         kept.append(ask)

@@ -30,12 +30,15 @@ class Tries:
         How many there were.
     succeeded
         Whether the last one did.
+    working
+        Whether the last one waits or works.
     due
         Whether it may be asked for (again): none waits or works, and the last one ended long enough ago.
     """
 
     runs: int
     succeeded: bool
+    working: bool
     due: bool
 
 
@@ -53,12 +56,15 @@ def tries(instance: DagsterInstance, ask: str, now: datetime | None = None) -> T
     """
     records = instance.get_run_records(RunsFilter(tags={TAG: ask}), limit=50)
     if not records:
-        return Tries(0, succeeded=False, due=True)
+        return Tries(0, succeeded=False, working=False, due=True)
     newest, status = records[0], records[0].dagster_run.status
     pause = min(RETRY_AFTER * 2 ** min(len(records) - 1, 10), LONGEST_PAUSE)
-    ended = newest.end_time or newest.update_timestamp.timestamp()
-    rested = (now or datetime.now(UTC)).timestamp() - ended >= pause.total_seconds()
-    return Tries(len(records), succeeded=status == DagsterRunStatus.SUCCESS, due=status in _ENDED and rested)
+    since = newest.end_time or newest.update_timestamp.timestamp()
+    rested = (now or datetime.now(UTC)).timestamp() - since >= pause.total_seconds()
+    ended = status in _ENDED
+    return Tries(
+        len(records), succeeded=status == DagsterRunStatus.SUCCESS, working=not ended, due=ended and rested
+    )
 
 
 def run_key(ask: str, runs: int) -> str:

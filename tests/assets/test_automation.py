@@ -159,6 +159,26 @@ def test_what_failed_is_asked_for_together_with_what_is_new(
     assert len(json.loads(str(both.cursor))["asks"]) == 1
 
 
+def test_what_is_being_loaded_is_not_asked_for_again_with_what_is_new(lineage: Lineage) -> None:
+    lineage.drop(ONE_DAY, "XNYS/ibm.csv")
+    first = learn(lineage)
+    (request,) = first.run_requests
+    lineage.instance.create_run_for_job(
+        dg.Definitions(jobs=[_nothing]).resolve_job_def("_nothing"),
+        tags=request.tags,
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    lineage.drop(HEADER + "IBM,2018-11-27,1,1,1,1,1\n", "XNYS/more.csv")
+    both = learn(lineage, first.cursor)
+    assert spans(both.run_requests) == [["2018-11-27|XNYS", "2018-11-27|XNYS"]]
+    assert len(json.loads(str(both.cursor))["asks"]) == 2
+
+
+@dg.job
+def _nothing() -> None:
+    """A job to make runs of."""
+
+
 def test_a_run_of_the_ledger_that_failed_is_asked_for_again(
     lineage: Lineage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
