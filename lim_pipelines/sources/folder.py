@@ -78,6 +78,25 @@ def entry_at(landing: Path, path: str) -> Entry | None:
         return None
 
 
+def refuse_if_changed(file: SourceFile, landing: Path) -> None:
+    """Make sure that a file still lies there as it was listed, or is gone since.
+
+    Raises
+    ------
+    RejectedFileError
+        changed_while_reading.
+    """
+    there = entry_at(landing, file.path) if well_named(file.path) else None
+    # What is dated into the future was listed as of the moment it was listed.
+    if there and (there.bytes != file.bytes or file.arrived_at < there.modified_at < datetime.now(UTC)):
+        raise RejectedFileError(
+            file.path,
+            "changed_while_reading",
+            "it changed since it was listed",
+            "leave it be; it is read again when it has settled",
+        )
+
+
 def vendor_files(landing: Path, source: str) -> list[SourceFile]:
     """All finished files of a source, sorted by path.
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 import polars as pl
 
 from lim_pipelines.sources.base import Parsed, QuoteSource, RejectedFileError, SourceFile
+from lim_pipelines.sources.folder import refuse_if_changed
 
 THREADS = min(4, os.cpu_count() or 1)
 """Files read at once. Each may fill the limits of `landed.py` and one block; polars works outside the GIL."""
@@ -62,12 +63,15 @@ def read_blocks(source: QuoteSource, file: SourceFile, landing: Path) -> Iterato
     Raises
     ------
     RejectedFileError
-        What the source raises; and `reader_failed` where the reader itself breaks down on a landed file, so
-        that one odd file does not keep all others out. A full disk or memory is not the file's fault and
-        passes through.
+        What the source raises; changed_while_reading if a landed file is no longer the one that was listed:
+        its rows would be dated before they arrived; and `reader_failed` where the reader itself breaks down
+        on a landed file, so that one odd file does not keep all others out. A full disk or memory is not the
+        file's fault and passes through.
     """
     try:
         yield from source.read(file, landing)
+        if "://" not in file.path:
+            refuse_if_changed(file, landing)
     except (RejectedFileError, OSError, MemoryError):
         raise
     except (Exception, pl.exceptions.PanicException) as error:

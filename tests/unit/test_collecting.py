@@ -16,9 +16,11 @@ from lim_pipelines import sources
 from lim_pipelines.lake import Lake
 from lim_pipelines.landing.register import register
 from lim_pipelines.schemas import LANDING_FILES
+from lim_pipelines.sources.base import RejectedFileError
 from lim_pipelines.sources.collecting import Collected
 from lim_pipelines.sources.csv_drop import CsvDrop
-from lim_pipelines.sources.reading import in_order
+from lim_pipelines.sources.feed import Feed
+from lim_pipelines.sources.reading import in_order, read_blocks
 
 HEADER = "symbol,date,open,high,low,close,volume\n"
 DAYS = (date(2018, 11, 1), date(2018, 11, 30))
@@ -153,3 +155,19 @@ def test_a_file_that_is_not_as_the_ledger_knows_it_is_read(tmp_path: Path) -> No
     found = collect(landing, ledger)
     assert read_paths(found) == ["csv_drop/XNYS/a.csv", "csv_drop/XNYS/b.csv"]
     assert dropped(found)["date"].dt.day().to_list() == [20, 21]
+
+
+def test_a_table_replaced_since_it_was_listed_is_not_dated_as_it_was_then(tmp_path: Path) -> None:
+    folder = tmp_path / "feed" / "x"
+    folder.mkdir(parents=True)
+    (folder / "mapping.yaml").write_text(
+        "exchange: XNYS\nfreq: 1d\ntime: {columns: [date]}\ncolumns: {symbol: s, close: c}\n"
+    )
+    table = pl.DataFrame({"date": ["2018-10-01"], "s": ["A"], "c": [1.0]})
+    table.write_parquet(folder / "a.parquet")
+    os.utime(folder / "a.parquet", (datetime(2020, 1, 1, tzinfo=UTC).timestamp(),) * 2)
+    listed = next(file for file in Feed().files(tmp_path) if file.path.endswith(".parquet"))
+    assert [block.rows.height for block in read_blocks(Feed(), listed, tmp_path)] == [1]
+    table.with_columns(c=pl.lit(2.0)).write_parquet(folder / "a.parquet")
+    with pytest.raises(RejectedFileError, match="changed_while_reading"):
+        list(read_blocks(Feed(), listed, tmp_path))
