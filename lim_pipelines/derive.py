@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from lim_pipelines.align.continuous import continuous
+from lim_pipelines.align.continuous import as_taken, continuous
 from lim_pipelines.align.ladder import ladder
 from lim_pipelines.lake import LATEST, Commit, Lake
 from lim_pipelines.reference import known_listings
@@ -38,8 +38,12 @@ def resample_bars(lake: Lake, scope: pl.DataFrame) -> Commit:
 
 def stitch_futures(lake: Lake) -> Commit:
     """Stitch contracts at their rolls, and write `continuous_futures`."""
-    rolls = lake.read(ROLLS, as_of=LATEST).collect()
+    rolls = lake.revisions(ROLLS).collect()
     listings = known_listings(lake).filter(pl.col("root").is_in(rolls["root"].unique().to_list()))
+    # Two sources roll on other days: the calendar of the one that wins the bars, too.
+    ranked = listings.select("root", "source", "priority").sort("priority", "source")
+    chosen = ranked.join(rolls, on=["root", "source"], how="semi").unique("root", maintain_order=True)
+    rolls = as_taken(rolls.join(chosen, on=["root", "source"], how="semi"))
     where = pl.col("exchange").is_in(listings["exchange"].unique().to_list()) & pl.col("instrument_id").is_in(
         listings["instrument_id"].unique().to_list()
     )

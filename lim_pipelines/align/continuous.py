@@ -85,6 +85,28 @@ def continuous(contracts: pl.DataFrame, rolls: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def as_taken(statements: pl.DataFrame) -> pl.DataFrame:
+    """Take rolls as they took place by what was said of them at the time.
+
+    Parameters
+    ----------
+    statements
+        Frame of `ROLLS` of one source a root, all revisions. Calendars are corrected: a roll is moved to
+        another day, and the old day stays in the lake; or it is stated again with another carry contract.
+
+    Returns
+    -------
+    pl.DataFrame
+        Same columns, one row for each pair of contracts: the first statement by which the roll took place,
+        at its `ts` or when it was known, before another took its place.
+    """
+    pair = ["root", "current_contract", "next_contract"]
+    at, replaced = pl.max_horizontal("ts", "known_at"), pl.col("known_at").shift(-1).over(pair)
+    told = statements.sort(*pair, "known_at", "ts")
+    taken = told.filter(replaced.is_null() | (at < replaced))
+    return taken.unique(pair, keep="first", maintain_order=True).sort("root", "ts")
+
+
 def back_adjusted(series: pl.DataFrame, as_of: datetime, method: Literal["ratio", "panama"]) -> pl.DataFrame:
     """Levels without jumps, as they looked at a moment.
 

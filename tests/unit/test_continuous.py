@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import folder
 
-from lim_pipelines.align.continuous import back_adjusted, continuous, roll_dates
+from lim_pipelines.align.continuous import as_taken, back_adjusted, continuous, roll_dates
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.schemas import ROLLS, UTC_TIME
 
@@ -122,6 +122,20 @@ def test_a_roll_takes_place_when_it_is_known() -> None:
     closes = {"202005": dict.fromkeys(range(5), 10.0), "202006": dict.fromkeys(range(5), 20.0)}
     series = continuous(bars(closes), calendar((1, "202005", "202006"), known_after=timedelta(days=2)))
     assert series["close"].to_list() == [10, 10, 10, 10, 20]
+
+
+def test_a_calendar_that_is_corrected_later_moves_no_roll_of_the_past() -> None:
+    told = calendar((5, "202005", "202006"), (12, "202006", "202007"))
+    later = {"known_at": pl.lit(FOREVER, UTC_TIME)}
+    moved = told.head(1).with_columns(ts=pl.lit(at(6), UTC_TIME), **later)
+    restated = told.tail(1).with_columns(carry_contract=pl.lit("XNYM:CL.202008"), **later)
+    assert as_taken(pl.concat([told, moved, restated])).equals(told)
+
+
+def test_a_roll_that_is_moved_before_it_took_place_takes_place_then() -> None:
+    early = calendar((5, "202005", "202006")).with_columns(known_at=pl.lit(at(0), UTC_TIME))
+    moved = early.with_columns(ts=pl.lit(at(7), UTC_TIME), known_at=pl.lit(at(2), UTC_TIME))
+    assert as_taken(pl.concat([moved, early])).equals(moved)
 
 
 def test_a_contract_that_never_trades_is_passed_over() -> None:

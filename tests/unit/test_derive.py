@@ -1,0 +1,80 @@
+"""Continuous futures in the lake: which rolls count where sources correct or contradict each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from test_continuous import ROOT, at, calendar
+
+from lim_pipelines.align.revisions import merge
+from lim_pipelines.derive import stitch_futures
+from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.reference import register
+from lim_pipelines.schemas import CONTINUOUS_FUTURES, LISTINGS, ROLLS, UTC_TIME, VALIDATED_BARS
+
+TOLD = calendar((5, "202005", "202006"), (12, "202006", "202007"))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Three contracts of twenty days, rolled by the source `test`."""
+    lake = Lake(tmp_path)
+    names = [f"{ROOT}.{month}" for month in ("202005", "202006", "202007")]
+    bars = [
+        {
+            **{
+                "exchange": "XNYM",
+                "date": at(day).date(),
+                "instrument_id": name,
+                "freq": "1d",
+                "ts": at(day),
+            },
+            **dict.fromkeys(("open", "high", "low", "close"), 20.0 + nth + day),
+            **{"volume": 1.0, "ex_factor": 1.0, "asset_class": "future", "source": "test"},
+            "known_at": at(day) + timedelta(minutes=15),
+        }
+        for nth, name in enumerate(names)
+        for day in range(20)
+    ]
+    frame = VALIDATED_BARS.conform(pl.DataFrame(bars))
+    lake.write(VALIDATED_BARS, frame, frame.select(VALIDATED_BARS.partition_key))
+    listed = pl.DataFrame({"symbol": names, "instrument_id": names}).with_columns(
+        **{name: pl.lit(name) for name in ("name", "file")},
+        **{"exchange": pl.lit("XNYM"), "asset_class": pl.lit("future"), "currency": pl.lit("USD")},
+        **{"root": pl.lit(ROOT), "known_at": pl.lit(at(0), UTC_TIME)},
+    )
+    for source, priority in (("test", 5), ("other", 8)):
+        found = listed.with_columns(source=pl.lit(source), priority=pl.lit(priority))
+        register(lake, LISTINGS.conform(found))
+    state(lake, TOLD)
+    return lake
+
+
+def state(lake: Lake, rolls: pl.DataFrame) -> None:
+    arrived = datetime(2026, 1, 1, tzinfo=UTC)
+    lake.update(ROLLS, rolls.select("source"), lambda there: merge(there, rolls, arrived, ROLLS))
+
+
+def held(lake: Lake) -> list[int]:
+    """Bars of each contract in turn."""
+    stitch_futures(lake)
+    rows = lake.read(CONTINUOUS_FUTURES, as_of=LATEST).sort("ts").collect()
+    return rows.group_by("contract", maintain_order=True).len()["len"].to_list()
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        calendar((6, "202005", "202006"), (12, "202006", "202007")),
+        TOLD.with_columns(carry_contract=pl.lit(f"{ROOT}.202008")),
+        calendar((9, "202005", "202007")).with_columns(source=pl.lit("other")),
+    ],
+    ids=["a roll is moved", "a carry contract is corrected", "another source has its own calendar"],
+)
+def test_the_series_stays_as_it_was_held(lake: Lake, again: pl.DataFrame) -> None:
+    assert held(lake) == [6, 7, 7]
+    state(lake, again)
+    assert held(lake) == [6, 7, 7]
