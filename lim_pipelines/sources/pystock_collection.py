@@ -9,18 +9,20 @@ What does not belong here: the drops as shipped, and all that is said of prices,
 
 A row is fresh if its date is its drop's. Rows that were first delivered a drop late (about one in sixty) say
 nothing of what went ex on their day: their `ex_factor` is 1. Of a feed, whose deliveries arrive at once, the
-later one is known a microsecond after the one before.
+later one is known a microsecond after the one before, and none before both tables arrived.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
 from lim_pipelines.schemas import QUARANTINE, RAW_QUOTES, UTC_TIME
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
+from lim_pipelines.sources.folder import entry_at
 from lim_pipelines.sources.landed import inside
 from lim_pipelines.sources.pystock import EX_FACTOR_DIGITS, FORMAT, PRIORITY, next_open, relisted
 from lim_pipelines.sources.quarantine import quarantine
@@ -85,7 +87,10 @@ def _facts(file: SourceFile, landing: Path) -> pl.DataFrame:
     deliveries = next_open(both.sort("collected"))
     known_at = pl.col("_open")
     if not file.history:
-        arrived = pl.max_horizontal("_open", pl.lit(file.arrived_at, UTC_TIME))
+        # What went ex is read from both tables: nobody knew it before the later one was here.
+        beside = [entry_at(landing, str(folder / name)) for name in FILES]
+        both_here = max(file.arrived_at, *(min(e.modified_at, datetime.now(UTC)) for e in beside if e))
+        arrived = pl.max_horizontal("_open", pl.lit(both_here, UTC_TIME))
         known_at = arrived + pl.duration(microseconds=pl.col("nth"))
     return deliveries.join(_went_ex(deliveries), on=_KEY, how="left").select(
         "_file",

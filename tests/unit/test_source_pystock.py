@@ -131,6 +131,15 @@ def test_a_collection_of_drops_says_the_same(tmp_path: Path) -> None:
     drops = read(Pystock(), tmp_path)
     assert parsed.rows.select(shown).sort(shown).equals(drops.rows.select(shown).sort(shown))
     assert rules(parsed) == rules(drops) == {"duplicate_bar": 1}
+    # Of a feed, the split is read from the table that came later: nobody knew of it before.
+    feed_folder = tmp_path / "feed"
+    for name, month in (("first_seen", 1), ("revisions", 6)):
+        path = f"pystock_collection/prices_{name}.parquet"
+        content = (tmp_path / "pystock_collection/history" / f"prices_{name}.parquet").read_bytes()
+        drop(feed_folder, path, content, history=False, arrived=datetime(2016, month, 1, tzinfo=UTC))
+    feed = read(PystockCollection(), feed_folder).rows.filter(pl.col("ex_factor") != 1)
+    assert feed["file"].to_list() == ["pystock_collection/prices_first_seen.parquet"]
+    assert feed["known_at"].to_list() == [datetime(2016, 6, 1, tzinfo=UTC)]
 
 
 def test_the_vendors_drops(tmp_path: Path) -> None:
