@@ -89,7 +89,8 @@ def quickly(block: Block, names: list[str], form: TableFormat) -> pl.DataFrame |
     if frame is not None and frame[f"{last}"].null_count():
         # The line may be short: then another is long, which only a read of all columns notices, or holds a
         # quoted separator.
-        frame = _typed_read(content, names, read, None, form, quoted=quoted)
+        if frame.width < len(names):
+            frame = _typed_read(content, names, read, None, form, quoted=quoted)
         if quoted and frame is not None and _holds(frame, form.separator):
             return None
     if frame is None or frame.height != breaks:
