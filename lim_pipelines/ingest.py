@@ -17,6 +17,7 @@ import polars as pl
 from lim_pipelines import sources
 from lim_pipelines.align import bars as align_bars
 from lim_pipelines.align import macro as align_macro
+from lim_pipelines.align.outcome import Outcome
 from lim_pipelines.align.revisions import merge
 from lim_pipelines.align.withdrawals import withdrawn
 from lim_pipelines.lake import Commit, Lake
@@ -90,15 +91,18 @@ def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
 
 def align_quotes(lake: Lake, scope: pl.DataFrame) -> Step:
     """Bring `raw_quotes` onto session grids and instrument ids, and write `aligned_bars`."""
-    step, _ = _store_aligned(lake, _partitions(lake, RAW_QUOTES, scope), scope, known_listings(lake))
+    step, _ = _store_aligned(lake, lambda: _partitions(lake, RAW_QUOTES, scope), scope, known_listings(lake))
     return step
 
 
 def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
     """Let through the rows of `aligned_bars` that pass every blocking rule, and write `validated_bars`."""
-    aligned = _partitions(lake, ALIGNED_BARS, scope)
     return _store_validated(
-        lake, aligned, lambda: _partitions(lake, RAW_QUOTES, scope), scope, known_listings(lake)
+        lake,
+        lambda: _partitions(lake, ALIGNED_BARS, scope),
+        lambda: _partitions(lake, RAW_QUOTES, scope),
+        scope,
+        known_listings(lake),
     )
 
 
@@ -126,8 +130,8 @@ def load_period(
         Files whose whole content of `scope` is in `rows` or `rejected`.
     """
     loaded, raw = _store_raw(lake, rows, rejected, scope, accounted)
-    on_grid, aligned = _store_aligned(lake, raw, scope, listings)
-    return loaded, on_grid, _store_validated(lake, aligned, lambda: raw, scope, listings)
+    on_grid, aligned = _store_aligned(lake, lambda: raw, scope, listings)
+    return loaded, on_grid, _store_validated(lake, lambda: aligned, lambda: raw, scope, listings)
 
 
 def _store_raw(
@@ -150,36 +154,64 @@ def _store_raw(
 
 
 def _store_aligned(
-    lake: Lake, raw: pl.DataFrame, scope: pl.DataFrame, listings: pl.DataFrame
+    lake: Lake, raw: Callable[[], pl.DataFrame], scope: pl.DataFrame, listings: pl.DataFrame
 ) -> tuple[Step, pl.DataFrame]:
-    outcome = align_bars.align(raw, listings)
+    commit, rows_in, outcome = _from_newest(
+        lake, ALIGNED_BARS, scope, raw, lambda frame: align_bars.align(frame, listings)
+    )
     held = _hold_back(lake, "align", outcome.quarantined, scope)
-    return Step(lake.write(ALIGNED_BARS, outcome.rows, scope), raw.height, held), outcome.rows
+    return Step(commit, rows_in, held), outcome.rows
 
 
 def _store_validated(
     lake: Lake,
-    aligned: pl.DataFrame,
+    aligned: Callable[[], pl.DataFrame],
     raw: Callable[[], pl.DataFrame],
     scope: pl.DataFrame,
     listings: pl.DataFrame,
 ) -> Step:
     """Publish what passes; `raw` is asked only if something is held back, for the vendor's file and line."""
-    outcome = validate(aligned, VALIDATED_BARS)
+    commit, rows_in, outcome = _from_newest(
+        lake, VALIDATED_BARS, scope, aligned, lambda frame: validate(frame, VALIDATED_BARS)
+    )
     held = outcome.quarantined
     if held.height:
         held = _vendor_lines(held, raw(), listings)
     held = _hold_back(lake, "validate", held, scope)
-    commit = lake.write(VALIDATED_BARS, outcome.rows, scope)
-    return Step(commit, aligned.height, held, warnings=outcome.warnings)
+    return Step(commit, rows_in, held, warnings=outcome.warnings)
+
+
+def _from_newest(
+    lake: Lake,
+    table: Table,
+    scope: pl.DataFrame,
+    read: Callable[[], pl.DataFrame],
+    make: Callable[[pl.DataFrame], Outcome],
+) -> tuple[Commit, int, Outcome]:
+    """Write what is made of what is read; if another run wrote meanwhile, of what there is to read then.
+
+    Else a run that read first and writes last would put back what the other one has corrected.
+    """
+    last: list[tuple[int, Outcome]] = []
+
+    def content(_: pl.DataFrame) -> pl.DataFrame:
+        frame = read()
+        last[:] = [(frame.height, make(frame))]
+        return last[0][1].rows
+
+    commit = lake.update(table, scope, content)
+    return commit, *last[0]
 
 
 def load_raw_macro(lake: Lake, landing: Path) -> Step:
     """Read the macro series, embedded and dropped, and write `raw_macro`; changed values become revisions."""
     found = macro_source.together([macro_source.collect_macro(), macro_series.collect_landed(landing)])
-    rows = merge(lake.revisions(RAW_MACRO).collect(), found.rows, datetime.now(UTC), RAW_MACRO)
     rejected = _hold_back_macro(lake, "parse", found.rejected)
-    commit = lake.write(RAW_MACRO, rows, _series(rows))
+    commit = lake.update(
+        RAW_MACRO,
+        _series(found.rows),
+        lambda there: merge(there, found.rows, datetime.now(UTC), RAW_MACRO),
+    )
     return Step(commit, found.rows.height + rejected.height, rejected)
 
 
