@@ -209,6 +209,8 @@ class _Aside:
         if rows.is_empty():
             return
         self._counts.append(rows.group_by("date").agg(rows=pl.len()))
+        if len(self._counts) > 100:  # Thousands of files hold the same dates.
+            self._counts = [self.counts()]
         kept = self._kept[table.name]
         kept.append(rows)
         if sum(frame.height for frame in kept) > MEMORY_ROWS:
