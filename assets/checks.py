@@ -1,21 +1,23 @@
-"""Asset checks: validation as the analyst sees it, what is in quarantine, refused files, drift.
+"""Asset checks: validation as the analyst sees it, quarantine, refused files, calendars, drift.
 
 What does not belong here: the gate. Rows that fail a blocking rule never reach `validated_bars`
 (`lim_pipelines/validate/gate.py`); these checks show that and let nothing pass unseen.
 """
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_metadata
 from assets.partitions import exchanges
+from lim_pipelines.exchanges import calendar_ends
 from lim_pipelines.lake import LATEST
 from lim_pipelines.landing.survey import PRESENT
 from lim_pipelines.schemas import LANDING_FILES, QUARANTINE, VALIDATED_BARS, VALIDATED_MACRO, Table
 from resources.home import Home
 
+CALENDAR_WARNING = timedelta(days=60)
 DRIFT_RECENT_SESSIONS = 40
 DRIFT_REFERENCE = timedelta(days=3 * 365)
 
@@ -110,6 +112,25 @@ def quarantine(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCh
 
 
 @dg.asset_check(
+    asset="validated_bars",
+    description="Calendars that end soon: beyond them every day counts as closed.",
+)
+def calendars(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Warn when the holidays of next year are not known yet for an exchange in use."""
+    soon = datetime.now(UTC).date() + CALENDAR_WARNING
+    ends = {mic: calendar_ends(mic) for mic in context.instance.get_dynamic_partitions(exchanges.name or "")}
+    ending = {mic: end for mic, end in ends.items() if end is not None and end < soon}
+    return dg.AssetCheckResult(
+        passed=not ending,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"no calendar in use ends before {soon}"
+        if not ending
+        else "update the package exchange-calendars: "
+        + ", ".join(f"{mic} ends {end}" for mic, end in sorted(ending.items())),
+    )
+
+
+@dg.asset_check(
     asset="landing_files", description="Files of the landing folder that were refused as a whole."
 )
 def refused_files(home: Home) -> dg.AssetCheckResult:
@@ -164,4 +185,4 @@ def drift(home: Home) -> dg.AssetCheckResult:
     )
 
 
-ASSET_CHECKS = [expectations, macro_expectations, quarantine, refused_files, drift]
+ASSET_CHECKS = [expectations, macro_expectations, quarantine, calendars, refused_files, drift]

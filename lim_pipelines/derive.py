@@ -5,13 +5,18 @@ What does not belong here: how bars are resampled and stitched (`align/`), bars 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import polars as pl
 
 from lim_pipelines.align.continuous import as_taken, continuous
 from lim_pipelines.align.ladder import ladder
-from lim_pipelines.lake import LATEST, Commit, Lake
+from lim_pipelines.align.revisions import merge
+from lim_pipelines.lake import Commit, Lake, as_of_view
 from lim_pipelines.reference import known_listings
 from lim_pipelines.schemas import CONTINUOUS_FUTURES, INTRADAY, RESAMPLED_BARS, ROLLS, VALIDATED_BARS
+
+_ALWAYS, _NEVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def resample_bars(lake: Lake, scope: pl.DataFrame) -> Commit:
@@ -47,8 +52,38 @@ def stitch_futures(lake: Lake) -> Commit:
     where = pl.col("exchange").is_in(listings["exchange"].unique().to_list()) & pl.col("instrument_id").is_in(
         listings["instrument_id"].unique().to_list()
     )
-    bars = lake.read(VALIDATED_BARS, as_of=LATEST, where=where).collect()
-    rows = CONTINUOUS_FUTURES.conform(continuous(bars, rolls))
+    rows = stitched(lake.revisions(VALIDATED_BARS, where).collect(), rolls)
     before = lake.revisions(CONTINUOUS_FUTURES).select(CONTINUOUS_FUTURES.partition_key).collect()
     scope = pl.concat([before, rows.select(CONTINUOUS_FUTURES.partition_key)]).unique()
     return lake.write(CONTINUOUS_FUTURES, rows, scope)
+
+
+def stitched(contracts: pl.DataFrame, rolls: pl.DataFrame) -> pl.DataFrame:
+    """Stitch contracts with all their revisions.
+
+    Parameters
+    ----------
+    contracts
+        Frame of `VALIDATED_BARS` of contracts, all revisions.
+    rolls
+        Frame of `ROLLS`, as they were taken.
+
+    Returns
+    -------
+    pl.DataFrame
+        Frame of `CONTINUOUS_FUTURES`. A correction of a contract's bar revises the rows that depend on it,
+        known when it was; what was known before stays. A row of which nothing is left is withdrawn.
+    """
+    repeated = pl.struct(VALIDATED_BARS.key).is_duplicated()
+    moments = contracts.filter(repeated | pl.col("withdrawn"))["known_at"].unique().sort().to_list()
+    rows, key, since = CONTINUOUS_FUTURES.empty(), list(CONTINUOUS_FUTURES.key), _ALWAYS
+    for until in [*moments, _NEVER]:
+        view = as_of_view(contracts, until - timedelta(microseconds=1), VALIDATED_BARS)
+        state = CONTINUOUS_FUTURES.conform(continuous(view, rolls))
+        rows = merge(rows, state, since, CONTINUOUS_FUTURES)
+        left = rows.sort("known_at").unique(key, keep="last").filter(~pl.col("withdrawn"))
+        gone = left.join(state, on=key, how="anti").with_columns(
+            withdrawn=pl.lit(True), known_at=pl.lit(since, rows.schema["known_at"])
+        )
+        rows, since = CONTINUOUS_FUTURES.conform(pl.concat([rows, gone])), until
+    return rows

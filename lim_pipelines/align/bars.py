@@ -10,7 +10,7 @@ import polars as pl
 
 from lim_pipelines.align.mid import with_mid
 from lim_pipelines.align.outcome import Outcome
-from lim_pipelines.exchanges import get_exchange
+from lim_pipelines.exchanges import calendar_ends, get_exchange
 from lim_pipelines.schemas import ALIGNED_BARS, INTRADAY, RAW_QUOTES, SESSIONS_AND_LONGER, UTC_TIME
 from lim_pipelines.sources.clock import segment_grid, session_grid
 from lim_pipelines.sources.duplicates import all_different, repeated, split_duplicates
@@ -22,6 +22,8 @@ REASONS = {
     "unknown_freq": f"the bar length is not one of {', '.join([*INTRADAY, *SESSIONS_AND_LONGER])};"
     " correct the file",
     "future_bar": "the bar ends after the moment it was known; correct its date or time",
+    "beyond_calendar": "the exchange's holidays of that year are not in the installed exchange-calendars;"
+    " update the package (constraints.txt) and materialize again",
     "closed_session": "the exchange's calendar has no session on that date;"
     " correct the date, or the calendar in lim_pipelines/exchanges/",
     "outside_session": "the bar ends outside the session's hours, or in a break; check the file's time zone",
@@ -45,9 +47,9 @@ def align(raw: pl.DataFrame, listings: pl.DataFrame) -> Outcome:
     -------
     Outcome
         Frame of `ALIGNED_BARS` with all revisions (rows that differ in `known_at`) kept, and the rows held
-        back. Where two sources give one bar, the one of better priority wins from the moment it is known;
-        what the other gave before stays, because it was all anyone had. Instruments without trades get mid
-        bars from their bids and asks.
+        back. Where two sources give one bar, the one of better priority (of equal ones the first name in the
+        alphabet) wins from the moment it is known; what the other gave before stays, because it was all
+        anyone had. Instruments without trades get mid bars from their bids and asks.
     """
     judged = _judge(_on_grid(_with_instrument(raw, listings)))
     held = [judged.filter(pl.col("rule").is_not_null()).with_columns(_reason())]
@@ -55,7 +57,7 @@ def align(raw: pl.DataFrame, listings: pl.DataFrame) -> Outcome:
 
     key = list(ALIGNED_BARS.key)
     if not all_different(rows, [name for name in key if name not in ("date", "ts")], "ts"):
-        rows, again = split_duplicates(rows, [*key, "known_at", "priority"], ["source", "file", "line"])
+        rows, again = split_duplicates(rows, [*key, "known_at", "source", "priority"], ["file", "line"])
         rows, superseded = _split_superseded(rows, key)
         held += [again, superseded]
 
@@ -98,7 +100,7 @@ def _on_grid(rows: pl.DataFrame) -> pl.DataFrame:
     mics = rows["exchange"].unique().sort().to_list()
     parts = [rows] if len(mics) == 1 else [rows.filter(pl.col("exchange") == mic) for mic in mics]
     none = pl.lit(None, UTC_TIME)
-    empty = rows.clear().with_columns(begins=none, ends=none, session_close=none)
+    empty = rows.clear().with_columns(begins=none, ends=none, session_close=none, beyond=pl.lit(False))
     return pl.concat([empty, *(_on_grid_of(mic, part) for mic, part in zip(mics, parts, strict=True))])
 
 
@@ -117,7 +119,8 @@ def _on_grid_of(mic: str, rows: pl.DataFrame) -> pl.DataFrame:
         ends=pl.when(~inside & same).then("grid_close"),
         session_close=pl.when(same).then("grid_close"),
     )
-    found = found.drop(grid)
+    end = calendar_ends(mic)
+    found = found.drop(grid).with_columns(beyond=pl.lit(False) if end is None else pl.col("date") > end)
     if not rows.select(inside.any()).item():
         return found
     within = inside & same & (pl.col("grid_open") < pl.col("ts"))
@@ -148,6 +151,8 @@ def _judge(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("unknown_freq"))
         .when(pl.col("ts") > pl.col("known_at"))
         .then(pl.lit("future_bar"))
+        .when(pl.col("session_close").is_null() & pl.col("beyond"))
+        .then(pl.lit("beyond_calendar"))
         .when(pl.col("session_close").is_null())
         .then(pl.lit("closed_session"))
         .when(
@@ -179,11 +184,12 @@ def _on_the_clock(mics: list[str], length: pl.Expr) -> pl.Expr:
 
 def _split_superseded(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     contested = repeated(rows, key)
-    disputed = rows.filter(contested).with_columns(
-        best=pl.col("priority").cum_min().over(key, order_by=["known_at", "priority"])
-    )
-    lost = pl.col("priority") > pl.col("best")
-    kept = pl.concat([rows.filter(~contested), disputed.filter(~lost).drop("best")])
+    # Of equal priorities the name decides: which one it is must not change from day to day.
+    ranks = rows.select("priority", "source").unique().sort("priority", "source").with_row_index("rank")
+    disputed = rows.filter(contested).join(ranks, on=["priority", "source"], how="left")
+    disputed = disputed.with_columns(best=pl.col("rank").cum_min().over(key, order_by=["known_at", "rank"]))
+    lost = pl.col("rank") > pl.col("best")
+    kept = pl.concat([rows.filter(~contested), disputed.filter(~lost).drop("best", "rank")])
     superseded = disputed.filter(lost).with_columns(rule=pl.lit("superseded_source"))
     return kept, superseded.with_columns(_reason())
 

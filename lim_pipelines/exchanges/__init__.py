@@ -8,7 +8,7 @@ An exchange is added in the file of its kind: `shares.py`, `futures.py` or `alwa
 """
 
 from lim_pipelines.exchanges.assign import session_of
-from lim_pipelines.exchanges.calendars import FIRST_CALENDAR_YEAR, segments, sessions
+from lim_pipelines.exchanges.calendars import FIRST_CALENDAR_YEAR, calendar_ends, segments, sessions
 from lim_pipelines.exchanges.exchange import Exchange
 from lim_pipelines.exchanges.registry import EXCHANGES, UnknownExchangeError, get_exchange, rules
 from lim_pipelines.exchanges.rules import Rules
@@ -19,6 +19,7 @@ __all__ = [
     "Exchange",
     "Rules",
     "UnknownExchangeError",
+    "calendar_ends",
     "get_exchange",
     "rules",
     "segments",

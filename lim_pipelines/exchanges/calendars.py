@@ -77,6 +77,24 @@ def segments(mic: str, start: date, end: date) -> pl.DataFrame:
     return _between(_segments, mic, start, end)
 
 
+@lru_cache(maxsize=128)
+def calendar_ends(mic: str) -> date | None:
+    """Last date that the exchange's calendar knows; None if it goes on by rule.
+
+    Holidays of Shanghai, Mumbai and Singapore are decreed year by year: what lies beyond the installed
+    `exchange_calendars` has no sessions until a newer version is installed.
+
+    Raises
+    ------
+    UnknownExchangeError
+        The identifier is not registered.
+    """
+    import exchange_calendars
+
+    upper = exchange_calendars.get_calendar(get_exchange(mic).calendar).bound_max()
+    return None if upper is None else upper.date()
+
+
 def _between(table: Callable[[str, int], pl.DataFrame], mic: str, start: date, end: date) -> pl.DataFrame:
     if start.year < FIRST_CALENDAR_YEAR:
         raise ValueError(f"{mic}: sessions before {FIRST_CALENDAR_YEAR} are not known, asked for {start}")

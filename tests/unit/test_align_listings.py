@@ -7,6 +7,7 @@ import pytest
 from raw_quotes import CLOSE, LAG, MONDAY, quote, raw
 
 from lim_pipelines.align import bars
+from lim_pipelines.exchanges import calendar_ends
 from lim_pipelines.instruments import listings
 from lim_pipelines.schemas import LISTINGS, VALIDATED_BARS
 from lim_pipelines.validate.gate import validate
@@ -189,3 +190,27 @@ def test_hours_of_the_clock_are_hours_too() -> None:
     assert outcome.rows["ts"].to_list() == ends
     odd = bars.align(minutes("XNYS", "ONE", date(2019, 3, 8), at("2019-03-08T15:10")), known)
     assert odd.quarantined["rule"].to_list() == ["off_grid"]
+
+
+def test_of_equal_sources_the_first_name_holds() -> None:
+    """Two vendors of one rank never agree to the last digit; neither is a mistake of the other."""
+    known = listed(
+        {"symbol": "ONE", "exchange": "XNYS", "instrument_id": "XNYS:ONE"},
+        {"symbol": "ONE", "exchange": "XNYS", "instrument_id": "XNYS:ONE", "source": "another"},
+    )
+    one = minutes("XNYS", "ONE", date(2019, 3, 8), at("2019-03-08T15:30"))
+    other = one.with_columns(source=pl.lit("another"), close=pl.col("close") * 1.001)
+    outcome = bars.align(pl.concat([one, other]), known)
+    assert outcome.rows["source"].to_list() == [min("another", one["source"][0])]
+    assert outcome.quarantined["rule"].to_list() == ["superseded_source"]
+
+
+def test_a_date_beyond_the_calendar_says_so() -> None:
+    known = listed({"symbol": "ONE", "exchange": "XSHG", "instrument_id": "XSHG:ONE"})
+    ends = calendar_ends("XSHG")
+    assert ends is not None
+    day = ends + timedelta(days=40)
+    moment = datetime(day.year, day.month, day.day, 7, tzinfo=UTC)
+    outcome = bars.align(minutes("XSHG", "ONE", day, moment), known)
+    assert outcome.quarantined["rule"].to_list() == ["beyond_calendar"]
+    assert calendar_ends("XNYS") is None

@@ -78,3 +78,29 @@ def test_the_series_stays_as_it_was_held(lake: Lake, again: pl.DataFrame) -> Non
     assert held(lake) == [6, 7, 7]
     state(lake, again)
     assert held(lake) == [6, 7, 7]
+
+
+def test_a_correction_or_withdrawal_changes_nothing_that_was_known_before(lake: Lake) -> None:
+    stitch_futures(lake)
+
+    def seen(day: int) -> pl.DataFrame:
+        rows = lake.read(CONTINUOUS_FUTURES, as_of=at(day) + timedelta(hours=1)).sort("ts")
+        return rows.select("ts", "close", "ex_factor", "contract", "roll_gap", "known_at").collect()
+
+    before = {day: seen(day) for day in (8, 15, 25)}
+    bars = lake.revisions(VALIDATED_BARS).collect()
+    wrong = bars.filter((pl.col("ts") == at(5)) & pl.col("instrument_id").str.ends_with("202005"))
+    gone = bars.filter((pl.col("ts") == at(7)) & pl.col("instrument_id").str.ends_with("202006"))
+    news = [
+        wrong.with_columns(close=30.0, high=30.0, known_at=pl.lit(at(18), UTC_TIME)),
+        gone.with_columns(withdrawn=True, known_at=pl.lit(at(19), UTC_TIME)),
+    ]
+    lake.update(
+        VALIDATED_BARS, bars.select(VALIDATED_BARS.partition_key), lambda there: pl.concat([there, *news])
+    )
+    stitch_futures(lake)
+    assert seen(8).equals(before[8])
+    assert seen(15).equals(before[15])
+    after = seen(25)
+    assert after.height == before[25].height - 1
+    assert after.filter(pl.col("ts") == at(5))["close"].to_list() == [30.0]
