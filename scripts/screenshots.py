@@ -91,7 +91,7 @@ def main(base: str) -> None:
 
     with sync_playwright() as playwright:
         page = open_page(playwright)
-        page.set_viewport_size({"width": 2000, "height": 2200})
+        page.set_viewport_size({"width": 2000, "height": 3600})
         save(page, "graph", graph(page, base))
         page.set_viewport_size({"width": 1500, "height": 850})
         partitions(page, base, dates="[2018-10-01...2018-12-31]")
