@@ -129,12 +129,17 @@ class Log:
     def changed_since(self, version: int) -> pl.DataFrame:
         """Partitions that were changed by commits after a version: the partition key, sorted."""
         keys = {name: self.table.schema[name] for name in self.table.partition_key}
-        entries = self.delta.history(limit=max(self.version - version, 0) or None)
-        notes = [
-            pl.read_json(io.StringIO(entry["changed"]), schema=keys)
-            for entry in entries
-            if int(entry["version"]) > version and "changed" in entry
+        # Not `DeltaTable.history`: it counts back from the newest commit there is, not from this version, and
+        # so misses some when another writer commits in between.
+        commits = [
+            f"{self.uri}/_delta_log/{n:020}.json" for n in range(max(version, -1) + 1, self.version + 1)
         ]
+        if not commits:
+            return pl.DataFrame(schema=keys)
+        said = pl.Struct({"changed": pl.String})
+        lines = pl.scan_ndjson(commits, schema={"commitInfo": said}, storage_options=self.options)
+        found = lines.select(pl.col("commitInfo").struct.field("changed").drop_nulls()).collect()["changed"]
+        notes = [pl.read_json(io.StringIO(note), schema=keys) for note in found]
         return pl.concat([pl.DataFrame(schema=keys), *notes]).unique().sort(list(keys))
 
     def commit(

@@ -105,13 +105,14 @@ def replace(
         rest = _rows(log, replaced).join(changed.lazy(), on=partition, how="anti").select(stored)
         new = pl.concat([new, rest.cast(new.schema).collect()]).sort(table.row_key)
     files = write_files(new, table, log.uri, log.options)
+    seen = log.version
     for _ in range(tries):
         try:
             return log.commit(files, replaced, changed)
         except CommitFailedError:
             time.sleep(random.uniform(0, _LONGEST_PAUSE))
-        seen = log.version
-        log.follow()
+        if not log.follow():
+            return None
         there = set(log.files()["path"])
         others = log.changed_since(seen).join(scope, on=partition, how="semi")
         if others.height or not there.issuperset(replaced):

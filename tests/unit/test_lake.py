@@ -349,3 +349,17 @@ def _age(table: Path, by: timedelta) -> None:
     # They hold the removals too.
     for checkpoint in (table / "_delta_log").glob("*checkpoint*"):
         checkpoint.unlink()
+
+
+def test_what_changed_is_told_of_ones_own_version_while_others_commit(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for nth in range(2):
+        day = DAY + timedelta(nth)
+        lake.write(VALIDATED_BARS, frame(bar(day)), scope_of({"exchange": ["XNAS"], "date": [day]}))
+    log = lake.open(VALIDATED_BARS)
+    assert log is not None
+    for nth in range(2, 5):
+        day = DAY + timedelta(nth)
+        lake.write(VALIDATED_BARS, frame(bar(day)), scope_of({"exchange": ["XNAS"], "date": [day]}))
+    assert log.changed_since(log.version - 1)["date"].to_list() == [DAY + timedelta(1)]
+    assert log.changed_since(-1)["date"].to_list() == [DAY, DAY + timedelta(1)]
