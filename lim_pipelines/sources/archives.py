@@ -31,6 +31,7 @@ _ONE_MEMBER_DIRECTORY = 2**16
 _MANY_MEMBERS_DIRECTORY = 2**22
 _PACKED = (".zip", ".gz", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".7z", ".rar")
 _MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
+# NotImplementedError is what zipfile raises for a compression it does not know.
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, NotImplementedError)
 
 
