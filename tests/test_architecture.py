@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "lim_pipelines"
-HEAVY = ("torch", "lightning", "great_expectations", "cvxpy", "pandas", "scipy")
+HEAVY = (
+    *("torch", "lightning", "great_expectations", "cvxpy", "pandas", "scipy"),
+    *("sentence_transformers", "lancedb", "sklearn", "rapidfuzz"),
+)
 
 # Left may be imported by what stands to its right, never the other way round (docs/architecture.md).
 LAYERS = (
@@ -21,11 +24,15 @@ LAYERS = (
     ("instruments",),
     ("lake",),
     ("sources",),
+    ("entities",),
     ("align",),
     ("validate",),
     ("reference", "landing"),
-    ("ingest", "derive"),
+    ("ingest", "derive", "alternative"),
     ("bulk",),
+    ("modalities",),
+    ("inputs",),
+    ("panorama",),
     ("foundation",),
     ("retraining",),
     ("finetune",),

@@ -14,7 +14,14 @@ import polars as pl
 
 from lim_pipelines.sources import collecting
 from lim_pipelines.sources.arch_series import ArchSeries
-from lim_pipelines.sources.base import Parsed, QuoteSource, ReferenceSource, RejectedFileError, SourceFile
+from lim_pipelines.sources.base import (
+    AlternativeSource,
+    Parsed,
+    QuoteSource,
+    ReferenceSource,
+    RejectedFileError,
+    SourceFile,
+)
 from lim_pipelines.sources.bokeh_stocks import BokehStocks
 from lim_pipelines.sources.btc_perp import BtcPerp
 from lim_pipelines.sources.collecting import Collected
@@ -56,6 +63,9 @@ QUOTE_SOURCES: tuple[QuoteSource, ...] = (
 REFERENCE_SOURCES: tuple[ReferenceSource, ...] = (Lean(), Pysystemtrade(), SP500Members())
 """Sources of corporate actions, roll calendars and index members."""
 
+ALTERNATIVE_SOURCES: tuple[AlternativeSource, ...] = ()
+"""Sources of facts, events, texts, relations and claims about companies."""
+
 
 def collect(
     exchanges: Iterable[str], start: date, end: date, landing: Path, ledger: pl.DataFrame | None = None
@@ -65,6 +75,7 @@ def collect(
 
 
 __all__ = [
+    "ALTERNATIVE_SOURCES",
     "QUOTE_SOURCES",
     "REFERENCE_SOURCES",
     "Collected",

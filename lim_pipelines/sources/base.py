@@ -5,7 +5,7 @@ What does not belong here: the format of any vendor (a file each beside this one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -105,6 +105,50 @@ class ReferenceSource(Protocol):
         -------
         dict
             Table name to frame, of `CORPORATE_ACTIONS`, `ROLLS` and `INDEX_MEMBERS`.
+        """
+
+
+@dataclass(frozen=True)
+class ParsedTables:
+    """What a file of alternative data holds, or a block of it: rows in = rows + rejected.
+
+    Parameters
+    ----------
+    rows
+        Name of a raw table (`raw_facts`, `raw_events`, `raw_texts`, `raw_relations`, `raw_claims`) to its frame.
+    rejected
+        Frame of `QUARANTINE`, stage parse, exchange `QUARANTINE_AS`.
+    """
+
+    rows: Mapping[str, pl.DataFrame]
+    rejected: pl.DataFrame
+
+
+QUARANTINE_AS = "ALTERNATIVE"
+"""Alternative data belongs to no exchange; the quarantine files it here."""
+
+
+class AlternativeSource(Protocol):
+    """A source of facts, events, texts, relations, or claims about companies."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source, and of its folder under the landing folder."""
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Raw tables that it fills."""
+
+    def files(self, landing: Path) -> list[SourceFile]:
+        """List the files there are now, in a fixed order, without reading them (`exchanges` is empty)."""
+
+    def read(self, file: SourceFile, landing: Path) -> Iterator[ParsedTables]:
+        """Parse one file, in blocks of at most about a million rows.
+
+        Raises
+        ------
+        RejectedFileError
+            The file as a whole cannot be trusted; what it has given so far counts for nothing.
         """
 
 
