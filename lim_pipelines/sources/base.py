@@ -115,7 +115,7 @@ class ParsedTables:
     Parameters
     ----------
     rows
-        Name of a raw table (`raw_facts`, `raw_events`, `raw_texts`, `raw_relations`, `raw_claims`) to its frame.
+        Raw table (`raw_facts`, `raw_events`, `raw_texts`, `raw_relations`, `raw_claims`) to its frame.
     rejected
         Frame of `QUARANTINE`, stage parse, exchange `QUARANTINE_AS`.
     """
