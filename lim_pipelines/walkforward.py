@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lim_pipelines import drawing
 from lim_pipelines.backtest import engine, metrics, plots, report
 from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
@@ -172,13 +173,13 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
         ],
     )
     path = reports / f"{spec.name}.html"
-    _write(path, page)
+    drawing.write_page(path, page)
     return Outcome(
         commit,
         judged.verdict,
         path,
         summary(scores, spec.arms),
-        plots.png(plots.equity_figure(result.daily, spec.arms)),
+        drawing.png(plots.equity_figure(result.daily, spec.arms)),
     )
 
 
@@ -288,14 +289,6 @@ def _refuse_gaps(spec: StrategySpec, cutoffs: list[date]) -> None:
             f"strategy {spec.name}: no targets of cutoffs {', '.join(missing)} between {cutoffs[0]} and"
             f" {cutoffs[-1]}; materialise {spec.name}_model and {spec.name}_targets of these partitions first"
         )
-
-
-def _write(path: Path, text: str) -> None:
-    """Put a file into place whole: a reader sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.tmp")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
 
 
 def universe(spec: StrategySpec) -> pl.Expr:

@@ -1,28 +1,21 @@
-"""Plots of a backtest: SVG for the report, light or dark as its page, and PNG for the asset's metadata.
+"""Plots of a backtest, for the report and for the asset's metadata.
 
-What does not belong here: numbers that are not in the tables already, the page (`report.py`).
-
-matplotlib is imported when something is drawn: assets import this module.
+What does not belong here: numbers that are not in the tables already, the page (`report.py`), how plots look
+(`drawing/`).
 """
 
 from __future__ import annotations
 
-import io
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from lim_pipelines import drawing
 from lim_pipelines.backtest.metrics import drawdowns, pooled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# Readable on white and on near-black alike; told apart by people who do not see red and green.
-COLORS = ("#3b82d6", "#e08a1e", "#2a9d8f", "#b565c9", "#8a8f98")
-_INK = "#808183"
-"""Drawn for axes and text; the SVG turns it into the page's own ink."""
 
 _SIZE = (5.2, 2.6)
 """Inches. Small, so that the text stays readable when a phone shrinks the plot to its width."""
@@ -41,7 +34,7 @@ def equity_figure(daily: pl.DataFrame, arms: tuple[str, ...]) -> Figure:
     figure, axes = _axes("growth of 1")
     for i, arm in enumerate(arms):
         record = pooled(daily, arm)
-        color = COLORS[i % len(COLORS)]
+        color = drawing.COLORS[i % len(drawing.COLORS)]
         dates = record["date"].to_list()
         if i == 0:
             gross = np.cumprod(1 + record["gross_return"].to_numpy())
@@ -50,8 +43,8 @@ def equity_figure(daily: pl.DataFrame, arms: tuple[str, ...]) -> Figure:
         axes.plot(
             dates, net, color=color, lw=2.2 if i == 0 else 1.1, label=f"{arm}, net", zorder=3 if i == 0 else 2
         )
-    axes.axhline(1.0, color=_INK, lw=0.6)
-    axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=_INK, ncols=2)
+    axes.axhline(1.0, color=drawing.INK, lw=0.6)
+    axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=drawing.INK, ncols=2)
     return figure
 
 
@@ -60,7 +53,7 @@ def drawdown_figure(daily: pl.DataFrame, arm: str) -> Figure:
     record = pooled(daily, arm)
     figure, axes = _axes("drawdown, %")
     loss = 100 * drawdowns(record["net_return"].to_numpy())
-    axes.fill_between(record["date"].to_list(), loss, 0, color=COLORS[0], alpha=0.45, lw=0)
+    axes.fill_between(record["date"].to_list(), loss, 0, color=drawing.COLORS[0], alpha=0.45, lw=0)
     return figure
 
 
@@ -82,14 +75,14 @@ def positions_figure(positions: pl.DataFrame, dates: pl.Series, arm: str) -> Fig
     names = weights["instrument_id"].unique().sort().to_list()
     figure, axes = _axes("weight, fraction of equity")
     days = dates.to_list()
-    if len(names) <= len(COLORS):
+    if len(names) <= len(drawing.COLORS):
         for i, name in enumerate(names):
             one = pl.DataFrame({"date": dates}).join(
                 weights.filter(pl.col("instrument_id") == name), on="date", how="left"
             )
             line = one.sort("date")["weight"].fill_null(0.0).to_list()
-            axes.step(days, line, where="post", color=COLORS[i], lw=1.4, label=name)
-        axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=_INK)
+            axes.step(days, line, where="post", color=drawing.COLORS[i], lw=1.4, label=name)
+        axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=drawing.INK)
     else:
         for i, (label, side) in enumerate((("long", pl.col("weight") > 0), ("short", pl.col("weight") < 0))):
             total = weights.filter(side).group_by("date").agg(pl.col("weight").sum(), pl.len())
@@ -100,64 +93,16 @@ def positions_figure(positions: pl.DataFrame, dates: pl.Series, arm: str) -> Fig
                 one["weight"].fill_null(0.0).to_numpy(),
                 0,
                 step="post",
-                color=COLORS[i],
+                color=drawing.COLORS[i],
                 alpha=0.55,
                 lw=0,
                 label=f"{label}, {held:.0f} instruments a day",
             )
-        axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=_INK)
-    axes.axhline(0.0, color=_INK, lw=0.6)
+        axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=drawing.INK)
+    axes.axhline(0.0, color=drawing.INK, lw=0.6)
     return figure
 
 
 def _axes(label: str) -> tuple[Figure, Any]:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.figure import Figure
-
-    # A figure of its own, not pyplot's: nothing global, safe in threads.
-    figure = Figure(figsize=_SIZE, layout="constrained")
-    axes = figure.subplots()
-    figure.patch.set_alpha(0)
-    axes.patch.set_alpha(0)
-    axes.set_ylabel(label, color=_INK, fontsize=9)
-    axes.tick_params(colors=_INK, labelsize=8)
-    axes.grid(axis="y", color=_INK, alpha=0.25, lw=0.6)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name in ("left", "bottom"))
-        spine.set_color(_INK)
-    locator = AutoDateLocator(minticks=3, maxticks=8)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.xaxis.get_offset_text().set_color(_INK)
-    axes.margins(x=0.01)
-    return figure, axes
-
-
-def png(figure: Figure, dpi: int = 120) -> bytes:
-    """Draw a figure as PNG on white; some 20 to 40 kB."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def svg(figure: Figure, name: str) -> str:
-    """Draw a figure as an inline SVG element that fills its column and takes the page's ink.
-
-    Parameters
-    ----------
-    figure
-        The figure.
-    name
-        Unique on the page: the ids inside are made from it. The same figure gives the same text.
-    """
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace(_INK, "currentColor")
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    # matplotlib names its groups figure_1, axes_1, ...: one prefix a plot keeps ids unique on the page.
-    return re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    figure = drawing.figure_of(*_SIZE)
+    return figure, drawing.dated(drawing.styled(figure.subplots(), label))

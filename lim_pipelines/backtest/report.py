@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from lim_pipelines import drawing
 from lim_pipelines.backtest import plots
 from lim_pipelines.backtest.metrics import pooled
 from lim_pipelines.finetune.store import ModelMeta
@@ -97,36 +98,36 @@ def render(
     str
         HTML that loads nothing from anywhere.
     """
-    from jinja2 import Environment, StrictUndefined
-
     record = pooled(daily, spec.method)
     template = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     figures = {
         "equity": plots.equity_figure(daily, spec.arms),
         "drawdown": plots.drawdown_figure(daily, spec.method),
         "positions": plots.positions_figure(positions, record["date"], spec.method),
     }
-    html: str = environment.from_string(template).render(
-        title=f"{spec.name}: walk-forward backtest" + (" (SIMULATED)" if spec.simulated else ""),
-        name=spec.name,
-        description=" ".join(spec.description.split()),
-        simulated=spec.simulated,
-        verdict=verdict.words,
-        facts=_facts(verdict, scores, spec.method),
-        first=record["date"].min(),
-        last=record["date"].max(),
-        method=spec.method,
-        seeds=len(spec.arm_seeds(spec.method)),
-        columns=list(_COLUMNS.values()),
-        arms=[_arm(scores, arm) for arm in spec.arms],
-        ic_note=_IC_NOTES[spec.task],
-        cutoffs=_cutoffs(spec, record, targets, models),
-        provenance=[("specification", spec.digest()), *provenance],
-        spec=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-        **{name: plots.svg(figure, name) for name, figure in figures.items()},
+    html: str = (
+        drawing.environment()
+        .from_string(template)
+        .render(
+            style=drawing.style(),
+            title=f"{spec.name}: walk-forward backtest" + (" (SIMULATED)" if spec.simulated else ""),
+            name=spec.name,
+            description=" ".join(spec.description.split()),
+            simulated=spec.simulated,
+            verdict=verdict.words,
+            facts=_facts(verdict, scores, spec.method),
+            first=record["date"].min(),
+            last=record["date"].max(),
+            method=spec.method,
+            seeds=len(spec.arm_seeds(spec.method)),
+            columns=list(_COLUMNS.values()),
+            arms=[_arm(scores, arm) for arm in spec.arms],
+            ic_note=_IC_NOTES[spec.task],
+            cutoffs=_cutoffs(spec, record, targets, models),
+            provenance=[("specification", spec.digest()), *provenance],
+            spec=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+            **{name: drawing.svg(figure, name) for name, figure in figures.items()},
+        )
     )
     return html
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from strategy_world import NAMES, spec
 
+from lim_pipelines import drawing
 from lim_pipelines.backtest import plots
 from lim_pipelines.backtest.metrics import performance, pooled
 from lim_pipelines.backtest.report import Verdict, render
@@ -135,7 +136,7 @@ def test_metadata_plots_are_small_and_reproducible() -> None:
     daily, _, _, positions = world(one)
     assert set(positions["instrument_id"]) == set(NAMES)
     figure = plots.positions_figure(positions, pooled(daily, "head")["date"], "head")
-    assert plots.png(figure) == plots.png(figure)
-    equity = plots.png(plots.equity_figure(daily, one.arms))
+    assert drawing.png(figure) == drawing.png(figure)
+    equity = drawing.png(plots.equity_figure(daily, one.arms))
     assert equity.startswith(b"\x89PNG")
     assert len(equity) < 100_000

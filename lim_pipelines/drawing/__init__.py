@@ -1,0 +1,20 @@
+"""How plots and pages look, wherever they are made: axes, colours, SVG for pages, PNG for metadata, style.
+
+What does not belong here: what is drawn (`backtest/plots.py`, `panorama/`).
+"""
+
+from lim_pipelines.drawing.figures import COLORS, INK, dated, figure_of, png, styled, svg
+from lim_pipelines.drawing.page import environment, style, write_page
+
+__all__ = [
+    "COLORS",
+    "INK",
+    "dated",
+    "environment",
+    "figure_of",
+    "png",
+    "style",
+    "styled",
+    "svg",
+    "write_page",
+]
