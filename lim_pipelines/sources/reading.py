@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import polars as pl
 
-from lim_pipelines.sources.base import Parsed, QuoteSource, RejectedFileError, SourceFile
+from lim_pipelines.sources.base import RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import refuse_if_changed
 
 THREADS = min(4, os.cpu_count() or 1)
@@ -25,6 +25,18 @@ READER_FAILED = "reader_failed"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Block = TypeVar("Block", covariant=True)
+
+
+class Reader(Protocol[Block]):
+    """What sources of quotes and of alternative data have in common: files read in blocks."""
+
+    @property
+    def name(self) -> str:
+        """Name of the source."""
+
+    def read(self, file: SourceFile, landing: Path) -> Iterator[Block]:
+        """Parse one file, block by block."""
 
 
 def in_order(
@@ -57,8 +69,8 @@ def in_order(
                 future.cancel()
 
 
-def read_blocks(source: QuoteSource, file: SourceFile, landing: Path) -> Iterator[Parsed]:
-    """Parse one file, block by block, as `QuoteSource.read` does.
+def read_blocks(source: Reader[Block], file: SourceFile, landing: Path) -> Iterator[Block]:
+    """Parse one file, block by block, as the source does.
 
     Raises
     ------

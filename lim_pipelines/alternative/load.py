@@ -1,0 +1,220 @@
+"""From files of alternative data to the raw tables: each new or changed file is read once.
+
+What does not belong here: vendors' formats (`sources/`), what a symbol means (`steps.py`).
+
+Files are read in parallel and written in batches, in the order in which the sources list them: first the
+data, then the rows held back, then the files' own lines. A run that is killed goes on with the first file
+that has no line; what it wrote of that file is there already and is not written twice.
+
+A file that no longer holds a row takes nothing back: vendors of alternative data send corrections, not
+deletions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from lim_pipelines.align.revisions import merge
+from lim_pipelines.lake import Lake
+from lim_pipelines.schemas import ALTERNATIVE_FILES, QUARANTINE, Table
+from lim_pipelines.sources.alternative import RAW_TABLES, AlternativeFile, alternative_files, read_whole
+from lim_pipelines.sources.base import QUARANTINE_AS, ParsedTables, RejectedFileError
+from lim_pipelines.sources.reading import READER_FAILED, in_order
+
+READERS = "1"
+"""Version of the readers; raise it when one of them gives other rows for the same file."""
+
+BATCH_ROWS = 1_000_000
+"""Rows, and files below, after which what was read is written; a file is always written whole."""
+
+BATCH_FILES = 400
+
+_TRIED_AGAIN = (READER_FAILED, "changed_while_reading")
+"""Rules whose cause may be gone although the file is as it was."""
+
+
+@dataclass(frozen=True)
+class LoadedFiles:
+    """What a run of `load_raw` did.
+
+    Parameters
+    ----------
+    read, unchanged
+        Files that were read, refused ones included; files that were known and left alone.
+    rows, rows_rejected
+        Rows that the files gave to each raw table, and rows that their parsers held back.
+    refused
+        One error for each file refused as a whole; nothing of it entered.
+    changed
+        Raw table to the partitions of it that were written.
+    """
+
+    read: int
+    unchanged: int
+    rows: Mapping[str, int]
+    rows_rejected: int
+    refused: tuple[RejectedFileError, ...]
+    changed: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A file and its content; if it is refused, why."""
+
+    file: AlternativeFile
+    content: ParsedTables
+    error: RejectedFileError | None = None
+
+    @property
+    def rows(self) -> int:
+        return sum(frame.height for frame in self.content.rows.values())
+
+
+def load_raw(lake: Lake, landing: Path) -> LoadedFiles:
+    """Read every file of alternative data that is new or changed, and write the five raw tables.
+
+    Values that differ from what the lake holds become revisions, known as of now or as the file says,
+    whichever is later; identical ones are none (`align/revisions.py`). Files refused as a whole are named in
+    `ALTERNATIVE_FILES` with rule and reason, rows held back by parsers are in `QUARANTINE`. Again, without
+    news, it commits nothing.
+
+    Parameters
+    ----------
+    lake
+        Lake to write.
+    landing
+        Folder of dropped vendor files.
+    """
+    listed = alternative_files(landing)
+    known = _as_they_were(_forget_refused(lake, {(job.name, job.file.path) for job in listed}))
+    unread = [
+        job for job in listed if known.get((job.name, job.file.path)) != (job.file.bytes, job.file.arrived_at)
+    ]
+    refused: list[RejectedFileError] = []
+    rows, changed = dict.fromkeys(RAW_TABLES, 0), dict.fromkeys(RAW_TABLES, 0)
+    rows_rejected = 0
+    for batch in _batches(in_order(lambda job: _read(job, landing), unread)):
+        for name, table in RAW_TABLES.items():
+            frames = [read.content.rows[name] for read in batch if name in read.content.rows]
+            rows[name] += sum(frame.height for frame in frames)
+            changed[name] += _lay_beside(lake, table, frames)
+        _hold_back(lake, batch)
+        _write_lines(lake, batch)
+        refused += [read.error for read in batch if read.error is not None]
+        rows_rejected += sum(read.content.rejected.height for read in batch)
+    return LoadedFiles(len(unread), len(listed) - len(unread), rows, rows_rejected, tuple(refused), changed)
+
+
+def refused_files(lake: Lake) -> pl.DataFrame:
+    """Files that were refused as a whole, frame of `ALTERNATIVE_FILES`, sorted."""
+    return lake.revisions(ALTERNATIVE_FILES, pl.col("rule") != "").collect().sort(ALTERNATIVE_FILES.key)
+
+
+def _forget_refused(lake: Lake, listed: Collection[tuple[str, str]]) -> pl.DataFrame:
+    """Drop the lines of refused files that were taken away, which is what was asked for; return the rest.
+
+    Lines of files that entered stay: what they brought does, too.
+    """
+    lines = lake.revisions(ALTERNATIVE_FILES).collect()
+    there = pl.DataFrame(list(listed), schema=["source", "path"], orient="row")
+    there = there.cast({"source": pl.String, "path": pl.String})
+    gone = lines.filter(pl.col("rule") != "").join(there, on=["source", "path"], how="anti")
+    if gone.is_empty():
+        return lines
+    lake.update(
+        ALTERNATIVE_FILES,
+        gone,
+        lambda now: now.join(gone, on=list(ALTERNATIVE_FILES.columns), how="anti", nulls_equal=True),
+    )
+    return lines.join(gone, on=["source", "path"], how="anti")
+
+
+def _as_they_were(lines: pl.DataFrame) -> dict[tuple[str, str], tuple[int, datetime]]:
+    """Size and time of the files that need not be read again, by source and path."""
+    settled = lines.filter(pl.col("code_version") == READERS, ~pl.col("rule").is_in(_TRIED_AGAIN))
+    columns = settled.select("source", "path", "bytes", "modified_at")
+    return {(source, path): (size, time) for source, path, size, time in columns.iter_rows()}
+
+
+def _read(file: AlternativeFile, landing: Path) -> _Read:
+    """Read one file; a mistake in it, or in its reader, refuses it and nothing else."""
+    try:
+        return _Read(file, read_whole(file, landing))
+    except RejectedFileError as error:
+        return _Read(file, ParsedTables({}, QUARANTINE.empty()), error)
+
+
+def _batches(reads: Iterable[_Read]) -> Iterator[list[_Read]]:
+    batch: list[_Read] = []
+    rows = 0
+    for read in reads:
+        batch.append(read)
+        rows += read.rows
+        if rows >= BATCH_ROWS or len(batch) >= BATCH_FILES:
+            yield batch
+            batch, rows = [], 0
+    if batch:
+        yield batch
+
+
+def _lay_beside(lake: Lake, table: Table, frames: list[pl.DataFrame]) -> int:
+    """Merge what several files say, one after the other, into a raw table; return the partitions written."""
+    if not frames:
+        return 0
+    now = datetime.now(UTC)
+
+    def merged(there: pl.DataFrame) -> pl.DataFrame:
+        for frame in frames:
+            # Only facts that the file speaks of are compared: a drop is small, what is there is not.
+            facts = frame.select(table.key).unique()
+            touched = there.join(facts, on=table.key, how="semi")
+            others = there.join(facts, on=table.key, how="anti") if touched.height else there
+            there = pl.concat([others, merge(touched, frame, now, table)])
+        return there
+
+    scope = pl.concat([frame.select(table.partition_key).unique() for frame in frames]).unique()
+    return lake.update(table, scope, merged).changed.height
+
+
+def _hold_back(lake: Lake, batch: list[_Read]) -> None:
+    """Put the rejected rows of the files read now in the place of those they had before."""
+    paths = pl.Series([read.file.file.path for read in batch], dtype=pl.String).implode()
+    # Rows of archives name the file, #, and the name inside.
+    ours = pl.col("file").is_in(paths) | pl.col("file").str.split("#").list.first().is_in(paths)
+    ours &= (pl.col("stage") == "parse") & (pl.col("exchange") == QUARANTINE_AS)
+    rejected = pl.concat([read.content.rejected for read in batch])
+    before = lake.revisions(QUARANTINE, ours).select(QUARANTINE.partition_key).collect()
+    scope = pl.concat([before, rejected.select(QUARANTINE.partition_key)]).unique()
+    if scope.height:
+        lake.update(QUARANTINE, scope, lambda there: pl.concat([there.filter(~ours), rejected]))
+
+
+def _write_lines(lake: Lake, batch: list[_Read]) -> None:
+    lines = pl.DataFrame([_line(read) for read in batch], schema=ALTERNATIVE_FILES.schema)
+    key = ["source", "path"]
+    lake.update(
+        ALTERNATIVE_FILES, lines, lambda there: pl.concat([there.join(lines, on=key, how="anti"), lines])
+    )
+
+
+def _line(read: _Read) -> dict[str, object]:
+    moments = [frame["ts"] for frame in read.content.rows.values() if "ts" in frame.columns]
+    file, error = read.file.file, read.error
+    return {
+        "source": read.file.name,
+        "path": file.path,
+        "bytes": file.bytes,
+        "modified_at": file.arrived_at,
+        "code_version": READERS,
+        "rows": read.rows,
+        "rows_rejected": read.content.rejected.height,
+        "first_ts": min((ts.min() for ts in moments), default=None),  # type: ignore[type-var]
+        "last_ts": max((ts.max() for ts in moments), default=None),  # type: ignore[type-var]
+        "rule": error.rule if error else "",
+        "reason": f"{error.reason}; {error.remedy}" if error else "",
+    }
