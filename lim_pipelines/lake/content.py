@@ -27,24 +27,34 @@ def fingerprint(frame: pl.DataFrame) -> str:
     str
         SHA-256 in hexadecimal; equal content gives an equal hash, however the frame was put together.
     """
-    # Over the values themselves: what lies under a null, how strings are pooled and where chunks end are
-    # accidents of construction.
     digest = hashlib.sha256()
     for column in frame.iter_columns():
-        nulls = column.null_count()
-        digest.update(f"{column.name}:{column.dtype}:{len(column)}:{nulls}".encode())
-        if nulls:
-            digest.update(column.is_null().to_numpy().data)
-        if column.dtype == pl.String:
-            # In runs: most text columns of a sorted table (exchange, freq, source) hardly ever change.
-            runs = column.fill_null("").rle().struct.unnest()
-            digest.update(runs["len"].to_numpy().data)
-            digest.update(runs["value"].str.len_bytes().to_numpy().data)
-            digest.update(runs["value"].str.join("").item().encode())
-        else:
-            values = column.to_physical()
-            digest.update((values.fill_null(strategy="zero") if nulls else values).to_numpy().data)
+        _add(digest, column)
     return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, column: pl.Series) -> None:
+    """Add a column to a digest."""
+    # Over the values themselves: what lies under a null, how strings are pooled and where chunks end are
+    # accidents of construction.
+    nulls = column.null_count()
+    digest.update(f"{column.name}:{column.dtype}:{len(column)}:{nulls}".encode())
+    if nulls:
+        digest.update(column.is_null().to_numpy().data)
+    if column.dtype == pl.String:
+        # In runs: most text columns of a sorted table (exchange, freq, source) hardly ever change.
+        runs = column.fill_null("").rle().struct.unnest()
+        digest.update(runs["len"].to_numpy().data)
+        digest.update(runs["value"].str.len_bytes().to_numpy().data)
+        digest.update(runs["value"].str.join("").item().encode())
+    elif isinstance(column.dtype, pl.List):
+        # How long each list is, then all that is in them as a column of its own.
+        lists = column.drop_nulls()
+        digest.update(lists.list.len().to_numpy().data)
+        _add(digest, lists.list.explode(empty_as_null=False))
+    else:
+        values = column.to_physical()
+        digest.update((values.fill_null(strategy="zero") if nulls else values).to_numpy().data)
 
 
 def changed_partitions(old: pl.DataFrame, new: pl.DataFrame, table: Table) -> pl.DataFrame:
