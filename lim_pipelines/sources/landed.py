@@ -122,6 +122,34 @@ def entries(landing: Path, path: str) -> Iterator[tuple[str, Stream]]:
         yield from archives.each(stream, path, os.fstat(stream.fileno()).st_size)
 
 
+def member(landing: Path, path: str, name: str) -> bytes:
+    """Read a small file of a landed archive at once.
+
+    Parameters
+    ----------
+    landing, path
+        The archive, as for `entries`.
+    name
+        Name of the file in it, whatever folder it lies in; the first of that name counts.
+
+    Raises
+    ------
+    RejectedFileError
+        archive_members: there is none of that name; too_large; and as `entries`.
+    """
+    for inner, stream in entries(landing, path):
+        if PurePosixPath(inner).name == name:
+            pieces, size = [], 0
+            # A stream gives what it has at hand, which may be less than was asked for.
+            while piece := stream.read(2**20):
+                pieces.append(piece)
+                size += len(piece)
+                if size > MAX_WHOLE_BYTES:
+                    raise _too_large(path, size, MAX_WHOLE_BYTES)
+            return b"".join(pieces)
+    raise RejectedFileError(path, "archive_members", f"it holds no {name}", "drop it as the vendor ships it")
+
+
 def unpack(content: bytes, path: str) -> bytes:
     """Content of the one table in a small file that is read already: plain, .gz, or a .zip of one.
 

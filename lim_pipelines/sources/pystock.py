@@ -5,8 +5,8 @@ earlier (nor, where it is a feed, before it arrived). In it, `prices.csv` (symbo
 close, volume, adj_close; the header is sometimes missing) holds D and the day before once more: what differs
 from the drop before is a revision, what does not is held back as `duplicate_bar`.
 
-What does not belong here: filings (`reports.csv`, a later issue), names (`symbols.txt`), the collection of
-drops in two tables (`pystock_collection.py`).
+What does not belong here: filings (`reports.csv`, `pystock_filings.py`), names (`symbols.txt`), the
+collection of drops in two tables (`pystock_collection.py`).
 
 Prices are as traded. adj_close is Yahoo's as of the delivery, so the ratio adj_close / close of D's eve, as
 D's own drop has it, over that of D is what went ex on D: the row's `ex_factor`, known with it. The eve's own
@@ -33,7 +33,7 @@ from lim_pipelines.exchanges import sessions
 from lim_pipelines.schemas import QUARANTINE, RAW_QUOTES, UTC_TIME
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import vendor_files
-from lim_pipelines.sources.landed import entries
+from lim_pipelines.sources.landed import member
 from lim_pipelines.sources.quarantine import quarantine
 from lim_pipelines.sources.tabular import ListedAs, Origin, TableFormat, TimeFormat, parse
 
@@ -69,14 +69,14 @@ class Pystock:
         """List the drops; each holds its own day and the session before."""
         found = []
         for file in vendor_files(landing, self.name):
-            day = _day(file.path)
+            day = drop_day(file.path)
             first = None if day is None else day - _LONGEST_BREAK
             found.append(replace(file, exchanges=self.exchanges, first=first, last=day))
         return found
 
     def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Parse the prices of one drop, beside those of the drop before."""
-        day = _day(file.path)
+        day = drop_day(file.path)
         if day is None:
             raise RejectedFileError(
                 file.path,
@@ -169,7 +169,8 @@ def relisted(parsed: Parsed, priority: int) -> Parsed:
     )
 
 
-def _day(path: str) -> date | None:
+def drop_day(path: str) -> date | None:
+    """Day that a drop is named after; None if it is no drop."""
     found = NAME.match(PurePosixPath(path).name)
     try:
         return date.fromisoformat(found.group(1)) if found else None
@@ -183,24 +184,15 @@ def _known(day: date, file: SourceFile) -> pl.Expr:
 
 
 def _prices(file: SourceFile, landing: Path) -> Parsed:
-    for member, stream in entries(landing, file.path):
-        if PurePosixPath(member).name != MEMBER:
-            continue
-        pieces = []
-        while piece := stream.read(2**20):
-            pieces.append(piece)
-        content = b"".join(pieces)
-        headed = content.lstrip(b"\xef\xbb\xbf").startswith(b"symbol,")
-        form = FORMAT if headed else FORMAT.model_copy(update={"header": COLUMNS})
-        origin = Origin(file.path, None, file.arrived_at, file.history, file.source, member)
-        blocks = [relisted(block, PRIORITY) for block in parse(io.BytesIO(content), form, origin)]
-        return Parsed(
-            with_ex_factor(pl.concat([block.rows for block in blocks])),
-            pl.concat([block.rejected for block in blocks]),
-            pl.concat([block.listings for block in blocks]),
-        )
-    raise RejectedFileError(
-        file.path, "archive_members", f"it holds no {MEMBER}", "drop it as the vendor ships it"
+    content = member(landing, file.path, MEMBER)
+    headed = content.lstrip(b"\xef\xbb\xbf").startswith(b"symbol,")
+    form = FORMAT if headed else FORMAT.model_copy(update={"header": COLUMNS})
+    origin = Origin(file.path, None, file.arrived_at, file.history, file.source, MEMBER)
+    blocks = [relisted(block, PRIORITY) for block in parse(io.BytesIO(content), form, origin)]
+    return Parsed(
+        with_ex_factor(pl.concat([block.rows for block in blocks])),
+        pl.concat([block.rejected for block in blocks]),
+        pl.concat([block.listings for block in blocks]),
     )
 
 
@@ -222,7 +214,7 @@ def _drop_before(file: SourceFile, day: date, landing: Path) -> SourceFile | Non
 @lru_cache(maxsize=4)
 def _fresh(landing: Path, file: SourceFile) -> pl.DataFrame:
     """Rows that a drop gives of its own day, with the moment they are known from; none if refused."""
-    day = _day(file.path)
+    day = drop_day(file.path)
     if day is None:
         return RAW_QUOTES.empty()
     try:

@@ -5,7 +5,7 @@ later deliveries that differ; both have the vendor's columns and `collected`, th
 lie in one folder: what went ex on a day is read from both.
 
 What does not belong here: the drops as shipped, and all that is said of prices, times and exchanges there
-(`pystock.py`); reports.
+(`pystock.py`); `reports.parquet`, which lies in the same folder (`pystock_filings.py`).
 
 A row is fresh if its date is its drop's. Rows that were first delivered a drop late (about one in sixty) say
 nothing of what went ex on their day: their `ex_factor` is 1. Of a feed, whose deliveries arrive at once, the
@@ -29,6 +29,8 @@ from lim_pipelines.sources.quarantine import quarantine
 from lim_pipelines.sources.table_files import listed, read_table
 
 FILES = ("prices_first_seen.parquet", "prices_revisions.parquet")
+REPORTS = "reports.parquet"
+"""Filings, which lie in the same folder and are read by `pystock_filings.py`."""
 _KEY = ["symbol", "date"]
 _VALUES = ["open", "high", "low", "close", "volume"]
 
@@ -40,8 +42,9 @@ class PystockCollection:
     exchanges = frozenset({"XNAS", "XNYS"})
 
     def files(self, landing: Path) -> list[SourceFile]:
-        """List the tables."""
-        return listed(landing, self.name, self.exchanges)
+        """List the tables of prices."""
+        files = listed(landing, self.name, self.exchanges)
+        return [file for file in files if PurePosixPath(file.path).name != REPORTS]
 
     def read(self, file: SourceFile, landing: Path) -> Iterator[Parsed]:
         """Parse one of the two tables, with what the other says of its days."""

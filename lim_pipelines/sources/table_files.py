@@ -6,7 +6,7 @@ What does not belong here: the layout of any vendor (a source file each), openin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -19,6 +19,8 @@ from lim_pipelines.sources.landed import open_file, read_file, table, unpack
 from lim_pipelines.sources.tabular import Origin, TableFormat, parse, parse_frame
 
 BLOCK_ROWS = 500_000
+MAX_WHOLE_ROWS = 20 * BLOCK_ROWS
+"""Rows of a table that is read at once."""
 TEXT = (".csv", ".csv.gz", ".zip")
 PARQUET = ".parquet"
 
@@ -74,6 +76,49 @@ def read_table(
             "its name ends unlike a table",
             f"name it *{', *'.join((*TEXT, PARQUET))}",
         )
+
+
+def read_whole(
+    file: SourceFile, landing: Path, columns: Mapping[str, tuple[type[pl.DataType], ...]]
+) -> pl.DataFrame:
+    """Read a small Parquet table at once.
+
+    Parameters
+    ----------
+    file, landing
+        What to read.
+    columns
+        Wanted column to the types that it may have; others are left out.
+
+    Returns
+    -------
+    pl.DataFrame
+        The wanted columns behind `line`, the number of the row, counted from 1.
+
+    Raises
+    ------
+    RejectedFileError
+        wrong_columns, too_large, damaged_parquet, or a rule of `landed.py`.
+    """
+    remedy = "drop the vendor's file as it ships"
+    with open_file(landing, file.path) as stream:
+        blocks = []
+        for _, block in _blocks(stream, file):
+            wrong = [
+                f"{name} is {block.schema.get(name, 'missing')}, not {' or '.join(map(str, types))}"
+                for name, types in columns.items()
+                if name not in block.schema or block.schema[name].base_type() not in types
+            ]
+            if wrong:
+                raise RejectedFileError(file.path, "wrong_columns", "; ".join(wrong), remedy)
+            blocks.append(block.select(columns))
+            if len(blocks) * BLOCK_ROWS > MAX_WHOLE_ROWS:
+                raise RejectedFileError(
+                    file.path, "too_large", f"it has over {MAX_WHOLE_ROWS:,} rows", "split it by date"
+                )
+    if not blocks:
+        raise RejectedFileError(file.path, "empty_file", "it holds no rows", "drop the complete file again")
+    return pl.concat(blocks).with_row_index("line", offset=1).cast({"line": pl.Int64})
 
 
 def _text(content: bytes, file: SourceFile) -> pl.DataFrame:
