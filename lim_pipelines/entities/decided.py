@@ -19,11 +19,11 @@ ENTITY = "^(issuer|industry|country|commodity|currency|index):"
 """How ids of entities begin; ids of instruments begin with an exchange."""
 DECISIONS = pl.Schema(
     {
-        "source": pl.String,
-        "name": pl.String,
-        "target": pl.String,
-        "decision": pl.String,
-        "decided_by": pl.String,
+        "source": pl.String(),
+        "name": pl.String(),
+        "target": pl.String(),
+        "decision": pl.String(),
+        "decided_by": pl.String(),
         "known_at": UTC_TIME,
     }
 )
