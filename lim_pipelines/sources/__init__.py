@@ -34,8 +34,13 @@ from lim_pipelines.sources.lean import Lean
 from lim_pipelines.sources.nautilus_bars import NautilusBars
 from lim_pipelines.sources.pystock import Pystock
 from lim_pipelines.sources.pystock_collection import PystockCollection
+from lim_pipelines.sources.pystock_filings import PystockCollectionFilings, PystockFilings
+from lim_pipelines.sources.pystock_names import PystockNames
 from lim_pipelines.sources.pysystemtrade import Pysystemtrade
+from lim_pipelines.sources.rsr_relations import RsrRelations
+from lim_pipelines.sources.sp500_companies import SP500Companies
 from lim_pipelines.sources.sp500_members import SP500Members
+from lim_pipelines.sources.stocknet_companies import StocknetCompanies
 from lim_pipelines.sources.trademaster_futures import TrademasterFutures
 from lim_pipelines.sources.trademaster_shares import TrademasterShares
 from lim_pipelines.sources.xsim import XSim
@@ -63,7 +68,14 @@ QUOTE_SOURCES: tuple[QuoteSource, ...] = (
 REFERENCE_SOURCES: tuple[ReferenceSource, ...] = (Lean(), Pysystemtrade(), SP500Members())
 """Sources of corporate actions, roll calendars and index members."""
 
-ALTERNATIVE_SOURCES: tuple[AlternativeSource, ...] = ()
+ALTERNATIVE_SOURCES: tuple[AlternativeSource, ...] = (
+    PystockFilings(),
+    PystockCollectionFilings(),
+    PystockNames(),
+    SP500Companies(),
+    RsrRelations(),
+    StocknetCompanies(),
+)
 """Sources of facts, events, texts, relations and claims about companies."""
 
 

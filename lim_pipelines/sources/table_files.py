@@ -78,7 +78,7 @@ def read_table(
         )
 
 
-def read_whole(
+def whole_table(
     file: SourceFile, landing: Path, columns: Mapping[str, tuple[type[pl.DataType], ...]]
 ) -> pl.DataFrame:
     """Read a small Parquet table at once.
@@ -111,7 +111,7 @@ def read_whole(
             ]
             if wrong:
                 raise RejectedFileError(file.path, "wrong_columns", "; ".join(wrong), remedy)
-            blocks.append(block.select(columns))
+            blocks.append(block.select(list(columns)))
             if len(blocks) * BLOCK_ROWS > MAX_WHOLE_ROWS:
                 raise RejectedFileError(
                     file.path, "too_large", f"it has over {MAX_WHOLE_ROWS:,} rows", "split it by date"
