@@ -1,33 +1,20 @@
-"""What people decided about names and tickers: read from files, applied from the moment it was known.
+"""What people decided about names and tickers, applied from the moment it was known.
 
-`landing/link_decisions/*.csv`: source, name, entity_id, decision (accepted or rejected), decided_by. A file
-counts from its arrival; below `history/` it counts for every day: who drops it there vouches that anyone
-could have decided so on the day itself.
-
-What does not belong here: what is certain without people (`resolve.py`, `matching.py`).
+What does not belong here: reading their files (`sources/link_decisions.py`), what is certain without people
+(`resolve.py`, `matching.py`).
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from lim_pipelines.schemas import UTC_TIME
+from lim_pipelines.sources.link_decisions import ACCEPTED, DECISIONS, REJECTED
+
+__all__ = ["ACCEPTED", "DECISIONS", "REJECTED", "accepted", "without_rejected"]
 
 BY_PERSON = 1.0
-ACCEPTED, REJECTED = "accepted", "rejected"
 ENTITY = "^(issuer|industry|country|commodity|currency|index):"
 """How ids of entities begin; ids of instruments begin with an exchange."""
-DECISIONS = pl.Schema(
-    {
-        "source": pl.String(),
-        "name": pl.String(),
-        "target": pl.String(),
-        "decision": pl.String(),
-        "decided_by": pl.String(),
-        "known_at": UTC_TIME,
-    }
-)
-"""`target` is an entity id, or the id of an instrument."""
 
 
 def accepted(rows: pl.DataFrame, decisions: pl.DataFrame, name: str, certain: pl.DataFrame) -> pl.DataFrame:
