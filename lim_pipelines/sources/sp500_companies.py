@@ -41,11 +41,22 @@ ABROAD = {
     **{"Bermuda": "BM", "Canada": "CA", "Singapore": "SG", "Luxembourg": "LU", "Israel": "IL"},
 }
 """What the vendor writes behind the city where it is no state of the USA."""
+STATES = (
+    *("Alabama", "Alaska", "Arizona", "Arkansas", "California", "Colorado", "Connecticut", "Delaware"),
+    *("Florida", "Georgia", "Hawaii", "Idaho", "Illinois", "Indiana", "Iowa", "Kansas", "Kentucky"),
+    *("Louisiana", "Maine", "Maryland", "Massachusetts", "Michigan", "Minnesota", "Mississippi"),
+    *("Missouri", "Montana", "Nebraska", "Nevada", "New Hampshire", "New Jersey", "New Mexico"),
+    *("New York", "North Carolina", "North Dakota", "Ohio", "Oklahoma", "Oregon", "Pennsylvania"),
+    *("Rhode Island", "South Carolina", "South Dakota", "Tennessee", "Texas", "Utah", "Vermont"),
+    *("Virginia", "Washington", "West Virginia", "Wisconsin", "Wyoming", "D.C."),
+)
 NOWHERE = "none"
 """What the vendor writes for a company without headquarters."""
 REASONS = {
     "missing_value": "symbol or name is missing; complete the line",
     "unknown_sector": f"the GICS sector is none of {', '.join(SECTORS)}; correct the line, or add the sector"
+    " in sources/sp500_companies.py",
+    "unknown_country": "the headquarters are in no state or country that is known; correct the line, or add it"
     " in sources/sp500_companies.py",
     "unparsable_number": "the CIK is no number; correct the line",
 }
@@ -86,6 +97,7 @@ class SP500Companies:
                 f"the header must be {','.join(COLUMNS)}",
             )
         place = pl.col("Headquarters Location").str.replace(r"\[\d+\]$", "").str.extract(r"([^,]+)$")
+        country = {**ABROAD, **dict.fromkeys(STATES, "US"), NOWHERE: None}
         rows = table.with_row_index("line", offset=2).with_columns(
             pl.col("line").cast(pl.Int64),
             symbol="Symbol",
@@ -95,10 +107,11 @@ class SP500Companies:
             .then(pl.lit("missing_value"))
             .when(~pl.col("GICS Sector").is_in(SECTORS).fill_null(False))
             .then(pl.lit("unknown_sector"))
+            .when(~place.str.strip_chars().is_in(list(country)).fill_null(False))
+            .then(pl.lit("unknown_country"))
             .when(~pl.col("CIK").str.contains(r"^\d+$").fill_null(False))
             .then(pl.lit("unparsable_number")),
         )
-        country = pl.col("place").replace_strict(ABROAD, default="US", return_dtype=pl.String)
         yield claims(
             file,
             known(file, COLLECTED),
@@ -108,7 +121,7 @@ class SP500Companies:
                 "identified_by": "cik/" + pl.col("CIK").str.strip_chars_start("0"),
                 "in_industry sector": "GICS/" + pl.col("GICS Sector"),
                 "in_industry sub-industry": "GICS sub-industry/" + pl.col("GICS Sub-Industry"),
-                "in_country": pl.when(pl.col("place") != NOWHERE).then(country),
+                "in_country": pl.col("place").replace_strict(country, return_dtype=pl.String),
             },
             REASONS,
         )
