@@ -34,7 +34,7 @@ from lim_pipelines.schemas import (
     Table,
 )
 from lim_pipelines.sources import macro as macro_source
-from lim_pipelines.sources import macro_series
+from lim_pipelines.sources import frbny_vintages, macro_series
 from lim_pipelines.sources.base import SourceFile
 from lim_pipelines.validate.gate import validate
 
@@ -156,7 +156,7 @@ def _store_raw(
 def _store_aligned(
     lake: Lake, raw: Callable[[], pl.DataFrame], scope: pl.DataFrame, listings: pl.DataFrame
 ) -> tuple[Step, pl.DataFrame]:
-    commit, rows_in, outcome = _from_newest(
+    commit, rows_in, outcome = from_newest(
         lake, ALIGNED_BARS, scope, raw, lambda frame: align_bars.align(frame, listings)
     )
     held = _hold_back(lake, "align", outcome.quarantined, scope)
@@ -171,7 +171,7 @@ def _store_validated(
     listings: pl.DataFrame,
 ) -> Step:
     """Publish what passes; `raw` is asked only if something is held back, for the vendor's file and line."""
-    commit, rows_in, outcome = _from_newest(
+    commit, rows_in, outcome = from_newest(
         lake, VALIDATED_BARS, scope, aligned, lambda frame: validate(frame, VALIDATED_BARS)
     )
     held = outcome.quarantined
@@ -181,7 +181,7 @@ def _store_validated(
     return Step(commit, rows_in, held, warnings=outcome.warnings)
 
 
-def _from_newest(
+def from_newest(
     lake: Lake,
     table: Table,
     scope: pl.DataFrame,
@@ -205,7 +205,13 @@ def _from_newest(
 
 def load_raw_macro(lake: Lake, landing: Path) -> Step:
     """Read the macro series, embedded and dropped, and write `raw_macro`; changed values become revisions."""
-    found = macro_source.together([macro_source.collect_macro(), macro_series.collect_landed(landing)])
+    found = macro_source.together(
+        [
+            macro_source.collect_macro(),
+            macro_series.collect_landed(landing),
+            frbny_vintages.collect_vintages(landing),
+        ]
+    )
     rejected = _hold_back_macro(lake, "parse", found.rejected)
     commit = lake.update(
         RAW_MACRO,

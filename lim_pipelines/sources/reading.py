@@ -94,5 +94,5 @@ def read_blocks(source: Reader[Block], file: SourceFile, landing: Path) -> Itera
             file.path,
             READER_FAILED,
             f"the reader of {source.name} broke down: {type(error).__name__}: {message}",
-            "report it with the file; it is tried again whenever landing_files is materialized",
+            "report it with the file; it is tried again with every load",
         ) from error

@@ -37,8 +37,8 @@ class Between:
         Bounds; None is open.
     strict
         Whether the bounds themselves fail.
-    where
-        Column to the values for which the check applies; elsewhere it passes.
+    where, unless
+        Column to the values for which the check applies, and for which it does not; elsewhere it passes.
     """
 
     column: str
@@ -46,6 +46,7 @@ class Between:
     high: float | None = None
     strict: bool = False
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def passes(self) -> pl.Expr:
         """See `Check`."""
@@ -57,6 +58,8 @@ class Between:
         applies = pl.lit(True)
         for column, values in self.where.items():
             applies &= pl.col(column).is_in(values)
+        for column, values in self.unless.items():
+            applies &= ~pl.col(column).is_in(values)
         # NaN compares as larger than everything in polars; `finite` rules deal with it, here it is missing.
         absent = value.is_null() | value.cast(pl.Float64).is_nan()
         return ~applies | absent | good
@@ -66,8 +69,9 @@ class Between:
         kwargs: dict[str, Any] = {"column": self.column, "min_value": self.low, "max_value": self.high}
         if self.strict:
             kwargs |= {"strict_min": self.low is not None, "strict_max": self.high is not None}
-        if self.where:
-            parts = (f"{column} in {list(values)}" for column, values in self.where.items())
+        parts = [f"{column} in {list(values)}" for column, values in self.where.items()]
+        parts += [f"{column} not in {list(values)}" for column, values in self.unless.items()]
+        if parts:
             kwargs |= {"row_condition": " and ".join(parts), "condition_parser": "pandas"}
         return "ExpectColumnValuesToBeBetween", kwargs
 

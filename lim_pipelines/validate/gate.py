@@ -8,10 +8,12 @@ from __future__ import annotations
 import polars as pl
 
 from lim_pipelines.align.outcome import Outcome
-from lim_pipelines.schemas import VALIDATED_MACRO, Table
+from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
+from lim_pipelines.sources.base import QUARANTINE_AS
 from lim_pipelines.sources.macro import QUARANTINE_EXCHANGE
 from lim_pipelines.sources.quarantine import quarantine
-from lim_pipelines.validate.rules import Rule, prepare, rules_of
+from lim_pipelines.validate.rule import Rule
+from lim_pipelines.validate.rules import prepare, rules_of
 
 
 def validate(frame: pl.DataFrame, table: Table) -> Outcome:
@@ -22,7 +24,7 @@ def validate(frame: pl.DataFrame, table: Table) -> Outcome:
     frame
         Aligned rows, columns of `table`.
     table
-        `VALIDATED_BARS` or `VALIDATED_MACRO`.
+        A validated table of bars, macro series or alternative data.
 
     Returns
     -------
@@ -40,9 +42,7 @@ def validate(frame: pl.DataFrame, table: Table) -> Outcome:
         # It repeats the values it takes back, right or wrong; held back, an earlier right one would go on.
         good |= pl.col("withdrawn")
     published = judged.filter(good)
-    counts = published.select((~pl.col(_flag(rule))).sum().alias(rule.name) for rule in warning).row(
-        0, named=True
-    )
+    counts = {rule.name: int((~published[_flag(rule)]).sum()) for rule in warning}
 
     failing = judged.filter(~good).with_columns(
         rule=pl.coalesce(pl.when(~pl.col(_flag(rule))).then(pl.lit(rule.name)) for rule in blocking),
@@ -54,8 +54,8 @@ def validate(frame: pl.DataFrame, table: Table) -> Outcome:
     )
     return Outcome(
         rows=table.conform(published),
-        quarantined=quarantine("validate", _origin(failing, table), list(table.columns)),
-        warnings={name: int(count) for name, count in counts.items()},
+        quarantined=quarantine("validate", _origin(failing, table), _evidence(table)),
+        warnings=counts,
     )
 
 
@@ -73,7 +73,21 @@ def _origin(failing: pl.DataFrame, table: Table) -> pl.DataFrame:
         return failing.with_columns(
             exchange=pl.lit(QUARANTINE_EXCHANGE), date=pl.col("ts").dt.date(), symbol=pl.col("series_id")
         )
-    # Aligned bars have left their vendor line behind: the way back is the raw table under the same key.
+    if table.name == VALIDATED_BARS.name:
+        # Aligned bars have left their vendor line behind: the way back is the raw table under the same key.
+        return failing.with_columns(
+            file=pl.lit("lake://aligned_bars"), line=pl.lit(0, pl.Int64), symbol=pl.col("instrument_id")
+        )
+    about = "entity_id" if "entity_id" in table.columns else "subject_id"
     return failing.with_columns(
-        file=pl.lit("lake://aligned_bars"), line=pl.lit(0, pl.Int64), symbol=pl.col("instrument_id")
+        exchange=pl.lit(QUARANTINE_AS),
+        date=pl.col("ts").dt.date(),
+        symbol=pl.col(about),
+        table=pl.lit(table.name.replace("validated", "aligned")),
     )
+
+
+def _evidence(table: Table) -> list[str]:
+    """Columns kept of a row; the shapes of alternative data share a quarantine and say which they are of."""
+    shared = table.name not in (VALIDATED_BARS.name, VALIDATED_MACRO.name)
+    return ["table", *table.columns] if shared else list(table.columns)

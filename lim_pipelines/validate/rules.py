@@ -1,60 +1,24 @@
-"""The rules that market data must pass, as data: a list to read, argue about and extend.
+"""The rules that data must pass, as data: a list to read, argue about and extend.
 
-What does not belong here: how rules are run (`gate.py`, `expectations.py`), kinds of check (`checks.py`).
+What does not belong here: how rules are run (`gate.py`, `expectations.py`), kinds of check (`checks.py`), the
+rules of alternative data (`alternative.py`).
 
 A blocking rule sends a row to quarantine; a warning lets it pass and counts it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import polars as pl
 
 from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
-from lim_pipelines.validate.checks import Between, Check, IsTrue, NotBelow
+from lim_pipelines.validate import alternative
+from lim_pipelines.validate.checks import Between, IsTrue, NotBelow
+from lim_pipelines.validate.rule import Rule
 
-Severity = Literal["blocking", "warning"]
 _PRICES = ("open", "high", "low", "close")
 _POSITIVE = ("equity", "index", "fx", "crypto")
 _SHARE_DAYS = {"asset_class": ("equity",), "freq": ("1d",), "price_type": ("trade",)}
 _OWNER = "team:market-data"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule.
-
-    Parameters
-    ----------
-    name
-        Short name, as it appears in the quarantine.
-    table
-        Name of the table whose rows it judges.
-    severity
-        blocking or warning.
-    owner
-        Who answers for the rule.
-    rationale
-        Why the rule is right.
-    remedy
-        What to do about a row that fails.
-    checks
-        Conditions that must all hold, over the frame as `prepare` gives it.
-    """
-
-    name: str
-    table: str
-    severity: Severity
-    owner: str
-    rationale: str
-    remedy: str
-    checks: tuple[Check, ...]
-
-    def passes(self) -> pl.Expr:
-        """Boolean expression over the prepared frame."""
-        return pl.all_horizontal(check.passes() for check in self.checks)
 
 
 RULES: tuple[Rule, ...] = (
@@ -190,6 +154,7 @@ RULES: tuple[Rule, ...] = (
             Between("value", high=25, where={"series_id": ("aaa_yield", "baa_yield")}),
         ),
     ),
+    *alternative.RULES,
 )
 
 
@@ -206,22 +171,26 @@ def prepare(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     frame
         Rows of the table before validation.
     table
-        `VALIDATED_BARS` or `VALIDATED_MACRO`.
+        A validated table of bars, macro series or alternative data.
 
     Returns
     -------
     pl.DataFrame
         Same rows and order, with finite and seconds_to_known; for bars also days_from_session and
         log_return, the total return since the row before of the same instrument and length, null where
-        there is none or prices are not positive.
+        there is none or prices are not positive; for alternative data what `alternative.prepare` adds.
     """
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
     frame = frame.with_columns(
-        finite=pl.all_horizontal(pl.col(name).is_finite().fill_null(True) for name in numbers),
+        finite=pl.all_horizontal(
+            pl.lit(True), *(pl.col(name).is_finite().fill_null(True) for name in numbers)
+        ),
         seconds_to_known=(pl.col("known_at") - pl.col("ts")).dt.total_seconds(),
     )
     if table.name == VALIDATED_MACRO.name:
         return frame
+    if table.name != VALIDATED_BARS.name:
+        return alternative.prepare(frame)
     series = ["instrument_id", "freq", "price_type"]
     before = pl.col("close").shift(1).over(series, order_by=["ts", "known_at"])
     ratio = pl.col("close") / (before * pl.col("ex_factor"))

@@ -1,0 +1,199 @@
+"""Alternative data from raw to validated, a shape at a time, source by source in bounded memory.
+
+What does not belong here: reading files (`load.py`), what alignment means (`align/`), the rules
+(`validate/rules.py`).
+
+All rows are aligned again each time: a listing or a decision that comes later links rows that waited. What
+does not change commits nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+
+from lim_pipelines.align import events, facts, relations, symbols, texts
+from lim_pipelines.align.outcome import Outcome
+from lim_pipelines.alternative.people import decisions
+from lim_pipelines.entities.resolve import resolve
+from lim_pipelines.ingest import from_newest
+from lim_pipelines.lake import Lake
+from lim_pipelines.reference import known_listings
+from lim_pipelines.schemas import (
+    ALIGNED_EVENTS,
+    ALIGNED_FACTS,
+    ALIGNED_RELATIONS,
+    ALIGNED_TEXTS,
+    ENTITY_LINKS,
+    QUARANTINE,
+    RAW_EVENTS,
+    RAW_FACTS,
+    RAW_RELATIONS,
+    RAW_TEXTS,
+    VALIDATED_EVENTS,
+    VALIDATED_FACTS,
+    VALIDATED_RELATIONS,
+    VALIDATED_TEXTS,
+    Table,
+)
+from lim_pipelines.sources.base import QUARANTINE_AS
+from lim_pipelines.validate.gate import validate
+
+BLOCK_ROWS = 1_000_000
+"""Rows that are worked on at once; a partition is never cut."""
+
+Align = Callable[[pl.DataFrame, pl.DataFrame], Outcome]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One kind of alternative data.
+
+    Parameters
+    ----------
+    raw, aligned, validated
+        Its tables.
+    mentions
+        Raw rows to the symbols or names in them.
+    align
+        Raw rows, and what was found of the mentions, to aligned rows.
+    """
+
+    raw: Table
+    aligned: Table
+    validated: Table
+    mentions: Callable[[pl.DataFrame], pl.DataFrame]
+    align: Align
+
+
+SHAPES: dict[str, Shape] = {
+    "facts": Shape(RAW_FACTS, ALIGNED_FACTS, VALIDATED_FACTS, symbols.mentions, facts.align),
+    "events": Shape(RAW_EVENTS, ALIGNED_EVENTS, VALIDATED_EVENTS, symbols.mentions, events.align),
+    "texts": Shape(RAW_TEXTS, ALIGNED_TEXTS, VALIDATED_TEXTS, symbols.mentions, texts.align),
+    "relations": Shape(
+        RAW_RELATIONS, ALIGNED_RELATIONS, VALIDATED_RELATIONS, relations.named, relations.align
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ShapeStep:
+    """What a step did to a table.
+
+    Parameters
+    ----------
+    rows_in, rows
+        Rows read and rows that went on.
+    quarantined
+        Columns source, rule and rows: what was held back.
+    warnings
+        Warning rule to the number of rows that went on although they look odd; only of validation.
+    changed
+        Partitions written.
+    """
+
+    rows_in: int
+    rows: int
+    quarantined: pl.DataFrame
+    warnings: Mapping[str, int]
+    changed: int
+
+
+def align_shape(lake: Lake, shape: str) -> ShapeStep:
+    """Bring the raw rows of a shape to entities, and write its aligned table.
+
+    Rows that are linked to nobody go to the quarantine as `unlinked_symbol`; raw keeps them, and they are
+    aligned when a listing or a decision links them. A link that became known later than the row is the
+    moment from which the aligned row is known.
+
+    Parameters
+    ----------
+    lake
+        Lake to read and write.
+    shape
+        facts, events, texts or relations.
+    """
+    kind = SHAPES[shape]
+    listings, links, decided = known_listings(lake), lake.revisions(ENTITY_LINKS).collect(), decisions(lake)
+
+    def align(raw: pl.DataFrame) -> Outcome:
+        found = resolve(kind.mentions(raw), listings, links, decided).matched
+        return kind.align(raw, found)
+
+    return _step(lake, "align", kind.raw, kind.aligned, align)
+
+
+def validate_shape(lake: Lake, shape: str) -> ShapeStep:
+    """Let through the rows of a shape's aligned table that pass every blocking rule.
+
+    Parameters
+    ----------
+    lake
+        Lake to read and write.
+    shape
+        facts, events, texts or relations.
+    """
+    kind = SHAPES[shape]
+    return _step(lake, "validate", kind.aligned, kind.validated, lambda rows: validate(rows, kind.validated))
+
+
+def _step(
+    lake: Lake, stage: str, source: Table, target: Table, make: Callable[[pl.DataFrame], Outcome]
+) -> ShapeStep:
+    """Make one table of another, block by block, and hold back what does not go on."""
+    rows_in = rows = changed = 0
+    held = [QUARANTINE.empty().group_by("source", "rule").len("rows")]
+    warnings: dict[str, int] = {}
+    for scope in blocks(lake, source):
+        read_rows = partial(_rows, lake, source, scope)
+        commit, read, outcome = from_newest(lake, target, scope, read_rows, make)
+        _hold_back(lake, stage, source, scope, outcome.quarantined)
+        rows_in, rows, changed = rows_in + read, rows + commit.rows, changed + commit.changed.height
+        held.append(outcome.quarantined.group_by("source", "rule").len("rows"))
+        for rule, count in outcome.warnings.items():
+            warnings[rule] = warnings.get(rule, 0) + count
+    by_rule = pl.concat(held).group_by("source", "rule").agg(pl.col("rows").sum()).sort("source", "rule")
+    return ShapeStep(rows_in, rows, by_rule, warnings, changed)
+
+
+def blocks(lake: Lake, table: Table) -> Iterator[pl.DataFrame]:
+    """Partitions of a table, source by source, in blocks of at most about `BLOCK_ROWS` rows."""
+    partitions = lake.revisions(table).group_by(table.partition_key).len().collect().sort(table.partition_key)
+    for of_source in partitions.partition_by("source", maintain_order=True):
+        block = (pl.col("len").cum_sum() - pl.col("len")) // BLOCK_ROWS
+        for scope in of_source.with_columns(block=block).partition_by("block", maintain_order=True):
+            yield scope.select(table.partition_key)
+
+
+def _rows(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
+    rows = lake.revisions(table, _near(table, scope))
+    return rows.join(scope.lazy(), on=list(table.partition_key), how="semi").sort(table.row_key).collect()
+
+
+def _near(table: Table, scope: pl.DataFrame) -> pl.Expr:
+    cut = table.partition_key[-1]
+    span = pl.col(cut).is_between(pl.lit(scope[cut].min()), pl.lit(scope[cut].max()))
+    return span & pl.col("source").eq(scope["source"][0])
+
+
+def _hold_back(lake: Lake, stage: str, table: Table, scope: pl.DataFrame, held: pl.DataFrame) -> None:
+    """Put the rows held back in the place of those of the same table and partitions from before.
+
+    All shapes share one part of the quarantine; whose a row is stands in its evidence.
+    """
+    cut = table.partition_key[-1]
+    day = pl.col("date")
+    ours = (
+        (pl.col("stage") == stage)
+        & (pl.col("exchange") == QUARANTINE_AS)
+        & (pl.col("source") == scope["source"][0])
+        & (day if cut == "date" else day.dt.year()).is_in(scope[cut].implode())
+        & (pl.col("evidence").str.json_path_match("$.table") == table.name)
+    )
+    before = lake.revisions(QUARANTINE, ours).select(QUARANTINE.partition_key).collect()
+    partitions = pl.concat([before, held.select(QUARANTINE.partition_key)]).unique()
+    if partitions.height:
+        lake.update(QUARANTINE, partitions, lambda there: pl.concat([there.filter(~ours), held]))
