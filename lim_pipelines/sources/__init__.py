@@ -26,7 +26,9 @@ from lim_pipelines.sources.bokeh_stocks import BokehStocks
 from lim_pipelines.sources.btc_perp import BtcPerp
 from lim_pipelines.sources.collecting import Collected
 from lim_pipelines.sources.csv_drop import CsvDrop
+from lim_pipelines.sources.earnings_dates import EarningsDates
 from lim_pipelines.sources.feed import Feed
+from lim_pipelines.sources.findkg import FinDKG
 from lim_pipelines.sources.fxcm import Fxcm
 from lim_pipelines.sources.google_finance import GoogleFinance
 from lim_pipelines.sources.hv_apple import HvApple
@@ -40,6 +42,7 @@ from lim_pipelines.sources.pysystemtrade import Pysystemtrade
 from lim_pipelines.sources.rsr_relations import RsrRelations
 from lim_pipelines.sources.sp500_companies import SP500Companies
 from lim_pipelines.sources.sp500_members import SP500Members
+from lim_pipelines.sources.stocknet import StocknetTweets
 from lim_pipelines.sources.stocknet_companies import StocknetCompanies
 from lim_pipelines.sources.trademaster_futures import TrademasterFutures
 from lim_pipelines.sources.trademaster_shares import TrademasterShares
@@ -71,6 +74,9 @@ REFERENCE_SOURCES: tuple[ReferenceSource, ...] = (Lean(), Pysystemtrade(), SP500
 ALTERNATIVE_SOURCES: tuple[AlternativeSource, ...] = (
     PystockFilings(),
     PystockCollectionFilings(),
+    StocknetTweets(),
+    FinDKG(),
+    EarningsDates(),
     PystockNames(),
     SP500Companies(),
     RsrRelations(),

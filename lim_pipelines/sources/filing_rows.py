@@ -22,8 +22,8 @@ from types import MappingProxyType
 import polars as pl
 
 from lim_pipelines.schemas import RAW_EVENTS, RAW_FACTS, UTC_TIME
-from lim_pipelines.sources.base import QUARANTINE_AS, ParsedTables
-from lim_pipelines.sources.quarantine import quarantine
+from lim_pipelines.sources.base import ParsedTables
+from lim_pipelines.sources.quarantine import refused
 
 INCOME = ("revenues", "op_income", "net_income", "eps_basic", "eps_diluted", "dividend")
 BALANCE = ("assets", "cur_assets", "cur_liab", "cash", "equity")
@@ -138,16 +138,11 @@ def tables(lines: pl.DataFrame, source: str) -> ParsedTables:
         pl.lit(source).alias("source"),
         form=pl.col("doc_type") + pl.when("_amended").then(pl.lit("/A")).otherwise(pl.lit("")),
     )
-    held = lines.filter(pl.col("rule").is_not_null()).with_columns(
-        pl.col("symbol").fill_null(""),
-        exchange=pl.lit(QUARANTINE_AS),
-        date=pl.col("collected"),
-        reason=pl.col("rule").replace_strict(dict(_REASONS), return_dtype=pl.String),
-    )
+    held = refused(lines.with_columns(date="collected"), _REASONS, list(COLUMNS))
     good = lines.filter(pl.col("rule").is_null())
     return ParsedTables(
         {"raw_facts": _facts(good), "raw_events": _events(good)},
-        quarantine("parse", held, list(COLUMNS)),
+        held,
     )
 
 

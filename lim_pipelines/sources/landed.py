@@ -139,15 +139,26 @@ def member(landing: Path, path: str, name: str) -> bytes:
     """
     for inner, stream in entries(landing, path):
         if PurePosixPath(inner).name == name:
-            pieces, size = [], 0
-            # A stream gives what it has at hand, which may be less than was asked for.
-            while piece := stream.read(2**20):
-                pieces.append(piece)
-                size += len(piece)
-                if size > MAX_WHOLE_BYTES:
-                    raise _too_large(path, size, MAX_WHOLE_BYTES)
-            return b"".join(pieces)
+            return whole(stream, path)
     raise RejectedFileError(path, "archive_members", f"it holds no {name}", "drop it as the vendor ships it")
+
+
+def whole(stream: Stream, path: str) -> bytes:
+    """Read a small file of an archive at once.
+
+    Raises
+    ------
+    RejectedFileError
+        too_large: it has more than `MAX_WHOLE_BYTES`.
+    """
+    pieces, size = [], 0
+    # A stream gives what it has at hand, which may be less than was asked for.
+    while piece := stream.read(2**20):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_WHOLE_BYTES:
+            raise _too_large(path, size, MAX_WHOLE_BYTES)
+    return b"".join(pieces)
 
 
 def unpack(content: bytes, path: str) -> bytes:

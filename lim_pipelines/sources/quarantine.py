@@ -5,10 +5,13 @@ What does not belong here: the rules themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 import polars.selectors as cs
 
 from lim_pipelines.schemas import QUARANTINE
+from lim_pipelines.sources.base import QUARANTINE_AS
 
 
 def quarantine(stage: str, failing: pl.DataFrame, evidence: list[str]) -> pl.DataFrame:
@@ -40,3 +43,22 @@ def quarantine(stage: str, failing: pl.DataFrame, evidence: list[str]) -> pl.Dat
             .alias("evidence"),
         )
     )
+
+
+def refused(rows: pl.DataFrame, reasons: Mapping[str, str], evidence: list[str]) -> pl.DataFrame:
+    """Bring rows of alternative data that fail a rule of their source to the quarantine table.
+
+    Parameters
+    ----------
+    rows
+        Columns date, source, file, line, symbol, known_at, the evidence, and `rule`, null for good rows.
+    reasons
+        Rule to what is wrong and what to do.
+    evidence
+        As for `quarantine`.
+    """
+    bad = rows.filter(pl.col("rule").is_not_null()).with_columns(
+        exchange=pl.lit(QUARANTINE_AS),
+        reason=pl.col("rule").replace_strict(dict(reasons), return_dtype=pl.String),
+    )
+    return quarantine("parse", bad.with_columns(pl.col("symbol").fill_null("")), evidence)
