@@ -2,9 +2,10 @@
 
 What does not belong here: SQL (`dbt_project/models`). The assets are made from the slim manifest in
 `dbt_project/manifest.json` (`make manifest`), because importing dagster_dbt takes longer than the rest of
-the code location; it is loaded when the marts run.
+the code location; it is loaded when the marts run. Why the marts have no partitions: docs/marts.md.
 """
 
+import hashlib
 import json
 import shutil
 import sys
@@ -23,36 +24,39 @@ PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 MANIFEST: dict[str, Any] = json.loads((PROJECT / "manifest.json").read_text())
 
 
+def _asset_key(unique_id: str) -> dg.AssetKey | None:
+    """Asset behind a model or a source (`sources.yml` names it under meta.dagster.asset_key), if any."""
+    if unique_id not in MANIFEST["sources"]:
+        return dg.AssetKey(MANIFEST["nodes"][unique_id]["name"])
+    meta = MANIFEST["sources"][unique_id]["meta"]
+    return dg.AssetKey(meta["dagster"]["asset_key"]) if meta else None
+
+
 def _upstream(unique_id: str) -> list[dg.AssetKey]:
-    """Python assets behind a model: its sources, each named in `sources.yml` under meta.dagster.asset_key."""
-    nodes = [*MANIFEST["nodes"][unique_id]["depends_on"]["nodes"]]
-    keys = []
-    for node in nodes:
-        if node in MANIFEST["sources"]:
-            keys.append(dg.AssetKey(MANIFEST["sources"][node]["meta"]["dagster"]["asset_key"]))
-            if keys[-1] == dg.AssetKey("validated_bars"):
-                keys.append(dg.AssetKey("archive"))  # writes the same table
-        else:
-            keys.append(dg.AssetKey(MANIFEST["nodes"][node]["name"]))
-    return sorted(set(keys))
+    """Assets behind a model."""
+    keys = {key for node in MANIFEST["nodes"][unique_id]["depends_on"]["nodes"] if (key := _asset_key(node))}
+    if keys & {dg.AssetKey("validated_bars"), dg.AssetKey("resampled_bars")}:
+        keys.add(dg.AssetKey("archive"))  # writes the same tables
+    return sorted(keys)
 
 
-def _column_lineage(unique_id: str, columns: list[str]) -> dg.TableColumnLineage:
-    """Columns that keep their name from a source keep their lineage."""
-    sources = [
-        MANIFEST["sources"][n]
-        for n in MANIFEST["nodes"][unique_id]["depends_on"]["nodes"]
-        if n in MANIFEST["sources"]
-    ]
-    origins: dict[str, list[dg.TableColumnDep]] = {}
-    for column in columns:
-        keys = {
-            tuple(s["meta"]["dagster"]["asset_key"])
-            for s in sources
-            if s["name"] in TABLES and column in TABLES[s["name"]].columns
+def _column_lineage(model: str) -> dg.TableColumnLineage:
+    """Where a model's columns come from, as `scripts/dbt_manifest.py` found in the compiled SQL."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(key, name) for node, name in origins if (key := _shown(node, name))]
+            for column, origins in MANIFEST["column_lineage"][model].items()
         }
-        origins[column] = [dg.TableColumnDep(dg.AssetKey(key), column) for key in sorted(keys)]
-    return dg.TableColumnLineage(origins)
+    )
+
+
+def _shown(unique_id: str, column: str) -> dg.AssetKey | None:
+    """Asset that shows a column in the catalogue; the warehouse's own tables and hidden columns have none."""
+    key = _asset_key(unique_id)
+    if key is None or unique_id not in MANIFEST["sources"]:
+        return key
+    known = TABLES.get(MANIFEST["sources"][unique_id]["name"]) or TABLES[key.path[-1]]
+    return key if column in known.columns else None
 
 
 def _spec(unique_id: str, node: dict[str, Any]) -> dg.AssetSpec:
@@ -64,12 +68,12 @@ def _spec(unique_id: str, node: dict[str, Any]) -> dg.AssetSpec:
         group_name="marts",
         owners=OWNERS,
         kinds={"dbt", "duckdb"},
-        code_version=node["checksum"]["checksum"][:12],
+        code_version=MANIFEST["code_versions"][node["name"]],
         metadata={
             "dagster/column_schema": dg.TableSchema(
                 [dg.TableColumn(name, description=column["description"]) for name, column in columns.items()]
             ),
-            "dagster/column_lineage": _column_lineage(unique_id, list(columns)),
+            "dagster/column_lineage": _column_lineage(node["name"]),
             "dagster/table_name": f"marts.{node['name']}",
             "dagster/code_references": dg.CodeReferencesMetadataValue(
                 code_references=[
@@ -87,7 +91,15 @@ _TESTS = {unique_id: node for unique_id, node in MANIFEST["nodes"].items() if no
 
 
 def _tested_model(node: dict[str, Any]) -> str:
-    return str(next(_MODELS[n]["name"] for n in node["depends_on"]["nodes"] if n in _MODELS))
+    return str(_MODELS[node["attached_node"]]["name"])
+
+
+CODE = hashlib.sha256(json.dumps(MANIFEST["code_versions"], sort_keys=True).encode()).hexdigest()
+"""Of all models together: rows that other SQL made are made again."""
+
+
+NAMES = tuple(sorted(node["name"] for node in _MODELS.values()))
+"""Of all marts; they are built together."""
 
 
 @dg.multi_asset(
@@ -100,31 +112,34 @@ def _tested_model(node: dict[str, Any]) -> str:
 def marts(
     context: dg.AssetExecutionContext, home: Home, warehouse: Warehouse
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Build and test all dbt models."""
+    """Build and test all dbt models: of the sessions whose inputs changed since they were last built."""
     from dagster_dbt import DbtCliResource
 
-    warehouse.expose_lake()
+    build = warehouse.prepare(CODE)
+    context.log.info("sessions to build: %d", build.sessions)
     dbt = DbtCliResource(
         project_dir=str(PROJECT),
         profiles_dir=str(PROJECT),
         dbt_executable=shutil.which("dbt", path=str(Path(sys.executable).parent)) or "dbt",
     )
     work = home.path / "dbt"
+    given = json.dumps({"warehouse": str(warehouse.path)})
+    arguments = ["build", "--vars", given, "--log-path", str(work / "logs")]
     invocation = dbt.cli(
-        ["build", "--vars", json.dumps({"warehouse": str(warehouse.path)}), "--log-path", str(work / "logs")],
+        [*arguments, *(["--full-refresh"] if build.full else [])],
         manifest=MANIFEST,
         target_path=work / "target",
         raise_on_error=False,
     )
-    del context
-    yield from _results(invocation, warehouse)
+    yield from _results(invocation, warehouse, {"sessions_built": build.sessions, "full_build": build.full})
     invocation.wait()
     if (error := invocation.get_error()) is not None:
         raise error
+    warehouse.built(build)
 
 
 def _results(
-    invocation: Any, warehouse: Warehouse
+    invocation: Any, warehouse: Warehouse, metadata: dict[str, Any]
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Dagster's events for dbt's, with row counts."""
     built: list[dg.AssetMaterialization] = []
@@ -137,7 +152,7 @@ def _results(
             rows = connection.execute(f"SELECT count(*) FROM marts.{table}").fetchone()
             yield dg.MaterializeResult(
                 asset_key=event.asset_key,
-                metadata={**event.metadata, "dagster/row_count": rows[0] if rows else 0},
+                metadata={**event.metadata, **metadata, "dagster/row_count": rows[0] if rows else 0},
             )
     for check in checks:
         yield dg.AssetCheckResult(

@@ -22,6 +22,7 @@ import polars as pl
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from tqdm import tqdm
 
+from assets.marts import NAMES as MARTS
 from assets.partitions import FIRST_SESSION, exchanges
 from lim_pipelines import walkforward
 from lim_pipelines.definitions import defs, load_strategies
@@ -70,10 +71,12 @@ def stages(mics: Sequence[str]) -> list[Stage]:
         Stage("macro series", ("raw_macro", "aligned_macro", "validated_macro")),
         Stage("archive: history to 2018-09", ("archive",), mics[0], mics[-1]),
         Stage("quotes: 92 days x 4 exchanges", QUOTES, first, last),
+        Stage("model inputs: history", ("archive_inputs",), mics[0], mics[-1]),
+        Stage("model inputs: 92 days x 4 exchanges", ("model_inputs",), first, last),
         Stage("actions, rolls, members", ("corporate_actions", "futures_rolls", "index_members")),
         Stage("continuous futures", ("continuous_futures",)),
         Stage("landing folder", ("landing_files",)),
-        Stage("SQL marts", ("data_coverage", "macro_as_known")),
+        Stage("SQL marts", MARTS),
         Stage("foundation: real", ("foundation_checkpoint",), *cutoffs),
         Stage("foundation: simulated", ("xsim_foundation_checkpoint",), *cutoffs),
         *(

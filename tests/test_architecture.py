@@ -29,7 +29,7 @@ LAYERS = (
     ("validate",),
     ("reference", "landing"),
     ("ingest", "derive", "alternative"),
-    ("bulk",),
+    ("bulk", "marts"),
     ("modalities",),
     ("inputs",),
     ("panorama",),
