@@ -49,11 +49,7 @@ def alike(mentioned: pl.Series, known: pl.Series) -> pl.DataFrame:
     best = pairs.group_by("name", "alias").agg(pl.col("score").max())
     best = best.join(left.select("name", "form", "plain"), on="name")
     best = best.join(right.select("alias", other="form"), on="alias")
-    here, there = pl.col("form").str.split(" "), pl.col("other").str.split(" ")
-    differ = (pl.col("form") != "") & (pl.col("other") != "")
-    differ &= (here.list.set_difference(there).list.len() > 0) & (
-        there.list.set_difference(here).list.len() > 0
-    )
+    differ = spelling.contradict(pl.col("form"), pl.col("other"))
     factor = pl.when("plain").then(PLAIN_WORD).when(differ).then(OTHER_FORM).otherwise(1.0)
     best = best.with_columns(score=pl.col("score") * factor)
     return best.filter(pl.col("score") >= LEAST).select("name", "alias", "score").sort("name", "alias")

@@ -4,8 +4,9 @@ A name is linked by itself from `AUTOMATIC` on if the next entity is `MARGIN` be
 says how often that was right. Everything else that is like a known name goes to the list for people; what is
 like none (most words of a news graph are no companies) is simply not linked.
 
-What does not belong here: how alike two names are (`likeness.py`), which names are known
-(`master.known_names`).
+Countries, currencies, commodities and indices are linked by the words of their names, exactly.
+
+What does not belong here: how alike two names are (`likeness.py`), which names are known (`master.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import polars as pl
 
 from lim_pipelines.entities import decided
+from lim_pipelines.entities import names as spelling
 from lim_pipelines.entities.likeness import alike
 from lim_pipelines.entities.resolve import Resolved
 from lim_pipelines.entities.reviews import reviews
@@ -23,8 +25,9 @@ AUTOMATIC = 0.96
 MARGIN = 0.06
 """How far behind the second entity must be."""
 CONTESTED = f"less alike than {AUTOMATIC}, or another entity is less than {MARGIN} behind"
-NAMES = pl.Schema({"entity_id": pl.String(), "name": pl.String(), "known_at": UTC_TIME})
-"""Names that entities are known by, and since when that is known."""
+NAMES = pl.Schema({"entity_id": pl.String(), "name": pl.String(), "known_at": UTC_TIME, "until": UTC_TIME})
+"""Names that entities are known by, since when that is known, and until when (null: still): an issuer that
+turns out to be another one hands its names on."""
 _MOST_CANDIDATES = 5
 
 
@@ -70,8 +73,15 @@ def match_names(mentions: pl.DataFrame, names: pl.DataFrame, decisions: pl.DataF
 
 def _candidates(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     """Entities that each name may mean, with the likeness of their likest name and since when it is known."""
-    pairs = alike(rows["name"], names["name"]).join(names, left_on="alias", right_on="name")
-    return pairs.select("name", "entity_id", "score", since="known_at").unique()
+    company = pl.col("entity_id").str.starts_with("issuer:")
+    known = names.filter(company)
+    pairs = alike(rows["name"], known["name"]).join(known, left_on="alias", right_on="name")
+    others = names.filter(~company).with_columns(words=spelling.words(pl.col("name")))
+    asked = rows.select("name").unique().with_columns(words=spelling.words(pl.col("name")))
+    certain = asked.join(others.drop("name"), on="words").with_columns(score=pl.lit(1.0))
+    columns = ("name", "entity_id", "score", "known_at", "until")
+    both = pl.concat([pairs.select(columns), certain.select(columns)])
+    return both.rename({"known_at": "since"}).unique()
 
 
 def _turns(likely: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
@@ -85,8 +95,16 @@ def _turns(likely: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     own = no.select("source", "name").unique().join(likely, on="name").select(plain.columns)
     both = pl.concat([plain, own])
     by = ["source", "name"]
-    at = pl.concat([both.select(*by, at="since"), no.select(*by, at="known_at").join(own, on=by, how="semi")])
-    known = at.unique().join(both, on=by, nulls_equal=True).filter(pl.col("since") <= pl.col("at"))
+    ends = both.filter(pl.col("until").is_not_null()).select(*by, at="until")
+    refused = no.select(*by, at="known_at").join(own, on=by, how="semi")
+    at = pl.concat([both.select(*by, at="since"), ends, refused])
+    known = (
+        at.unique()
+        .join(both, on=by, nulls_equal=True)
+        .filter(
+            (pl.col("since") <= pl.col("at")) & (pl.col("until").is_null() | (pl.col("until") > pl.col("at")))
+        )
+    )
     gone = known.join(no, on=by).filter(
         (pl.col("known_at") <= pl.col("at")) & (pl.col("target") == pl.col("entity_id"))
     )

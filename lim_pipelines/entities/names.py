@@ -77,3 +77,10 @@ def legal_form(name: pl.Expr) -> pl.Expr:
         pl.element().filter(pl.element().is_in(list(LEGAL))).replace(_SAME_FORM)
     )
     return forms.list.set_difference(["the", "adr", "ads"]).list.sort().list.join(" ")
+
+
+def contradict(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """Whether two legal forms cannot be of one company: 'plc' and 'ltd', unlike 'co' and 'co lp'."""
+    here, there = one.str.split(" "), other.str.split(" ")
+    more = (here.list.set_difference(there).list.len() > 0, there.list.set_difference(here).list.len() > 0)
+    return (one != "") & (other != "") & more[0] & more[1]

@@ -23,7 +23,7 @@ def key(name: str) -> str:
 
 
 def names(*rows: tuple[str, str] | tuple[str, str, datetime]) -> pl.DataFrame:
-    return pl.DataFrame([(*r, EPOCH)[:3] for r in rows], schema=NAMES, orient="row")
+    return pl.DataFrame([(*(*r, EPOCH)[:3], None) for r in rows], schema=NAMES, orient="row")
 
 
 def mentions(*rows: str | tuple[str, datetime]) -> pl.DataFrame:

@@ -1,0 +1,301 @@
+"""The entity master: entities, dated links, names, from listings, claims, index members and decisions.
+
+Every link is known from the moment on at which all it rests on was known: the claim, who the claim's ticker
+was, and who issued that share. What vendors claim of a company is claimed of its issuer; when it turns out to
+be one with another, the claims count for the joint issuer from then on.
+
+What does not belong here: which shares are one company (`issuers.py`), the lake
+(`alternative/entity_master.py`), following links (`expand.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from lim_pipelines.entities import names
+from lim_pipelines.entities.curated import SOURCE, STATED
+from lim_pipelines.entities.evidence import ALWAYS, FIRST, evidence, same_share
+from lim_pipelines.entities.issuers import issuer_links, issuer_spans
+from lim_pipelines.entities.matching import NAMES
+from lim_pipelines.entities.places import (
+    COMMODITIES,
+    COUNTRIES,
+    CURRENCIES,
+    EXCHANGE_COUNTRY,
+    INDEX_NAMES,
+    certain_names,
+)
+from lim_pipelines.entities.resolve import SIMULATED, resolve
+from lim_pipelines.schemas import ENTITIES, ENTITY_LINKS, UTC_TIME
+
+BY_EXCHANGE = 0.6
+"""Score of the country in which a share is traded as its issuer's, until a vendor says otherwise."""
+LISTINGS_SOURCE = "listings"
+"""Decisions about instruments, not about a vendor's words, name this source."""
+
+
+@dataclass(frozen=True)
+class Master:
+    """Everything that is known of entities.
+
+    Parameters
+    ----------
+    entities, links
+        Frames of `ENTITIES` and `ENTITY_LINKS`.
+    names
+        Frame of `NAMES`: what entities are called, for `match_names`.
+    review
+        Frame of `LINK_REVIEWS`: tickers in claims and lists of members that mean nobody for certain.
+    """
+
+    entities: pl.DataFrame
+    links: pl.DataFrame
+    names: pl.DataFrame
+    review: pl.DataFrame
+
+
+def build(
+    listings: pl.DataFrame, claims: pl.DataFrame, members: pl.DataFrame, decisions: pl.DataFrame
+) -> Master:
+    """Make the entity master.
+
+    Parameters
+    ----------
+    listings
+        Frame of `LISTINGS`, of all sources.
+    claims
+        Frame of `RAW_CLAIMS`, with all revisions.
+    members
+        Frame of `INDEX_MEMBERS`, with all revisions.
+    decisions
+        Frame of `decided.DECISIONS`.
+
+    Returns
+    -------
+    Master
+        Nothing in it that is known at a moment depends on claims, members or decisions known later.
+    """
+    shares = listings.filter((pl.col("asset_class") == "equity") & (pl.col("exchange") != SIMULATED))
+    # Who the ticker in a claim is must not depend on claims: listings alone say.
+    listed = issuer_links(shares, same_share(shares))
+    said = _said(claims, listings, listed, decisions)
+    stays = resolve(members.with_columns(on=pl.col("first")), listings, listed, decisions)
+    members_of = _member_of(stays.matched, listings, listed)
+    people = _decided_pairs(decisions, shares)
+    issued = issuer_links(shares, evidence(shares, said.rows, members_of, people))
+    spans = issuer_spans(issued)
+    links = pl.concat(
+        [
+            issued,
+            _industries_and_countries(said.rows, shares, spans),
+            members_of,
+            _quoted_in(listings),
+            _on_commodity(listings),
+        ]
+    )
+    links = links.sort("known_at").unique(ENTITY_LINKS.row_key, keep="first", maintain_order=True)
+    called = _names(said.rows, spans)
+    return Master(
+        _entities(links, listings, called),
+        ENTITY_LINKS.conform(links),
+        called,
+        pl.concat([said.review, stays.review]).sort("source", "name", "candidate"),
+    )
+
+
+@dataclass(frozen=True)
+class _Said:
+    rows: pl.DataFrame
+    review: pl.DataFrame
+
+
+def _said(
+    claims: pl.DataFrame, listings: pl.DataFrame, listed: pl.DataFrame, decisions: pl.DataFrame
+) -> _Said:
+    """Claims by instrument: the embedded ones, and those of vendors once it is clear whom they mean."""
+    asked = claims.with_columns(on=pl.min_horizontal(pl.col("known_at").dt.date(), pl.col("last")))
+    found = resolve(asked, listings, listed, decisions)
+    columns = ("instrument_id", "relation", "object", "first", "last", "score", "source", "known_at")
+    vendors = found.matched.filter(pl.col("instrument_id").is_not_null()).select(columns)
+    there = set(listings["instrument_id"])
+    stated = pl.DataFrame(
+        [
+            (s.instrument_id, s.relation, s.object, s.first, s.last, 1.0, SOURCE)
+            for s in STATED
+            if s.instrument_id in there
+        ],
+        schema={name: vendors.schema[name] for name in columns[:-1]},
+        orient="row",
+    )
+    public = pl.col("first").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    stated = stated.with_columns(known_at=pl.max_horizontal(public, ALWAYS))
+    rows = pl.concat([vendors, stated]).with_columns(
+        key=pl.when(pl.col("relation") == "named").then(names.key(pl.col("object"))),
+        form=pl.when(pl.col("relation") == "named").then(names.legal_form(pl.col("object"))),
+    )
+    return _Said(rows, found.review)
+
+
+def _decided_pairs(decisions: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of instruments that people say are, or are not, of one issuer."""
+    pairs = decisions.filter(pl.col("source") == LISTINGS_SOURCE).select(
+        "decision", "known_at", one=pl.col("target").str.strip_prefix("issuer:"), other="name"
+    )
+    ids = shares.select("instrument_id").unique()
+    pairs = pairs.join(ids, left_on="one", right_on="instrument_id", how="semi")
+    return pairs.join(ids, left_on="other", right_on="instrument_id", how="semi").with_columns(
+        leads=pl.lit(True)
+    )
+
+
+def _industries_and_countries(said: pl.DataFrame, shares: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """Claims about issuers; and the countries of exchanges for want of better."""
+    traded = (
+        shares.sort("priority", "source")
+        .unique("instrument_id", keep="first")
+        .select(
+            "instrument_id",
+            relation=pl.lit("in_country"),
+            object=pl.col("exchange").replace_strict(EXCHANGE_COUNTRY, default=None, return_dtype=pl.String),
+            first=pl.lit(None, pl.Date),
+            last=pl.lit(None, pl.Date),
+            score=pl.lit(BY_EXCHANGE),
+            source=pl.lit("listings"),
+            known_at=ALWAYS,
+            method=pl.lit("listing"),
+        )
+    )
+    claimed = said.filter(pl.col("relation").is_in(["in_industry", "in_country"])).drop("key", "form")
+    # For want of better: not where a better claim was known before.
+    every = pl.concat(
+        [claimed.with_columns(method=pl.lit("vendor")), traded.filter(pl.col("object").is_not_null())]
+    )
+    kind = (
+        pl.when(pl.col("relation") == "in_industry").then(pl.lit("industry:")).otherwise(pl.lit("country:"))
+    )
+    known = pl.max_horizontal("known_at", "since")
+    made = every.join(spans, on="instrument_id").filter(
+        pl.col("until").is_null() | (pl.col("until") > pl.col("known_at"))
+    )
+    made = made.filter(
+        (pl.col("method") == "vendor") | (pl.col("entity_id") == "issuer:" + pl.col("instrument_id"))
+    )
+    made = made.select(
+        "relation",
+        child="entity_id",
+        parent=kind + pl.col("object"),
+        first=pl.col("first").fill_null(FIRST),
+        last="last",
+        score="score",
+        method="method",
+        source="source",
+        known_at=known,
+    )
+    # Several shares of an issuer may carry the same claim.
+    best = made.sort("score", descending=True).sort("known_at", maintain_order=True)
+    return best.unique(list(ENTITY_LINKS.key), keep="first").select(*ENTITY_LINKS.columns)
+
+
+def _member_of(stays: pl.DataFrame, listings: pl.DataFrame, listed: pl.DataFrame) -> pl.DataFrame:
+    """Stays in indices, of the share and of the same share in other units or by another guess."""
+    issuer = (
+        listed.sort("known_at").unique("child", keep="last").select(instrument_id="child", _same="parent")
+    )
+    shares = listings.select("symbol", "instrument_id").unique().join(issuer, on="instrument_id")
+    others = stays.join(issuer, on="instrument_id").drop("instrument_id").join(shares, on=["symbol", "_same"])
+    found = pl.concat([stays, others.select(stays.columns)]).filter(pl.col("instrument_id").is_not_null())
+    found = found.unique(maintain_order=True)
+    return found.select(
+        relation=pl.lit("member_of"),
+        child="instrument_id",
+        parent="index:" + pl.col("index_id"),
+        first="first",
+        last="last",
+        score="score",
+        method="method",
+        source="source",
+        known_at="known_at",
+    ).select(*ENTITY_LINKS.columns)
+
+
+def _quoted_in(listings: pl.DataFrame) -> pl.DataFrame:
+    best = listings.sort("priority", "source").unique("instrument_id", keep="first")
+    return _plain(best, "quoted_in", "currency:" + pl.col("currency"))
+
+
+def _on_commodity(listings: pl.DataFrame) -> pl.DataFrame:
+    roots = {root: name for name, codes in COMMODITIES.items() for root in codes}
+    root = pl.coalesce("root", "instrument_id")
+    named = root.replace_strict(roots, default=None, return_dtype=pl.String)
+    best = listings.sort("priority", "source").unique("instrument_id", keep="first")
+    return _plain(
+        best.with_columns(_named=named).filter(pl.col("_named").is_not_null()),
+        "on_commodity",
+        "commodity:" + pl.col("_named"),
+    )
+
+
+def _plain(rows: pl.DataFrame, relation: str, parent: pl.Expr) -> pl.DataFrame:
+    """Links that follow from what an instrument is."""
+    return rows.select(
+        relation=pl.lit(relation),
+        child="instrument_id",
+        parent=parent,
+        first=FIRST,
+        last=pl.lit(None, pl.Date),
+        score=pl.lit(1.0),
+        method=pl.lit("listing"),
+        source=pl.lit("listings"),
+        known_at=ALWAYS,
+    ).select(*ENTITY_LINKS.columns)
+
+
+def _names(said: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """Say what entities are called: issuers by claims, while they are issuers, and all others for certain."""
+    named = said.filter(pl.col("relation") == "named").join(spans, on="instrument_id")
+    named = named.filter(pl.col("until").is_null() | (pl.col("until") > pl.col("known_at")))
+    named = named.select(
+        "entity_id", name="object", known_at=pl.max_horizontal("known_at", "since"), until="until"
+    )
+    certain = pl.DataFrame(
+        [(entity, name) for entity, every in certain_names().items() for name in every],
+        schema={"entity_id": pl.String, "name": pl.String},
+        orient="row",
+    ).with_columns(known_at=ALWAYS, until=pl.lit(None, UTC_TIME))
+    every = pl.concat([named, certain.select(named.columns)])
+    return every.select(NAMES.names()).unique().sort("entity_id", "name", "known_at", "until")
+
+
+def _entities(links: pl.DataFrame, listings: pl.DataFrame, called: pl.DataFrame) -> pl.DataFrame:
+    """All that links lead to, with a name for people."""
+    there = links.group_by(entity_id="parent").agg(pl.col("known_at").min(), pl.col("source").first())
+    best = listings.sort("priority", "source").unique("instrument_id", keep="first", maintain_order=True)
+    spoken = best.select(
+        entity_id="issuer:" + pl.col("instrument_id"),
+        listed=pl.when(pl.col("name") != pl.col("symbol")).then("name"),
+    )
+    own = {
+        **{f"country:{code}": every[0] for code, every in COUNTRIES.items()},
+        **{f"currency:{code}": every[0] for code, every in CURRENCIES.items()},
+        **{f"index:{code}": every[0] for code, every in INDEX_NAMES.items()},
+    }
+    plain = there.join(spoken, on="entity_id", how="left").with_columns(
+        name=pl.coalesce(
+            "listed",
+            pl.col("entity_id").replace_strict(own, default=None, return_dtype=pl.String),
+            pl.col("entity_id").str.splitn(":", 2).struct.field("field_1"),
+        ),
+        nameless=pl.col("listed").is_null() & pl.col("entity_id").str.starts_with("issuer:"),
+    )
+    # Where listings know only the ticker, the first name that a vendor gives, from when it was known on.
+    first = called.sort("known_at", "name").unique("entity_id", keep="first")
+    news = (
+        plain.filter("nameless")
+        .drop("name")
+        .join(first.select("entity_id", "name", since="known_at"), on="entity_id")
+    )
+    news = news.filter(pl.col("since") > pl.col("known_at")).with_columns(known_at="since")
+    both = pl.concat([plain.select(news.select(pl.exclude("since")).columns), news.drop("since")])
+    return ENTITIES.conform(both.with_columns(kind=pl.col("entity_id").str.split(":").list.first()))
