@@ -24,12 +24,14 @@ from lim_pipelines.schemas import LANDING_FILES
 from resources.home import Home
 
 QUOTE_ASSETS = [
-    dg.AssetKey(name) for name in ("raw_quotes", "aligned_bars", "validated_bars", "resampled_bars")
+    dg.AssetKey(name)
+    for name in ("raw_quotes", "aligned_bars", "validated_bars", "resampled_bars", "model_inputs")
 ]
+ARCHIVE_ASSETS = [dg.AssetKey("archive"), dg.AssetKey("archive_inputs")]
 
 # All assets of a job share one partitions definition: a sensor that asks for several kinds has several jobs.
 load_quotes = dg.define_asset_job("load_quotes", dg.AssetSelection.assets(*QUOTE_ASSETS))
-import_archive = dg.define_asset_job("import_archive", dg.AssetSelection.assets("archive"))
+import_archive = dg.define_asset_job("import_archive", dg.AssetSelection.assets(*ARCHIVE_ASSETS))
 register_landing_files = dg.define_asset_job(
     "register_landing_files", dg.AssetSelection.assets("landing_files")
 )
@@ -68,7 +70,7 @@ class Ask:
                 run_key=key,
                 job_name=self.job,
                 partition_key=self.exchange,
-                asset_selection=[dg.AssetKey("archive")],
+                asset_selection=ARCHIVE_ASSETS,
                 tags=tags,
             )
         first, last = date.fromisoformat(self.first), date.fromisoformat(self.last)

@@ -31,6 +31,11 @@ BARS = [
     dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in ("archive", "validated_bars")
 ]
 
+INPUTS = [
+    dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
+    for name in ("archive_inputs", "model_inputs")
+]
+
 
 def exchange_date_scope(context: dg.AssetExecutionContext) -> pl.DataFrame:
     """Return the (exchange, date) partitions of a run as a scope for `Lake.write`.

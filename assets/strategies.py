@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from assets.catalogue import OWNERS, column_schema, image, table_asset, table_metadata, written
-from assets.partitions import BARS, cutoff_dates, cutoffs
+from assets.partitions import BARS, INPUTS, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines import walkforward
 from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
@@ -62,13 +62,18 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def _read_by(spec: StrategySpec) -> list[dg.AssetDep]:
+    """Name what models and decisions of a strategy read of the lake."""
+    return [*BARS, *(INPUTS if spec.features else ())]
+
+
 def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
     """Make the asset of a strategy's fine-tuned models, all arms and seeds."""
 
     @dg.asset(
         name=f"{spec.name}_model",
         partitions_def=cutoffs,
-        deps=[spec.foundation, *BARS, "validated_macro"],
+        deps=[spec.foundation, *_read_by(spec)],
         description=f"Models of {spec.name} at each cutoff: {spec.method} from {spec.foundation}, beside "
         f"{', '.join(spec.controls) or 'no controls'}.",
         group_name=spec.name,
@@ -108,7 +113,7 @@ def build_targets(spec: StrategySpec) -> dg.AssetsDefinition:
         " and seed.",
         code_version=f"{RESULTS_VERSION}-{spec.digest()[:12]}",
         partitions_def=cutoffs,
-        deps=[f"{spec.name}_model", *BARS, "validated_macro"],
+        deps=[f"{spec.name}_model", *_read_by(spec)],
     )
     def targets(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
         lake, days = home.lake(), cutoff_dates(context)

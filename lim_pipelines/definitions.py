@@ -18,6 +18,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from assets import (  # noqa: E402
+    alternative,
     automation,
     checks,
     derived,
@@ -27,6 +28,8 @@ from assets import (  # noqa: E402
     macro,
     maintenance,
     marts,
+    model_inputs,
+    panorama,
     quotes,
     reference,
 )
@@ -57,17 +60,20 @@ def build_definitions() -> dg.Definitions:
         *reference.ASSETS,
         *derived.ASSETS,
         *macro.ASSETS,
+        *alternative.ASSETS,
+        *model_inputs.ASSETS,
         maintenance.lake_maintenance,
         *foundation.ASSETS,
         landing.landing_files,
         marts.marts,
+        *panorama.ASSETS,
         leaderboard.build_leaderboard(specs),
     ]
     return dg.Definitions.merge(
         strategies,
         dg.Definitions(
             assets=dg.with_source_code_references(python_assets),
-            asset_checks=checks.ASSET_CHECKS,
+            asset_checks=[*checks.ASSET_CHECKS, *panorama.ASSET_CHECKS],
             jobs=automation.JOBS,
             sensors=automation.SENSORS,
             schedules=[*automation.SCHEDULES, maintenance.weekly_maintenance],

@@ -18,6 +18,7 @@ from lim_pipelines.backtest import engine, metrics, plots, report
 from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
 from lim_pipelines.finetune import store
+from lim_pipelines.finetune.features import read_features
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import LATEST, Commit, Lake, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.targets import make_targets
@@ -28,14 +29,17 @@ from lim_pipelines.schemas import (
     TARGETS,
     TRIALS,
     VALIDATED_BARS,
-    VALIDATED_MACRO,
     Table,
 )
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.spec import StrategySpec
 
-CODE_VERSION = "results-1"
+CODE_VERSION = "results-2"
 """Of targets and backtests. Raise it when the same models and bars would give other results."""
+
+
+LONGEST_RHYTHM_DAYS = 120
+"""Days that hold 63 sessions, the longest from one rebalance to the next."""
 
 
 class MissingModelError(RuntimeError):
@@ -94,6 +98,8 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
     ------
     MissingModelError
         The models of a cutoff are not trained.
+    MissingInputsError
+        Sessions with bars have no model inputs.
     """
     import torch
 
@@ -102,10 +108,12 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
     folders = _folders(models, spec, cutoffs)
     end = next_cutoff(max(cutoffs))
     bars = lake.revisions(VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= midnight(end))).collect()
-    macro = lake.revisions(VALIDATED_MACRO, pl.col("known_at") <= midnight(end)).collect()
+    # A cross-section's period begins with the positions of the last rebalance before it.
+    since = min(cutoffs) - timedelta(days=LONGEST_RHYTHM_DAYS)
+    inputs = read_features(lake, spec, bars, midnight(end), since)
     sessions = universe_sessions(spec, end)
     pieces = [
-        make_targets(spec, cutoff, next_cutoff(cutoff), folder, bars, macro, sessions)
+        make_targets(spec, cutoff, next_cutoff(cutoff), folder, bars, inputs, sessions)
         for cutoff, folder in folders.items()
     ]
     return pl.concat(pieces)

@@ -49,6 +49,11 @@ class Home(dg.ConfigurableResource[Any]):
         return self.path / "models"
 
     @property
+    def vectors(self) -> Path:
+        """Folder of the vector store."""
+        return self.path / "vectors"
+
+    @property
     def reports(self) -> Path:
         """Folder of HTML reports."""
         return self.path / "reports"

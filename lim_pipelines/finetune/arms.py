@@ -47,7 +47,7 @@ class Arms:
 
 
 def fit_arms(
-    spec: ModelSpec, backbone: FoundationModel, bars: pl.DataFrame, macro: pl.DataFrame, cutoff: date
+    spec: ModelSpec, backbone: FoundationModel, bars: pl.DataFrame, inputs: pl.DataFrame, cutoff: date
 ) -> Arms:
     """Fit everything that a spec asks for.
 
@@ -57,12 +57,12 @@ def fit_arms(
         Arms, seeds, task, horizon and fit settings.
     backbone
         The foundation checkpoint of the cutoff.
-    bars, macro
+    bars, inputs
         Rows known at the cutoff, see `samples.build_samples`.
     cutoff
         The cutoff, for messages.
     """
-    everything = build_samples(spec, bars, macro)
+    everything = build_samples(spec, bars, inputs)
     parts = split(spec, everything, cutoff)
     # Only what the split uses: embeddings of other rows would be thrown away.
     used = np.union1d(parts.fit, parts.validation)

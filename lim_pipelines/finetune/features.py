@@ -1,112 +1,124 @@
-"""Macro features, joined as of the moment they were published (paper section 5.1, data alignment).
+"""What a strategy's `features` are at each decision: looked up in the model inputs.
 
-What does not belong here: reading macro files (`sources/macro.py`), scaling (fitted before the cutoff, stored
-with each model), prices.
+What does not belong here: how inputs come about (`lim_pipelines/inputs`), scaling inside a model (fitted
+before the cutoff, stored with each model).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from datetime import date, datetime
 
 import polars as pl
 
-from lim_pipelines.schemas import UTC_TIME
+from lim_pipelines.exchanges import get_exchange
+from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.inputs.registry import OWNER
+from lim_pipelines.lake import Lake
+from lim_pipelines.schemas import INPUT_SCALES, MODEL_INPUTS
 
-Transform = Callable[[pl.DataFrame], pl.Series]
-"""Publications (columns ts, value, sorted by known_at, ts) to the transformed value after each of them."""
-
-
-def _level(published: pl.DataFrame) -> pl.Series:
-    # Only a row of the newest period so far changes the level; others revise the past.
-    newest = pl.col("ts") == pl.col("ts").cum_max()
-    return published.select(pl.when(newest).then(pl.col("value")).forward_fill()).to_series()
+DECISION = ("exchange", "date", "instrument_id")
 
 
-def _log(published: pl.DataFrame) -> pl.Series:
-    level = _level(published)
-    return level.set(level <= 0, math.nan).log()
+class MissingInputsError(RuntimeError):
+    """Model inputs were never built for sessions that have bars, or by another version of the code."""
 
 
-def _over_the_year(published: pl.DataFrame) -> pl.Series:
-    """Log change against the same month a year earlier, as both were known; NaN if that month is not."""
-    known: dict[tuple[int, int], float] = {}
-    newest = (0, 0)
-    out = []
-    for ts, value in published.select("ts", "value").iter_rows():
-        month = (ts.year, ts.month)
-        known[month], newest = value, max(newest, month)
-        before = known.get((newest[0] - 1, newest[1]), math.nan)
-        out.append(math.log(known[newest] / before) if before > 0 and known[newest] > 0 else math.nan)
-    return pl.Series(out, dtype=pl.Float64)
+def columns_of(spec: ModelSpec) -> list[str]:
+    """Columns of a strategy's features: a feature's name, for embeddings with the number's place behind."""
+    return [label for name in spec.features for label in _labels(name)]
 
 
-@dataclass(frozen=True)
-class Feature:
-    """A number that can be known at any moment: a signed sum of transformed macro series.
+def _labels(name: str) -> list[str]:
+    width = len(OWNER[name].place(name))
+    return [name] if width == 1 else [f"{name}.{i}" for i in range(width)]
+
+
+def read_features(
+    lake: Lake, spec: ModelSpec, bars: pl.DataFrame, known_by: datetime, since: date = date.min
+) -> pl.DataFrame:
+    """Read a strategy's features, each as it was known at its decision.
 
     Parameters
     ----------
-    description
-        What a value says.
-    terms
-        (series_id, transform of the series, sign).
-    """
-
-    description: str
-    terms: tuple[tuple[str, Transform, float], ...]
-
-
-FEATURES: dict[str, Feature] = {
-    "core_cpi_yoy": Feature(
-        "core consumer prices, log change over the year", (("core_cpi", _over_the_year, 1.0),)
-    ),
-    "vix_level": Feature("VIX, natural logarithm", (("vix", _log, 1.0),)),
-    "credit_spread": Feature(
-        "Baa minus Aaa corporate yield, percent", (("baa_yield", _level, 1.0), ("aaa_yield", _level, -1.0))
-    ),
-}
-
-
-def series_of(names: Iterable[str]) -> list[str]:
-    """Macro series that some features read, sorted."""
-    return sorted({series for name in names for series, _, _ in FEATURES[name].terms})
-
-
-def _history(rows: pl.DataFrame, transform: Transform) -> pl.DataFrame:
-    """Value of one term after each publication: columns known_at, value."""
-    published = rows.sort("known_at", "ts")
-    frame = published.select("known_at", transform(published).alias("value"))
-    return frame.unique("known_at", keep="last", maintain_order=True)
-
-
-def features_at(macro: pl.DataFrame, moments: pl.Series, names: Iterable[str]) -> pl.DataFrame:
-    """Features as they were known at some moments.
-
-    Parameters
-    ----------
-    macro
-        Rows of a macro table with all their revisions.
-    moments
-        Moments, UTC, in any order.
-    names
-        Features of `FEATURES`.
+    lake
+        Lake to read.
+    spec
+        Universe and features.
+    bars
+        Bars of the universe; their sessions must have inputs.
+    known_by
+        Decisions taken at or before this moment are read.
+    since
+        First session that is read.
 
     Returns
     -------
     pl.DataFrame
-        One Float64 column a feature, one row a moment, in the given order; NaN where nothing was known yet.
+        Columns exchange, date, instrument_id, `columns_of(spec)` (Float64, NaN where nothing was known) and
+        known_at, sorted. A decision of which nothing was known has no row.
+
+    Raises
+    ------
+    MissingInputsError
+        Sessions of `bars` that were decided on by then have no inputs, or inputs of another definition.
     """
-    asked = pl.DataFrame({"at": moments.cast(UTC_TIME)}).with_row_index("row").sort("at")
-    out = asked.select("row")
-    for name in names:
-        total = pl.lit(0.0)
-        joined = asked
-        for i, (series, transform, sign) in enumerate(FEATURES[name].terms):
-            rows = macro.filter(pl.col("series_id") == series)
-            history = _history(rows, transform).rename({"value": f"term{i}"})
-            joined = joined.join_asof(history, left_on="at", right_on="known_at", strategy="backward")
-            total = total + sign * pl.col(f"term{i}").fill_null(math.nan)
-        out = out.with_columns(joined.select(total.alias(name)))
-    return out.sort("row").drop("row")
+    columns = columns_of(spec)
+    schema = {name: MODEL_INPUTS.schema[name] for name in DECISION}
+    schema |= {**dict.fromkeys(columns, pl.Float64()), "known_at": MODEL_INPUTS.schema["known_at"]}
+    out = pl.DataFrame(schema=schema)
+    if not columns:
+        return out
+    blocks = {OWNER[name].name: OWNER[name] for name in spec.features}
+    here = pl.col("exchange").is_in(spec.universe.mics()) & pl.col("block").is_in(sorted(blocks))
+    here &= (pl.col("known_at") <= known_by) & (pl.col("date") >= since)
+    _refuse_missing(lake, spec, bars.filter(pl.col("date") >= since), known_by, here, sorted(blocks))
+    rows = lake.revisions(
+        MODEL_INPUTS, here & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
+    ).collect()
+    keys = rows.select(*DECISION, "known_at").unique()
+    for name in spec.features:
+        block = OWNER[name]
+        place = block.place(name)
+        own = rows.filter(pl.col("block") == block.name)
+        _refuse_other_definition(spec, own.filter(pl.col("spec") != block.spec()), block.name)
+        picked = own.select(
+            *DECISION,
+            *(
+                pl.col("values").list.get(at).alias(label)
+                for at, label in zip(place, _labels(name), strict=True)
+            ),
+        )
+        keys = keys.join(picked, on=DECISION, how="left")
+    return keys.select(*schema).with_columns(pl.col(columns).fill_null(math.nan)).sort(DECISION)
+
+
+def _refuse_missing(
+    lake: Lake, spec: ModelSpec, bars: pl.DataFrame, known_by: datetime, here: pl.Expr, blocks: list[str]
+) -> None:
+    """Raise if a session with bars was never built: its features would be NaN, and nobody would know why."""
+    lag = {mic: get_exchange(mic).decision_lag for mic in spec.universe.mics()}
+    decided_at = pl.col("ts") + pl.col("exchange").replace_strict(lag, return_dtype=pl.Duration("us"))
+    sessions = bars.filter(decided_at <= known_by).select("exchange", "date").unique()
+    built = lake.revisions(INPUT_SCALES, here).select("exchange", "date", "block").unique().collect()
+    wanted = sessions.join(pl.DataFrame({"block": blocks}), how="cross")
+    missing = wanted.join(built, on=["exchange", "date", "block"], how="anti").sort("exchange", "date")
+    if missing.height:
+        raise MissingInputsError(f"strategy {spec.name}: {_named(missing, 'never built')}")
+
+
+def _refuse_other_definition(spec: ModelSpec, rows: pl.DataFrame, block: str) -> None:
+    if rows.height:
+        what = f"built with another definition of block {block}"
+        raise MissingInputsError(f"strategy {spec.name}: {_named(rows.sort('exchange', 'date'), what)}")
+
+
+def _named(sessions: pl.DataFrame, what: str) -> str:
+    """Partitions and remedy in words, by the first exchange concerned."""
+    mic = sessions["exchange"][0]
+    days = sessions.filter(pl.col("exchange") == mic)["date"].unique().sort()
+    return (
+        f"model_inputs of {len(days)} sessions of {mic} with bars were {what}, {days[0]}|{mic} to"
+        f" {days[-1]}|{mic}; materialise model_inputs for these partitions and, for what lies before the"
+        f" first of them, archive_inputs, partition {mic}"
+    )

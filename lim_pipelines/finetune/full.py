@@ -38,7 +38,7 @@ def fit(
         Seed of the head's weights, the batches and dropout.
     """
     torch.manual_seed(seed)
-    network = Network(copy.deepcopy(backbone), Head(backbone.config.shape.d_model, len(spec.features)))
+    network = Network(copy.deepcopy(backbone), Head(backbone.config.shape.d_model, spec.inputs_width))
     network.head.set_scaling(Scaling.of(samples.features[split.fit]))
     store = WindowStore(samples.series, backbone.config.context, backbone.config.horizon)
     features = network.head.scaled(samples.features)

@@ -81,7 +81,7 @@ def fit(
     """
     torch.manual_seed(seed)
     embeddings = frozen.embed(samples)
-    head = Head(frozen.backbone.config.shape.d_model, len(spec.features))
+    head = Head(frozen.backbone.config.shape.d_model, spec.inputs_width)
     head.set_scaling(Scaling.of(samples.features[split.fit]))
     features = head.scaled(samples.features)
 

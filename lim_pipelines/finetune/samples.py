@@ -9,6 +9,7 @@ moment: as of the cutoff, or as of the decision.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -17,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lim_pipelines.exchanges import get_exchange
-from lim_pipelines.finetune.features import features_at
+from lim_pipelines.finetune.features import DECISION, columns_of
 from lim_pipelines.finetune.labels import daily_returns, with_labels
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation.series import Series, build_series
@@ -41,7 +41,7 @@ class Samples:
     picks
         Window of each sample, shape (N, 2): position of its series, row of its last context bar.
     features
-        Macro features as known at the decision, shape (N, F); NaN where nothing was known.
+        Features as known at the decision, shape (N, F); NaN where nothing was known.
     label
         Log total return over the horizon, shape (N,); NaN where it is not known.
     volatility
@@ -106,7 +106,7 @@ def demean(values: Floats, groups: Indices) -> Floats:
 
 
 def build_samples(
-    spec: ModelSpec, bars: pl.DataFrame, macro: pl.DataFrame, sessions: list[date] | None = None
+    spec: ModelSpec, bars: pl.DataFrame, inputs: pl.DataFrame, sessions: list[date] | None = None
 ) -> Samples:
     """Make all samples that some bars allow.
 
@@ -116,8 +116,8 @@ def build_samples(
         Universe, horizon and features.
     bars
         Bars as in `VALIDATED_BARS` as they were known at one moment, one revision a bar.
-    macro
-        Macro rows with all revisions; each sample sees those published by its own decision.
+    inputs
+        Features by decision, as from `features.read_features`; each sample gets its own decision's.
     sessions
         Decision sessions to make samples of; None makes all.
 
@@ -130,15 +130,14 @@ def build_samples(
         (pl.col("freq") == spec.frequency) & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
     )
     series = build_series(bars)
-    lag = {mic: get_exchange(mic).decision_lag for mic in spec.universe.mics()}
     rows = with_labels(daily_returns(bars), spec.horizon).filter(
         pl.col("volatility").is_not_null() & pl.col("past_return").is_not_null()
     )
     if sessions is not None:
         rows = rows.filter(pl.col("date").is_in(sessions))
-    rows = rows.sort("date", "instrument_id").with_columns(
-        decided_at=pl.col("ts") + pl.col("exchange").replace_strict(lag, return_dtype=pl.Duration("us"))
-    )
+    columns = columns_of(spec)
+    rows = rows.join(inputs.select(*DECISION, *columns), on=DECISION, how="left")
+    rows = rows.sort("date", "instrument_id")
     position = {one.instrument_id: i for i, one in enumerate(series)}
     at = rows["instrument_id"].replace_strict(position, return_dtype=pl.Int64).to_numpy()
     ends = rows["ts"].dt.epoch("us").to_numpy()
@@ -149,9 +148,9 @@ def build_samples(
         series=series,
         frame=rows.select("exchange", "instrument_id", "date", "label_end"),
         picks=np.stack([at, row], axis=1),
-        features=features_at(macro, rows["decided_at"], spec.features)
+        features=rows.select(pl.col(columns).fill_null(math.nan))
         .to_numpy()
-        .reshape(rows.height, len(spec.features)),
+        .reshape(rows.height, len(columns)),
         label=rows["label"].fill_null(float("nan")).to_numpy(),
         volatility=rows["volatility"].to_numpy(),
         past_return=rows["past_return"].to_numpy(),

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lim_pipelines.exchanges import EXCHANGES, get_exchange
-from lim_pipelines.finetune.features import FEATURES
+from lim_pipelines.inputs.registry import OWNER, width_of
 from lim_pipelines.instruments import ASSET_CLASSES, AssetClass, instruments
 
 Task = Literal["directional", "cross_sectional"]
@@ -127,7 +127,7 @@ class ModelSpec(Setting):
     method: Method = Field(description="Fine-tuning method of the strategy itself.")
     controls: tuple[Control, ...] = Field(default=(), description="Arms it is reported beside.")
     features: tuple[str, ...] = Field(
-        default=(), description="Macro features, joined as of their publication."
+        default=(), description="Model inputs beside quotes, as known at each decision."
     )
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Seeds of the neural arms.")
     fit: FitSettings = FitSettings()
@@ -135,10 +135,10 @@ class ModelSpec(Setting):
     @field_validator("features")
     @classmethod
     def _known_features(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = sorted(set(value) - set(FEATURES))
+        unknown = sorted(set(value) - set(OWNER))
         if unknown:
             raise ValueError(
-                f"unknown features {unknown}; known are {sorted(FEATURES)}, see finetune/features.py"
+                f"unknown features {unknown}; known are {sorted(OWNER)}, see lim_pipelines/inputs"
             )
         return value
 
@@ -157,6 +157,8 @@ class ModelSpec(Setting):
             raise ValueError(
                 "universe: real and simulated instruments never mix; split it into two strategies"
             )
+        if self.features and self.simulated:
+            raise ValueError("features: the simulated exchange has no model inputs; leave `features` out")
         right = "xsim_foundation_checkpoint" if self.simulated else "foundation_checkpoint"
         if self.foundation != right:
             raise ValueError(
@@ -170,6 +172,11 @@ class ModelSpec(Setting):
     def simulated(self) -> bool:
         """Whether no real market stands behind the strategy; reports say so."""
         return any(get_exchange(mic).simulated for mic in self.universe.mics())
+
+    @property
+    def inputs_width(self) -> int:
+        """Numbers that `features` consist of."""
+        return width_of(self.features)
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -235,7 +235,7 @@ def _forecaster(meta: ModelMeta, book: Book, tensors: dict[str, Tensor], frozen:
         coefficients, mean, spread = (parts[name].numpy() for name in _RIDGE)
         penalty = next(a.metrics["penalty"] for a in meta.arms if a.arm == "ridge")
         return Ridge(coefficients, Scaling(mean, spread), meta.backbone.context, float(penalty or 0.0))
-    head = Head(meta.backbone.shape.d_model, len(meta.spec.features))
+    head = Head(meta.backbone.shape.d_model, meta.spec.inputs_width)
     if frozen is not None and arm == "head":
         head.load_state_dict(parts)
         return FrozenNetwork(frozen, head)

@@ -34,13 +34,13 @@ from tqdm import tqdm
 
 from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.finetune import store
-from lim_pipelines.finetune.features import series_of
+from lim_pipelines.finetune.features import read_features
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, fingerprint, midnight
-from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS, VALIDATED_MACRO
+from lim_pipelines.schemas import MODEL_INPUTS, ONE_PRICE, VALIDATED_BARS
 
-CODE_VERSION = "finetune-2"
+CODE_VERSION = "finetune-3"
 """Part of every input digest. Raise it when the same inputs would give other weights."""
 
 WORKERS = 2
@@ -86,7 +86,13 @@ class Plan:
 
 
 def read_inputs(lake: Lake, spec: ModelSpec, cutoff: date) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read daily bars of the universe as known at the cutoff, and the macro revisions known by then."""
+    """Read daily bars of the universe as known at the cutoff, and the features of decisions before it.
+
+    Raises
+    ------
+    MissingInputsError
+        Sessions with bars have no model inputs.
+    """
     moment = midnight(cutoff)
     where = (
         pl.col("exchange").is_in(spec.universe.mics())
@@ -95,8 +101,7 @@ def read_inputs(lake: Lake, spec: ModelSpec, cutoff: date) -> tuple[pl.DataFrame
         & pl.col("price_type").is_in(ONE_PRICE)
     )
     bars = lake.read(VALIDATED_BARS, as_of=moment, where=where).sort(VALIDATED_BARS.key).collect()
-    known = pl.col("series_id").is_in(series_of(spec.features)) & (pl.col("known_at") <= moment)
-    return bars, lake.revisions(VALIDATED_MACRO, known).sort(VALIDATED_MACRO.row_key).collect()
+    return bars, read_features(lake, spec, bars, moment)
 
 
 def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
@@ -106,6 +111,8 @@ def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
     ------
     MissingCheckpointError
         The family has no checkpoint of this cutoff.
+    MissingInputsError
+        Sessions with bars have no model inputs.
     """
     parent = checkpoint.resolve(models, spec.foundation, cutoff)
     if parent is None:
@@ -115,7 +122,7 @@ def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
         )
     lake = Lake(lake_root)
     # Asked before the rows are read: they are of this version or a newer one.
-    versions = [(table, lake.version(table)) for table in (VALIDATED_BARS, VALIDATED_MACRO)]
+    versions = [(table, lake.version(table)) for table in (VALIDATED_BARS, MODEL_INPUTS)]
     data = tuple(
         checkpoint.TableRead(
             table=table.name,
@@ -153,10 +160,10 @@ def fit_cutoff(todo: Plan) -> None:
 
     torch.set_num_threads(1)
     started = time.monotonic()
-    bars, macro = read_inputs(Lake(todo.lake), todo.spec, todo.cutoff)
+    bars, inputs = read_inputs(Lake(todo.lake), todo.spec, todo.cutoff)
     changed = [
         planned.table
-        for planned, rows in zip(todo.data, (bars, macro), strict=True)
+        for planned, rows in zip(todo.data, (bars, inputs), strict=True)
         if planned.fingerprint != fingerprint(rows)
     ]
     if changed:
@@ -165,7 +172,7 @@ def fit_cutoff(todo: Plan) -> None:
             " while the models were trained; run it again"
         )
     backbone, parent = checkpoint.load(todo.parent)
-    result = fit_arms(todo.spec, backbone, bars, macro, todo.cutoff)
+    result = fit_arms(todo.spec, backbone, bars, inputs, todo.cutoff)
     meta = store.ModelMeta(
         spec=todo.spec,
         cutoff=todo.cutoff,

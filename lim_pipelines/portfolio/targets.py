@@ -31,7 +31,7 @@ def make_targets(
     period_end: date,
     model_folder: str | Path,
     bars: pl.DataFrame,
-    macro: pl.DataFrame,
+    inputs: pl.DataFrame,
     sessions: pl.DataFrame,
 ) -> pl.DataFrame:
     """Decide all sessions of a cutoff's period.
@@ -47,8 +47,8 @@ def make_targets(
     bars
         Rows of `VALIDATED_BARS` of the universe with all revisions; each decision sees what was known by
         then.
-    macro
-        Rows of `VALIDATED_MACRO` with all revisions.
+    inputs
+        Features by decision, as from `finetune.features.read_features`; each decision sees its own.
     sessions
         As from `strategies.base.universe_sessions`, at least through `period_end`.
 
@@ -81,7 +81,7 @@ def make_targets(
 
     def look(decision: Decision) -> Known:
         with store.one_thread():
-            return known_at(spec, forecasters, meta.scales(), decision, bars, macro)
+            return known_at(spec, forecasters, meta.scales(), decision, bars, inputs)
 
     frames = []
     settings = spec.portfolio

@@ -18,7 +18,6 @@ import polars as pl
 
 from lim_pipelines.exchanges import get_exchange, sessions
 from lim_pipelines.finetune.base import Forecaster, forecast
-from lim_pipelines.finetune.features import series_of
 from lim_pipelines.finetune.samples import build_samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.lake import as_of_view
@@ -107,7 +106,7 @@ def known_at(
     scales: Mapping[tuple[str, int], float],
     decision: Decision,
     bars: pl.DataFrame,
-    macro: pl.DataFrame,
+    inputs: pl.DataFrame,
 ) -> Known:
     """Look at the world as of a decision and ask all models.
 
@@ -121,8 +120,8 @@ def known_at(
         The decision.
     bars
         Rows of `VALIDATED_BARS`, all revisions.
-    macro
-        Rows of `VALIDATED_MACRO`, all revisions.
+    inputs
+        Features by decision, as from `features.read_features`.
     """
     wanted = (pl.col("freq") == spec.frequency) & pl.col("exchange").is_in(decision.exchanges)
     wanted &= pl.col("instrument_id").is_in(spec.universe.instrument_ids())
@@ -132,10 +131,8 @@ def known_at(
     view = as_of_view(bars.filter(wanted), decision.decided_at, VALIDATED_BARS)
     recent = pl.int_range(pl.len()).reverse().over("instrument_id") < LOOKBACK_SESSIONS
     view = view.sort("instrument_id", "date").filter(recent)
-    published = macro.filter(
-        pl.col("series_id").is_in(series_of(spec.features)) & (pl.col("known_at") <= decision.decided_at)
-    )
-    samples = build_samples(spec, view, published, [decision.date])
+    own = (pl.col("date") == decision.date) & (pl.col("known_at") <= decision.decided_at)
+    samples = build_samples(spec, view, inputs.filter(own), [decision.date])
     about = samples.frame.select("exchange", "instrument_id").with_columns(
         volatility=pl.Series(samples.volatility, dtype=pl.Float64)
     )

@@ -68,7 +68,7 @@ def test_a_new_file_is_read_into_the_ledger_and_then_loaded_once(lineage: Lineag
     assert [run.run_key for run in first.run_requests] == [run.run_key for run in again.run_requests]
     loaded = learn(lineage)
     (run,) = loaded.run_requests
-    assert names(run) == ["raw_quotes", "aligned_bars", "validated_bars", "resampled_bars"]
+    assert names(run) == ["raw_quotes", "aligned_bars", "validated_bars", "resampled_bars", "model_inputs"]
     assert spans([run]) == [["2018-11-20|XNYS", "2018-11-23|XNYS"]]
     assert str(run.run_key).startswith("load_quotes:XNYS:2018-11-20..2018-11-23@")
     assert [r.run_key for r in look(lineage).run_requests] == [run.run_key], "the same news, the same key"
@@ -222,7 +222,7 @@ def test_history_goes_to_the_archive(lineage: Lineage) -> None:
     lineage.drop(HEADER + "IBM,1999-03-03,1,1,1,1,1\n", "XNYS/history/older.csv")
     requests = learn(lineage).run_requests
     assert spans(requests) == [["2018-10-01|XNYS", "2018-10-02|XNYS"]]
-    (bulk,) = [r for r in requests if names(r) == ["archive"]]
+    (bulk,) = [r for r in requests if names(r) == ["archive", "archive_inputs"]]
     assert bulk.partition_key == "XNYS"
     assert str(bulk.run_key).startswith("import_archive:XNYS:1999-03-03..2018-09-30@")
 

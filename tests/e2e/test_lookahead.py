@@ -17,9 +17,12 @@ import pytest
 
 from lim_pipelines import ingest, walkforward
 from lim_pipelines.foundation.config import REAL, XSIM, FoundationConfig
+from lim_pipelines.inputs.build import build_inputs
 from lim_pipelines.lake import LATEST, Lake, midnight, scope_of
 from lim_pipelines.schemas import (
     BACKTEST_DAILY,
+    INPUT_SCALES,
+    MODEL_INPUTS,
     RAW_MACRO,
     RAW_QUOTES,
     TARGETS,
@@ -74,6 +77,7 @@ class World:
         ingest.validate_bars(self.lake, scope)
         ingest.align_macro_series(self.lake)
         ingest.validate_macro_series(self.lake)
+        build_inputs(self.lake, self.root / "vectors", scope)
 
     def train_and_decide(self) -> list[dict[str, Any]]:
         """Train both families and strategies at both cutoffs, decide and backtest."""
@@ -144,7 +148,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, World]:
 
 
 def test_the_worlds_differ_after_the_change_and_only_there(worlds: tuple[World, World]) -> None:
-    for table in (VALIDATED_BARS, VALIDATED_MACRO):
+    for table in (VALIDATED_BARS, VALIDATED_MACRO, MODEL_INPUTS, INPUT_SCALES):
         known = pl.col("known_at") <= CHANGE
         one, other = (world.rows(table, known) for world in worlds)
         assert one.height > 1000

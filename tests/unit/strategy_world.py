@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from lim_pipelines.exchanges import get_exchange, sessions
+from lim_pipelines.finetune.features import read_features
+from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.inputs.build import build_inputs
 from lim_pipelines.instruments import instruments
-from lim_pipelines.lake import Lake
+from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.schemas import UTC_TIME, VALIDATED_BARS, VALIDATED_MACRO
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -148,7 +152,16 @@ def put_checkpoint(models: Path, family: str, cutoff: date, seed: int = 0) -> st
 
 
 def put_lake(root: Path, bars: pl.DataFrame, macro_rows: pl.DataFrame) -> Lake:
+    """A lake with these bars and macro rows, and the model inputs that come of them."""
     lake = Lake(root)
     lake.write(VALIDATED_BARS, bars, bars.select("exchange", "date").unique())
     lake.write(VALIDATED_MACRO, macro_rows, macro_rows.select("series_id").unique())
+    build_inputs(lake, root.parent / "vectors", bars.select("exchange", "date").unique())
     return lake
+
+
+def inputs(one: ModelSpec, bars: pl.DataFrame, macro_rows: pl.DataFrame, known_by: date) -> pl.DataFrame:
+    """Features as strategies read them from a lake of these bars and macro rows."""
+    with TemporaryDirectory() as folder:
+        lake = put_lake(Path(folder) / "lake", bars, macro_rows)
+        return read_features(lake, one, bars, midnight(known_by))

@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategy_world import CUTOFF, NAMES, config, macro, market, put_checkpoint, put_lake, spec
+from strategy_world import CUTOFF, NAMES, config, inputs, macro, market, put_checkpoint, put_lake, spec
 
 from lim_pipelines.finetune import store, train
 from lim_pipelines.finetune.arms import fit_arms
@@ -28,12 +28,13 @@ from lim_pipelines.finetune.split import TooLittleHistoryError, split
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.lake import midnight
-from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO
+from lim_pipelines.schemas import MODEL_INPUTS, VALIDATED_BARS, VALIDATED_MACRO
 
 torch.set_num_threads(1)
 BARS = market(end=CUTOFF)
 WTI = market(seed=1, end=CUTOFF, names=("XNYM:WTI",))
-NO_MACRO = VALIDATED_MACRO.empty()
+NO_INPUTS = inputs(spec(), BARS, VALIDATED_MACRO.empty(), CUTOFF)
+WTI_INPUTS = inputs(spec("directional"), WTI, macro(), CUTOFF)
 
 
 def backbone() -> FoundationModel:
@@ -49,7 +50,7 @@ def test_no_fitted_label_reaches_the_validation_tail(
     one = spec(
         horizon=horizon, fit={"validation_sessions": tail, "sample_every": every, "history_sessions": history}
     )
-    samples = build_samples(one, BARS, NO_MACRO)
+    samples = build_samples(one, BARS, NO_INPUTS)
     try:
         parts = split(one, samples, CUTOFF)
     except TooLittleHistoryError:
@@ -68,7 +69,7 @@ def test_no_fitted_label_reaches_the_validation_tail(
 def test_an_instrument_that_skips_sessions_is_purged_by_what_its_labels_reach() -> None:
     sparse = BARS.filter((pl.col("instrument_id") != NAMES[0]) | (pl.col("date").dt.weekday() == 1))
     one = spec()
-    samples = build_samples(one, sparse, NO_MACRO)
+    samples = build_samples(one, sparse, NO_INPUTS)
     parts = split(one, samples, CUTOFF)
     end, day = samples.frame["label_end"].to_numpy(), samples.frame["date"].to_numpy()
     assert end[parts.fit].max() < day[parts.validation].min()
@@ -78,7 +79,7 @@ def test_features_are_those_known_when_the_decision_is_taken() -> None:
     """The VIX of a day is known three hours after 21:00 UTC: later than WTI's bar, before the decision."""
     one = spec("directional")
     vix = macro().with_columns(known_at=pl.col("ts") + timedelta(hours=3))
-    samples = build_samples(one, WTI, vix)
+    samples = build_samples(one, WTI, inputs(one, WTI, vix, CUTOFF + timedelta(days=1)))
     days = [CUTOFF - timedelta(days=2), CUTOFF - timedelta(days=1)]
     at = [samples.frame["date"].to_list().index(day) for day in days]
     values = vix.filter(pl.col("ts").dt.date().is_in(days)).sort("ts")["value"]
@@ -90,7 +91,7 @@ def test_too_little_history_says_what_to_do() -> None:
     with pytest.raises(
         TooLittleHistoryError, match=r"small, cutoff 2018-06-01: .*fit.validation_sessions \(40\)"
     ):
-        fit_arms(spec(), backbone(), short, NO_MACRO, CUTOFF)
+        fit_arms(spec(), backbone(), short, NO_INPUTS, CUTOFF)
 
 
 def test_inputs_are_scaled_by_what_was_fitted_and_missing_ones_are_average() -> None:
@@ -101,7 +102,7 @@ def test_inputs_are_scaled_by_what_was_fitted_and_missing_ones_are_average() -> 
 
 def test_a_batch_of_a_cross_section_is_whole_sessions_and_its_loss_knows_no_common_move() -> None:
     one = spec()
-    samples = build_samples(one, BARS, NO_MACRO)
+    samples = build_samples(one, BARS, NO_INPUTS)
     rows = split(one, samples, CUTOFF).fit
     batch = Batches(one, samples, rows, 1).draw()
     assert len(batch) == 16 * len(NAMES)
@@ -128,9 +129,9 @@ def test_an_unfitted_head_forecasts_nothing() -> None:
 @pytest.mark.parametrize("task", ["directional", "cross_sectional"])
 def test_all_arms_learn_planted_momentum_and_the_same_seed_gives_the_same_weights(task: str) -> None:
     one = spec(task, fit={"steps": 60, "batch": 32, "validation_sessions": 60})
-    bars = BARS if task == "cross_sectional" else WTI
-    arms = fit_arms(one, backbone(), bars, macro(end=CUTOFF), CUTOFF)
-    again = fit_arms(one, backbone(), bars, macro(end=CUTOFF), CUTOFF)
+    bars, known = (BARS, NO_INPUTS) if task == "cross_sectional" else (WTI, WTI_INPUTS)
+    arms = fit_arms(one, backbone(), bars, known, CUTOFF)
+    again = fit_arms(one, backbone(), bars, known, CUTOFF)
     first, second = store.tensors_of(arms.forecasters), store.tensors_of(again.forecasters)
     assert {name: tensor.numpy().tobytes() for name, tensor in first.items()} == {
         name: tensor.numpy().tobytes() for name, tensor in second.items()
@@ -149,16 +150,16 @@ def test_all_arms_learn_planted_momentum_and_the_same_seed_gives_the_same_weight
 def test_fine_tuning_leaves_the_checkpoint_alone_and_a_head_stores_no_backbone() -> None:
     model = backbone()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    fit_arms(spec("directional"), model, WTI, macro(end=CUTOFF), CUTOFF)
-    arms = fit_arms(spec(), model, BARS, NO_MACRO, CUTOFF)
+    fit_arms(spec("directional"), model, WTI, WTI_INPUTS, CUTOFF)
+    arms = fit_arms(spec(), model, BARS, NO_INPUTS, CUTOFF)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert not [name for name in store.tensors_of(arms.forecasters) if "backbone" in name]
 
 
 def test_forecasts_of_a_cross_section_are_relative() -> None:
     one = spec()
-    arms = fit_arms(one, backbone(), BARS, NO_MACRO, CUTOFF)
-    samples = build_samples(one, BARS, NO_MACRO, [date(2018, 5, 1), date(2018, 5, 2)])
+    arms = fit_arms(one, backbone(), BARS, NO_INPUTS, CUTOFF)
+    samples = build_samples(one, BARS, NO_INPUTS, [date(2018, 5, 1), date(2018, 5, 2)])
     for forecaster in arms.forecasters.values():
         said = forecast(one, forecaster, samples)
         assert np.bincount(samples.groups(), weights=said) == pytest.approx([0, 0], abs=1e-12)
@@ -200,10 +201,10 @@ def test_training_is_reused_restored_and_blind_to_the_future(tmp_path: Path) -> 
     assert meta.windows["purged_sessions"] == 6
     assert sorted(path.name for path in folder.iterdir()) == ["meta.json", "model.safetensors"]
     forecasters, _ = store.load(folder)
-    samples = build_samples(one, WTI, macro(), [date(2018, 5, 3)])
+    samples = build_samples(one, WTI, WTI_INPUTS, [date(2018, 5, 3)])
     parent, _ = checkpoint.load(store.parent_folder(folder, meta))
     known = WTI.filter(pl.col("known_at") <= midnight(CUTOFF))
-    fitted = fit_arms(one, parent, known, macro(end=CUTOFF), CUTOFF)
+    fitted = fit_arms(one, parent, known, WTI_INPUTS, CUTOFF)
     for book, forecaster in fitted.forecasters.items():
         assert forecast(one, forecasters[book], samples) == pytest.approx(
             forecast(one, forecaster, samples), rel=1e-6
@@ -242,7 +243,7 @@ def test_the_entry_point_trains_several_cutoffs_and_starts_from_the_same_cutoffs
     assert len(set(parents)) == 2
 
 
-@pytest.mark.parametrize("table", ["validated_bars", "validated_macro"])
+@pytest.mark.parametrize("table", ["validated_bars", "model_inputs"])
 def test_rows_that_change_between_plan_and_fit_are_not_fitted(tmp_path: Path, table: str) -> None:
     one = spec("directional")
     put_checkpoint(tmp_path / "models", one.foundation, CUTOFF)
@@ -250,12 +251,12 @@ def test_rows_that_change_between_plan_and_fit_are_not_fitted(tmp_path: Path, ta
     plan = train.plan(lake.root, str(tmp_path / "models"), one, CUTOFF)
     assert [entry.lake_version for entry in plan.data] == [
         lake.version(VALIDATED_BARS),
-        lake.version(VALIDATED_MACRO),
+        lake.version(MODEL_INPUTS),
     ]
-    bars, vix = (WTI.head(-40), macro()) if table == "validated_bars" else (WTI, macro().tail(500))
-    put_lake(tmp_path / "lake", bars, vix)
     if table == "validated_bars":
-        lake.write(VALIDATED_BARS, bars, WTI.select("exchange", "date").unique())
+        lake.write(VALIDATED_BARS, WTI.head(-40), WTI.select("exchange", "date").unique())
+    else:
+        put_lake(tmp_path / "lake", WTI, macro().tail(500))
     with pytest.raises(
         train.InputsChangedError, match=rf"small, cutoff 2018-06-01: {table} in .* changed.*run it again"
     ):

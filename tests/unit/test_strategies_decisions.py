@@ -15,6 +15,7 @@ from strategy_world import (
     NAMES,
     PERIOD_END,
     bars_of,
+    inputs,
     macro,
     market,
     put_checkpoint,
@@ -66,9 +67,8 @@ def decide(
     one: StrategySpec, folder: Path, bars: pl.DataFrame, macro_rows: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     sessions = universe_sessions(one, PERIOD_END + timedelta(days=7))
-    return make_targets(
-        one, CUTOFF, PERIOD_END, folder, bars, macro() if macro_rows is None else macro_rows, sessions
-    )
+    known = inputs(one, bars, macro() if macro_rows is None else macro_rows, PERIOD_END)
+    return make_targets(one, CUTOFF, PERIOD_END, folder, bars, known, sessions)
 
 
 def test_targets_are_decided_in_their_period_by_every_book(
@@ -160,7 +160,9 @@ def test_models_decide_for_their_own_cutoff_and_specification_only(
     one, folder, bars = world
     sessions = universe_sessions(one, PERIOD_END)
     with pytest.raises(CutoffMismatchError, match="trained at cutoff 2018-06-01, targets of 2018-05-01"):
-        make_targets(one, date(2018, 5, 1), CUTOFF, folder, bars, macro(), sessions)
+        make_targets(
+            one, date(2018, 5, 1), CUTOFF, folder, bars, inputs(one, bars, macro(), CUTOFF), sessions
+        )
     with pytest.raises(CutoffMismatchError, match="another specification"):
         decide(spec(one.task, horizon=6), folder, bars)
 

@@ -1,0 +1,69 @@
+"""Model inputs: what strategies read beside quotes, joined as of each session's decision.
+
+What does not belong here: what the inputs are (`lim_pipelines/inputs`).
+"""
+
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.catalogue import table_asset, table_metadata
+from assets.macro import validated_macro
+from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges
+from assets.quotes import archive, validated_bars
+from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR
+from lim_pipelines.inputs.build import Built, build_inputs
+from lim_pipelines.lake import Lake, scope_of
+from lim_pipelines.schemas import MODEL_INPUTS
+from resources.home import Home
+
+GROUP = "model_inputs"
+FACTS = [validated_macro]
+"""What the blocks read beside bars."""
+
+
+def _result(lake: Lake, built: Built, scope: pl.DataFrame) -> dg.MaterializeResult[Any]:
+    share = (100 * pl.col("with_value") / pl.col("decisions")).round(1).alias("% with a value")
+    age = ((pl.col("decided") - pl.col("newest")).dt.total_minutes() / 1440).round(2).alias("age in days")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(built.version),
+        metadata={
+            "dagster/row_count": built.rows,
+            "dagster/uri": lake.uri(MODEL_INPUTS),
+            "partitions_written": scope.height,
+            "partitions_changed": built.changed,
+            "lake_version": lake.version(MODEL_INPUTS),
+            "coverage": table_metadata(
+                built.coverage.select("exchange", "block", "decisions", share, "newest", age), rows=60
+            ),
+        },
+    )
+
+
+@table_asset(MODEL_INPUTS, GROUP, partitions_def=exchange_dates, deps=[validated_bars, *FACTS])
+def model_inputs(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
+    """Model inputs of each instrument and session, as they were known when the decision could be taken."""
+    scope, lake = exchange_date_scope(context), home.lake()
+    built = build_inputs(lake, home.vectors, scope, lambda mic, day: context.log.info("%s: to %s", mic, day))
+    return _result(lake, built, scope)
+
+
+@table_asset(
+    MODEL_INPUTS,
+    GROUP,
+    partitions_def=exchanges,
+    deps=[archive, *FACTS],
+    description=f"Model inputs of the sessions before {FIRST_SESSION}, into the same table.",
+)
+def archive_inputs(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
+    """History before the first daily partition: its model inputs."""
+    lake = home.lake()
+    days = pl.date_range(date(FIRST_CALENDAR_YEAR, 1, 1), FIRST_SESSION - timedelta(days=1), eager=True)
+    scope = scope_of({"exchange": list(context.partition_keys), "date": days.to_list()})
+    built = build_inputs(lake, home.vectors, scope, lambda mic, day: context.log.info("%s: to %s", mic, day))
+    return _result(lake, built, scope)
+
+
+ASSETS = [archive_inputs, model_inputs]

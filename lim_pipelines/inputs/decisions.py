@@ -1,0 +1,63 @@
+"""Which instruments a session decides on, and when.
+
+What does not belong here: what is known then (the blocks), when a strategy decides (`strategies/`).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from lim_pipelines.exchanges import get_exchange, sessions
+from lim_pipelines.lake import Lake
+from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
+
+
+def moments(mic: str, first: date, last: date) -> pl.DataFrame:
+    """Decision moments of an exchange's sessions, both dates included.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns exchange, date, decided_at (close plus the exchange's decision lag, UTC), sorted.
+    """
+    decided = (pl.col("close") + get_exchange(mic).decision_lag).alias("decided_at")
+    return sessions(mic, first, last).select(pl.lit(mic).alias("exchange"), "date", decided)
+
+
+def decisions(lake: Lake, mic: str, first: date, last: date) -> pl.DataFrame:
+    """Instruments with a validated daily bar, session by session.
+
+    Parameters
+    ----------
+    lake
+        Lake to read.
+    mic
+        The exchange.
+    first, last
+        Sessions, both included.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns exchange, date, instrument_id, decided_at, known_at; sorted by date and instrument. A bar
+        that became known after the decision (a file that came late) has a row too: models that are trained
+        later see the bar. It is known when the bar is, and what stands in it was known at the decision.
+    """
+    bars = lake.revisions(
+        VALIDATED_BARS,
+        (pl.col("exchange") == mic)
+        & (pl.col("freq") == "1d")
+        & pl.col("date").is_between(first, last)
+        & pl.col("price_type").is_in(ONE_PRICE)
+        & ~pl.col("withdrawn"),
+    )
+    known = bars.group_by("date", "instrument_id").agg(pl.col("known_at").min()).collect()
+    at = moments(mic, first, last)
+    return (
+        known.join(at, on="date")
+        .with_columns(known_at=pl.max_horizontal("decided_at", "known_at"))
+        .select("exchange", "date", "instrument_id", "decided_at", "known_at")
+        .sort("date", "instrument_id")
+    )
