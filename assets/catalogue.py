@@ -56,20 +56,27 @@ def table_asset(
     code_version, partitions_def, deps
         As for `dagster.asset`.
     """
-    return dg.asset(
-        name=name,
-        description=description or table.description,
-        group_name=group,
-        owners=OWNERS,
-        kinds={"polars", "deltalake"},
-        code_version=code_version,
-        partitions_def=partitions_def,
-        deps=deps,
-        metadata={
+    attributes = table_attributes(table, group)
+    attributes |= {"description": description or table.description, "code_version": code_version}
+    decorated: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+        name=name, partitions_def=partitions_def, deps=deps, **attributes
+    )
+    return decorated
+
+
+def table_attributes(table: Table, group: str) -> dict[str, Any]:
+    """Return what `dagster.asset` and `dagster.AssetSpec` alike say of an asset that writes a lake table."""
+    return {
+        "description": table.description,
+        "group_name": group,
+        "owners": OWNERS,
+        "kinds": {"polars", "deltalake"},
+        "code_version": CODE_VERSION,
+        "metadata": {
             "dagster/column_schema": column_schema(table),
             "dagster/table_name": f"lake.{table.name}",
         },
-    )
+    }
 
 
 def written(
@@ -99,6 +106,29 @@ def written(
             **(metadata or {}),
         },
     )
+
+
+def held_back(rows_in: int, by_rule: pl.DataFrame) -> dict[str, Any]:
+    """Show how many rows a step read, and what it held back.
+
+    Parameters
+    ----------
+    rows_in
+        Rows read.
+    by_rule
+        One line a rule, with `rows`.
+    """
+    return {
+        "rows_in": rows_in,
+        "rows_quarantined": int(by_rule["rows"].sum()),
+        "quarantine": table_metadata(by_rule),
+    }
+
+
+def warned(warnings: Mapping[str, int]) -> dict[str, Any]:
+    """Show the rows that went on although they look odd, by rule."""
+    counts = pl.DataFrame({"rule": list(warnings), "rows": list(warnings.values())})
+    return {"rows_warned": sum(warnings.values()), "warnings": table_metadata(counts)}
 
 
 def table_metadata(frame: pl.DataFrame, rows: int = 20) -> dg.MetadataValue:

@@ -11,10 +11,13 @@ import polars as pl
 
 from assets.catalogue import table_metadata
 from assets.partitions import exchanges
+from lim_pipelines.alternative.load import refused_files as alternative_refused
+from lim_pipelines.alternative.steps import SHAPES, held_back_from
 from lim_pipelines.exchanges import calendar_ends
-from lim_pipelines.lake import LATEST
+from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.landing.survey import PRESENT
 from lim_pipelines.schemas import LANDING_FILES, QUARANTINE, VALIDATED_BARS, VALIDATED_MACRO, Table
+from lim_pipelines.sources.base import QUARANTINE_AS
 from resources.home import Home
 
 CALENDAR_WARNING = timedelta(days=60)
@@ -88,25 +91,35 @@ def macro_expectations(home: Home) -> dg.AssetCheckResult:
 )
 def quarantine(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
     """Warn when rows are in quarantine, and say which and what to do."""
-    rows = home.lake().read(QUARANTINE, as_of=LATEST, where=_run_window(context)).collect()
-    by_rule = rows.group_by("stage", "rule").agg(
-        pl.len().alias("rows"),
-        pl.col("file").n_unique().alias("files"),
-        pl.col("reason").first().alias("reason and remedy"),
+    return _held_back(home.lake(), _run_window(context))
+
+
+def _held_back(lake: Lake, where: pl.Expr | None) -> dg.AssetCheckResult:
+    """Show which rows are in quarantine, why, and what to do."""
+    rows = lake.read(QUARANTINE, as_of=LATEST, where=where)
+    by_rule = (
+        rows.group_by("stage", "rule")
+        .agg(
+            pl.len().alias("rows"),
+            pl.col("file").n_unique().alias("files"),
+            pl.col("reason").first().alias("reason and remedy"),
+        )
+        .sort("stage", "rule")
+        .collect()
     )
-    sample = rows.group_by("rule", maintain_order=True).head(3)
+    held = int(by_rule["rows"].sum())
+    columns = ("exchange", "date", "symbol", "rule", "file", "line", "evidence")
+    sample = rows.group_by("rule").agg(pl.col(*columns[:3], *columns[4:]).head(3)).sort("rule").collect()
     return dg.AssetCheckResult(
-        passed=rows.is_empty(),
+        passed=not held,
         severity=dg.AssetCheckSeverity.WARN,
-        description="nothing was held back"
-        if rows.is_empty()
-        else f"{rows.height} rows were held back; see the rules below",
+        description=f"{held} rows were held back; see the rules below" if held else "nothing was held back",
         metadata={
-            "by_rule": table_metadata(by_rule.sort("stage", "rule"), rows=60),
+            "by_rule": table_metadata(by_rule, rows=60),
             "sample": table_metadata(
-                sample.select("exchange", "date", "symbol", "rule", "file", "line", "evidence")
+                sample.explode(*columns[:3], *columns[4:], empty_as_null=False).select(columns)
             ),
-            "where": home.lake().uri(QUARANTINE),
+            "where": lake.uri(QUARANTINE),
         },
     )
 
@@ -136,7 +149,10 @@ def calendars(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
 def refused_files(home: Home) -> dg.AssetCheckResult:
     """Warn when files were refused, and say why and what to do."""
     here = (pl.col("rule") != "") & (pl.col("state") == PRESENT)
-    refused = home.lake().revisions(LANDING_FILES, here).collect().sort(LANDING_FILES.row_key)
+    return _refused(home.lake().revisions(LANDING_FILES, here).collect().sort(LANDING_FILES.row_key))
+
+
+def _refused(refused: pl.DataFrame) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=refused.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
@@ -185,4 +201,43 @@ def drift(home: Home) -> dg.AssetCheckResult:
     )
 
 
-ASSET_CHECKS = [expectations, macro_expectations, quarantine, calendars, refused_files, drift]
+@dg.asset_check(
+    asset="alternative_files",
+    name="refused_files",
+    description="Files of alternative data that were refused as a whole.",
+)
+def refused_alternative_files(home: Home) -> dg.AssetCheckResult:
+    """Warn when files were refused, and say why and what to do."""
+    return _refused(alternative_refused(home.lake()))
+
+
+def _alternative_quarantine(asset: str, what: str, where: pl.Expr) -> dg.AssetChecksDefinition:
+    """Check that no rows of alternative data are held back at a stage."""
+
+    @dg.asset_check(asset=asset, name="quarantine", description=f"{what} that are held back, by rule.")
+    def check(home: Home) -> dg.AssetCheckResult:
+        return _held_back(home.lake(), where & (pl.col("exchange") == QUARANTINE_AS))
+
+    return check
+
+
+ALTERNATIVE_CHECKS = [
+    refused_alternative_files,
+    _alternative_quarantine("alternative_files", "Rows of files", pl.col("stage") == "parse"),
+    *(
+        _alternative_quarantine(
+            shape.validated.name, f"Rows of {name}", held_back_from([shape.raw.name, shape.aligned.name])
+        )
+        for name, shape in SHAPES.items()
+    ),
+]
+
+ASSET_CHECKS = [
+    expectations,
+    macro_expectations,
+    quarantine,
+    calendars,
+    refused_files,
+    drift,
+    *ALTERNATIVE_CHECKS,
+]

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.catalogue import table_asset, table_metadata, written
+from assets.catalogue import held_back, table_asset, table_metadata, warned, written
 from lim_pipelines import ingest
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import ALIGNED_MACRO, RAW_MACRO, VALIDATED_MACRO, Table
@@ -26,9 +26,8 @@ def _written(lake: Lake, table: Table, step: ingest.Step) -> dg.MaterializeResul
         step.commit,
         rows.select("series_id").unique(),
         {
-            "rows_in": step.rows_in,
-            "rows_quarantined": step.quarantined.height,
-            **({"warnings": dict(step.warnings)} if step.warnings else {}),
+            **held_back(step.rows_in, step.quarantined.group_by("source", "rule").len("rows")),
+            **(warned(step.warnings) if step.warnings else {}),
             "newest_values": table_metadata(newest.select("series_id", "ts", "value", "unit", "known_at")),
         },
     )

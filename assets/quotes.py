@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.catalogue import table_asset, table_metadata, written
+from assets.catalogue import held_back, table_asset, table_metadata, warned, written
 from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges
 from lim_pipelines import ingest
 from lim_pipelines.bulk import import_history
@@ -32,19 +32,11 @@ def _session_summary(scope: pl.DataFrame) -> dict[str, Any]:
 def _held_back(step: ingest.Step) -> dict[str, Any]:
     by_rule = step.quarantined.group_by("exchange", "rule").len("rows").sort("exchange", "rule")
     return {
-        "rows_in": step.rows_in,
-        "rows_quarantined": step.quarantined.height,
-        "quarantine": table_metadata(by_rule),
+        **held_back(step.rows_in, by_rule),
         "quarantine_sample": table_metadata(
             step.quarantined.select("exchange", "date", "rule", "symbol", "file", "line", "reason"), rows=5
         ),
     }
-
-
-def _warnings(step: ingest.Step) -> dict[str, Any]:
-    """Rows that went on although they look odd, by rule."""
-    counts = pl.DataFrame({"rule": list(step.warnings), "rows": list(step.warnings.values())})
-    return {"rows_warned": sum(step.warnings.values()), "warnings": table_metadata(counts)}
 
 
 def _files(step: ingest.Step) -> dict[str, Any]:
@@ -82,7 +74,7 @@ def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Material
     """Bars that pass every blocking rule; the others are in quarantine with the rule and the reason."""
     scope, lake = exchange_date_scope(context), home.lake()
     step = ingest.validate_bars(lake, scope)
-    metadata = {**_held_back(step), **_warnings(step), **_session_summary(scope)}
+    metadata = {**_held_back(step), **warned(step.warnings), **_session_summary(scope)}
     return written(lake, VALIDATED_BARS, step.commit, scope, metadata)
 
 

@@ -9,7 +9,7 @@ does not change commits nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -148,7 +148,7 @@ def _step(
     held = [QUARANTINE.empty().group_by("source", "rule").len("rows")]
     warnings: dict[str, int] = {}
     for scope in blocks(lake, source):
-        read_rows = partial(_rows, lake, source, scope)
+        read_rows = partial(rows_of, lake, source, scope)
         commit, read, outcome = from_newest(lake, target, scope, read_rows, make)
         _hold_back(lake, stage, source, scope, outcome.quarantined)
         rows_in, rows, changed = rows_in + read, rows + commit.rows, changed + commit.changed.height
@@ -160,7 +160,7 @@ def _step(
 
 
 def blocks(lake: Lake, table: Table) -> Iterator[pl.DataFrame]:
-    """Partitions of a table, source by source, in blocks of at most about `BLOCK_ROWS` rows."""
+    """Partitions of a table, source by source in order, in blocks of at most about `BLOCK_ROWS` rows."""
     partitions = lake.revisions(table).group_by(table.partition_key).len().collect().sort(table.partition_key)
     for of_source in partitions.partition_by("source", maintain_order=True):
         block = (pl.col("len").cum_sum() - pl.col("len")) // BLOCK_ROWS
@@ -168,7 +168,8 @@ def blocks(lake: Lake, table: Table) -> Iterator[pl.DataFrame]:
             yield scope.select(table.partition_key)
 
 
-def _rows(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
+def rows_of(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
+    """All rows of some partitions of one source, sorted by row key."""
     rows = lake.revisions(table, _near(table, scope))
     return rows.join(scope.lazy(), on=list(table.partition_key), how="semi").sort(table.row_key).collect()
 
@@ -191,9 +192,14 @@ def _hold_back(lake: Lake, stage: str, table: Table, scope: pl.DataFrame, held: 
         & (pl.col("exchange") == QUARANTINE_AS)
         & (pl.col("source") == scope["source"][0])
         & (day if cut == "date" else day.dt.year()).is_in(scope[cut].implode())
-        & (pl.col("evidence").str.json_path_match("$.table") == table.name)
+        & held_back_from([table.name])
     )
     before = lake.revisions(QUARANTINE, ours).select(QUARANTINE.partition_key).collect()
     partitions = pl.concat([before, held.select(QUARANTINE.partition_key)]).unique()
     if partitions.height:
         lake.update(QUARANTINE, partitions, lambda there: pl.concat([there.filter(~ours), held]))
+
+
+def held_back_from(tables: Sequence[str]) -> pl.Expr:
+    """Whether a row of the quarantine was one of some tables of alternative data."""
+    return pl.col("evidence").str.json_path_match("$.table").is_in(list(tables))
