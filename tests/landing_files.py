@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from lim_pipelines.schemas import LISTINGS, QUARANTINE, RAW_QUOTES
-from lim_pipelines.sources.base import Parsed, QuoteSource
+from lim_pipelines.sources.base import AlternativeSource, Parsed, ParsedTables, QuoteSource
 
 ARRIVED = datetime(2026, 9, 1, tzinfo=UTC)
 
@@ -48,6 +48,18 @@ def read(source: QuoteSource, landing: Path) -> Parsed:
     )
 
 
-def rules(parsed: Parsed) -> dict[str, int]:
+def read_tables(source: AlternativeSource, landing: Path) -> ParsedTables:
+    """Everything that a source of alternative data gives of its files."""
+    blocks = [block for file in source.files(landing) for block in source.read(file, landing)]
+    return ParsedTables(
+        {
+            name: pl.concat(block.rows[name] for block in blocks if name in block.rows)
+            for name in source.tables
+        },
+        pl.concat([QUARANTINE.empty(), *(block.rejected for block in blocks)]),
+    )
+
+
+def rules(parsed: Parsed | ParsedTables) -> dict[str, int]:
     """Rows held back by rule."""
     return dict(parsed.rejected.group_by("rule").len().sort("rule").iter_rows())

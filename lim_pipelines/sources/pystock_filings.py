@@ -58,8 +58,9 @@ class PystockFilings:
             file_name, archive_members, encoding, or a rule of `landed.member`.
         """
         drops = sorted((d for d in self.files(landing) if _place(d) < _place(file)), key=_place)
-        before = [_lines_or_none(landing, drop) for drop in drops]
-        lines = judged(pl.concat([*before, _lines(landing, file)]))
+        mine = _lines(landing, file)
+        before = pl.concat([NO_LINES, *(_lines_or_none(landing, drop) for drop in drops)])
+        lines = judged(pl.concat([before.join(mine, on="symbol", how="semi"), mine]))
         lines = lines.filter(pl.col("file") == _table_in(file))
         known_at = _known([*(drop for drop in drops if drop.history == file.history), file])
         opens = next_open(pl.DataFrame({"collected": [_day(file)]}))["_open"][0]
