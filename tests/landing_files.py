@@ -51,11 +51,9 @@ def read(source: QuoteSource, landing: Path) -> Parsed:
 def read_tables(source: AlternativeSource, landing: Path) -> ParsedTables:
     """Everything that a source of alternative data gives of its files."""
     blocks = [block for file in source.files(landing) for block in source.read(file, landing)]
+    names = sorted({name for block in blocks for name in block.rows})
     return ParsedTables(
-        {
-            name: pl.concat(block.rows[name] for block in blocks if name in block.rows)
-            for name in source.tables
-        },
+        {name: pl.concat(block.rows[name] for block in blocks if name in block.rows) for name in names},
         pl.concat([QUARANTINE.empty(), *(block.rejected for block in blocks)]),
     )
 
