@@ -4,17 +4,22 @@ What does not belong here: which edges were known then (`embed.py`), keeping the
 
 DistMult (Yang et al., ICLR 2015): an edge (head, relation, tail) scores sum_i h_i r_i t_i. Both ends of each
 edge are predicted against nodes drawn at random, a softmax over one true and `NEGATIVES` false ones; an edge
-reported w times weighs log2(1 + w). The vectors start from numbers drawn by the node's name, not by its place
-in a list, so that a node that comes or goes does not turn all others, and a node keeps its neighbourhood from
-one cutoff to the next. No cutoff builds upon another: each can be made again on its own.
+reported w times weighs log2(1 + w).
+
+Vectors of two cutoffs must be comparable, or a strategy that reads them would see all companies move each
+month. So training starts where the graph itself puts a node: numbers drawn by each node's name, mixed over
+its neighbours and theirs, and the learning rate falls to zero. (Measured on FinDKG, one month on: median
+cosine of a node with itself 0.98; from numbers drawn by name alone 0.43, at an AUC of 0.79 instead of 0.74.)
+No cutoff builds upon another: each can be made again on its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,19 +31,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WIDTH: Final = 32
-EPOCHS: Final = 12
-BATCH: Final = 512
+EPOCHS: Final = 8
+BATCH: Final = 1024
 NEGATIVES: Final = 64
-LEARNING_RATE: Final = 0.02
+LEARNING_RATE: Final = 0.06
+"""Of the first epoch; falls to zero in equal steps."""
+
 DECAY: Final = 1e-3
 """Pull of the touched vectors to zero: rare nodes are not to stand far out for one edge."""
+
+START: Final = 0.3
+"""Root mean square of the numbers of a vector before training."""
+
+HOPS: Final = 2
+"""How far names are mixed over neighbours before training."""
 
 SEED: Final = 0
 HELD_OUT: Final = 20
 """One edge of so many is kept from training, if its ends have others, to see how well links are predicted."""
 
 Ints = npt.NDArray[np.int64]
-Split = Literal["train", "held_out"]
 
 
 class NodeEncoder:
@@ -72,6 +84,8 @@ class NodeEncoder:
                 "negatives": NEGATIVES,
                 "learning_rate": LEARNING_RATE,
                 "decay": DECAY,
+                "start": START,
+                "hops": HOPS,
                 "seed": SEED,
                 "held_out": HELD_OUT,
                 "version": 1,
@@ -154,11 +168,11 @@ def learn(edges: pl.DataFrame, advance: Callable[[float], object] = lambda loss:
     )
     held = _held_out(edges, triples, len(nodes))
     start = np.stack([_named_draw(f"node {node}") for node in nodes])
-    start_relations = np.stack([1 + 0.1 * _named_draw(f"relation {name}") for name in relations])
     weights = np.log2(1 + edges["weight"].to_numpy()).astype(np.float32)
-    vectors, relation_vectors, losses = _train(
-        triples[~held], weights[~held], start, start_relations, advance
-    )
+    with _one_thread():
+        vectors, relation_vectors, losses = _train(
+            triples[~held], weights[~held], start, len(relations), advance
+        )
     auc = _auc(triples[held], vectors, relation_vectors)
     return Learnt(NodeEncoder(nodes, vectors), losses, auc, int(held.sum()))
 
@@ -187,46 +201,77 @@ def _held_out(edges: pl.DataFrame, triples: Ints, nodes: int) -> npt.NDArray[np.
     return held
 
 
-def _train(
-    triples: Ints,
-    weights: Floats,
-    start: Floats,
-    start_relations: Floats,
-    advance: Callable[[float], object],
-) -> tuple[Floats, Floats, tuple[float, ...]]:
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: steps are so small that two wait for each other, and sums have one order."""
     import torch
-    from torch.nn import functional as F  # noqa: N812 (torch's own name)
 
-    draws = torch.Generator().manual_seed(SEED)
-    nodes = torch.nn.Parameter(torch.from_numpy(0.1 * start))
-    relations = torch.nn.Parameter(torch.from_numpy(start_relations.astype(np.float32)))
-    optimizer = torch.optim.Adagrad([nodes, relations], lr=LEARNING_RATE * 5)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _mixed(names: Tensor, triples: Tensor, weight: Tensor) -> Tensor:
+    """Place each node by the graph: its numbers, (n, d), mixed with its neighbours' over `HOPS` steps."""
+    import torch
+    from torch.nn.functional import normalize
+
+    head, tail = triples[:, 0], triples[:, 2]
+    degree = torch.zeros(len(names)).index_add(0, head, weight).index_add(0, tail, weight).clamp(min=1e-9)
+    reach = normalize(names)
+    total = 0.5 * reach
+    for _ in range(HOPS):
+        told = reach / degree[:, None].sqrt()
+        gathered = torch.zeros_like(reach)
+        gathered = gathered.index_add(0, head, told[tail] * weight[:, None])
+        gathered = gathered.index_add(0, tail, told[head] * weight[:, None])
+        reach = normalize(gathered / degree[:, None])
+        total = total + reach
+    placed: Tensor = START * WIDTH**0.5 * normalize(total)
+    return placed
+
+
+def _train(
+    triples: Ints, weights: Floats, names: Floats, relations: int, advance: Callable[[float], object]
+) -> tuple[Floats, Floats, tuple[float, ...]]:
+    """Vectors of nodes, of relations, and the loss of each epoch."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
     edges, weight = torch.from_numpy(triples), torch.from_numpy(weights)
+    draws = torch.Generator().manual_seed(SEED)
+    nodes = torch.nn.Parameter(_mixed(torch.from_numpy(names), edges, weight))
+    kinds = torch.nn.Parameter(torch.ones(relations, WIDTH))
+    optimizer = torch.optim.Adagrad([nodes, kinds], lr=LEARNING_RATE)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=EPOCHS)
 
     def loss_of(known: Tensor, true: Tensor, false: Tensor, weight: Tensor) -> Tensor:
         scores = torch.cat([(known * true).sum(1, keepdim=True), known @ false.T], dim=1)
-        return (
-            F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long), reduction="none") * weight
-        ).sum()
+        first = torch.zeros(len(scores), dtype=torch.long)
+        return (cross_entropy(scores, first, reduction="none") * weight).sum() / weight.sum()
 
     losses = []
     for _ in range(EPOCHS):
         total = 0.0
-        for part in torch.randperm(len(edges), generator=draws).split(BATCH):
+        order = torch.randperm(len(edges), generator=draws)
+        for part in torch.split(order, BATCH):
             head, relation, tail = edges[part].unbind(1)
-            h, r, t = nodes[head], relations[relation], nodes[tail]
+            h, r, t = nodes[head], kinds[relation], nodes[tail]
             false = nodes[torch.randint(len(nodes), (NEGATIVES,), generator=draws)]
             w = weight[part]
-            loss = loss_of(h * r, t, false, w) + loss_of(t * r, h, false, w)
-            loss = loss / (2 * w.sum())
+            loss = 0.5 * (loss_of(h * r, t, false, w) + loss_of(t * r, h, false, w))
             penalty = DECAY * ((h**2).sum(1) + (t**2).sum(1)).mean()
             optimizer.zero_grad()
-            (loss + penalty).backward()
+            (loss + penalty).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total += float(loss.detach()) * len(part)
+        falling.step()
         losses.append(total / max(len(edges), 1))
         advance(losses[-1])
-    return nodes.detach().numpy(), relations.detach().numpy(), tuple(losses)
+    return nodes.detach().numpy(), kinds.detach().numpy(), tuple(losses)
 
 
 def _auc(triples: Ints, vectors: Floats, relations: Floats) -> float:
