@@ -21,7 +21,7 @@ PLAIN_WORD = 0.85
 OTHER_FORM = 0.9
 COMMON = 40
 """Words in more names than that bring no candidates: 'first', 'capital'."""
-LEAST = 0.75
+LEAST = 0.8
 """Pairs less alike are no candidates."""
 PLACES = ("new york", "los angeles", "san francisco", "new jersey", "hong kong", "south korea", "st louis")
 """Names of two words that are places at least as often as companies."""

@@ -37,7 +37,8 @@ def match_names(mentions: pl.DataFrame, names: pl.DataFrame, decisions: pl.DataF
     Parameters
     ----------
     mentions
-        Columns `source`, `name`, `known_at` (UTC); others are carried along.
+        Columns `source`, `name`, `known_at` (UTC), and `rows` (how many rows it stands for, 1 without);
+        others are carried along.
     names
         Frame of `NAMES`.
     decisions
@@ -66,7 +67,7 @@ def match_names(mentions: pl.DataFrame, names: pl.DataFrame, decisions: pl.DataF
     found = found.sort("_row", "_since", "_place").unique("_row", keep="first", maintain_order=True)
     said = found.select("_row", "instrument_id", "entity_id", "score", "method", "_since")
     matched = rows.join(said, on="_row", how="inner", maintain_order="left").with_columns(known_at="_since")
-    open_ = rows.join(found, on="_row", how="anti").select("_row", "source", "name", "known_at")
+    open_ = rows.join(found, on="_row", how="anti")
     review = _review(open_, likely)
     return Resolved(matched.select(*columns, "instrument_id", "entity_id", "score", "method"), review)
 

@@ -58,7 +58,8 @@ def resolve(
     ----------
     mentions
         Columns `source`, `symbol`, `on` (Date: the day the ticker is of) and `known_at` (UTC); also
-        `exchange` (MIC or null) where the vendor says it; others are carried along.
+        `exchange` (MIC or null) where the vendor says it, and `rows` (how many rows it stands for, 1
+        without); others are carried along.
     listings
         Frame of `LISTINGS`, of all sources; only equities count.
     links
@@ -89,7 +90,7 @@ def resolve(
     open_ = rows.join(found, on="_row", how="anti")
     candidates = best.select("_row", candidate="entity_id", score=pl.lit(0.0)).unique()
     review = reviews(
-        open_.select("_row", "source", "known_at", name="symbol"), candidates, "ticker", TIED, NO_LISTING
+        open_.drop("name", strict=False).rename({"symbol": "name"}), candidates, "ticker", TIED, NO_LISTING
     )
     return Resolved(matched.select(*columns, "instrument_id", "entity_id", "score", "method"), review)
 

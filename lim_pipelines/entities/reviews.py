@@ -23,7 +23,8 @@ def reviews(
     Parameters
     ----------
     open_rows
-        Columns `_row`, `source`, `name`, `known_at`: what is linked to nobody.
+        Columns `_row`, `source`, `name`, `known_at`: what is linked to nobody; and `rows` where a row stands
+        for several.
     candidates
         Columns `_row`, `candidate`, `score`.
     method
@@ -35,8 +36,10 @@ def reviews(
     -------
     pl.DataFrame
         Frame of `LINK_REVIEWS`, pending: one row a source, name and candidate; `rows` counts the open rows
-        and `known_at` is the first of them.
+        and `known_at` is that of the first.
     """
+    if "rows" not in open_rows.columns:
+        open_rows = open_rows.with_columns(rows=1)
     found = open_rows.join(candidates, on="_row", how="left")
     has = pl.col("candidate").is_not_null()
     return LINK_REVIEWS.conform(
@@ -49,7 +52,7 @@ def reviews(
         .agg(
             pl.col("score").max(),
             pl.col("reason").sort().first(),
-            rows=pl.col("_row").n_unique(),
+            rows=pl.col("rows").sum(),
             known_at=pl.col("known_at").min(),
         )
         .with_columns(method=pl.lit(method), state=pl.lit("pending"))
