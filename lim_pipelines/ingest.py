@@ -33,8 +33,8 @@ from lim_pipelines.schemas import (
     VALIDATED_MACRO,
     Table,
 )
-from lim_pipelines.sources import macro as macro_source
 from lim_pipelines.sources import frbny_vintages, macro_series
+from lim_pipelines.sources import macro as macro_source
 from lim_pipelines.sources.base import SourceFile
 from lim_pipelines.validate.gate import validate
 

@@ -9,12 +9,19 @@ import polars as pl
 
 from lim_pipelines.align.outcome import Outcome
 from lim_pipelines.schemas import ALIGNED_MACRO, RAW_MACRO
+from lim_pipelines.sources import frbny_vintages
 from lim_pipelines.sources.macro import MACRO_SERIES, QUARANTINE_EXCHANGE
 from lim_pipelines.sources.macro_series import SERIES
 from lim_pipelines.sources.quarantine import quarantine
 
+_KNOWN = [
+    *(series.series_id for series in (*MACRO_SERIES, *SERIES)),
+    *(series.series_id for series in frbny_vintages.SERIES),
+]
+
 REASONS = {
-    "unknown_series": "the series is not known; add it to SERIES in lim_pipelines/sources/macro_series.py",
+    "unknown_series": "the series is not known; add it to SERIES in lim_pipelines/sources/macro_series.py or"
+    " frbny_vintages.py",
     "future_value": "the period ends after its value was known; correct the lag or the date",
     "duplicate_value": "the same period was given before at the same moment; keep one row",
 }
@@ -35,7 +42,7 @@ def align(raw: pl.DataFrame) -> Outcome:
     """
     nth = pl.int_range(pl.len()).over(ALIGNED_MACRO.row_key, order_by=["source", "file", "line"])
     judged = raw.with_columns(
-        rule=pl.when(~pl.col("series_id").is_in([series.series_id for series in (*MACRO_SERIES, *SERIES)]))
+        rule=pl.when(~pl.col("series_id").is_in(_KNOWN))
         .then(pl.lit("unknown_series"))
         .when(pl.col("ts") > pl.col("known_at"))
         .then(pl.lit("future_value"))

@@ -1,11 +1,11 @@
 """Macro series: how one is described and read, and those that arch brings.
 
-What does not belong here: the series that vendors drop (`macro_series.py`), joining them to bars
-(`finetune/features.py`).
+What does not belong here: the series that vendors drop (`macro_series.py`, `frbny_vintages.py`), joining
+them to bars (`finetune/features.py`).
 
 These are latest vintages: the package does not say what was first published. Core CPI is seasonally
 adjusted and its recent years are revised every February, so its values are not quite what a trader saw;
-the publication lag keeps the timing honest, not the revisions. Real vintages need a vintage source (ALFRED).
+the publication lag keeps the timing honest, not the revisions. Real vintages: `frbny_vintages.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 import polars as pl
 
 from lim_pipelines.schemas import QUARANTINE, RAW_MACRO, UTC_TIME
-from lim_pipelines.sources.base import Parsed
+from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
 from lim_pipelines.sources.clock import stamp_daily
 from lim_pipelines.sources.daily import number
 from lim_pipelines.sources.packages import read_text_table
@@ -123,6 +123,24 @@ def together(parsed: Sequence[Parsed]) -> Parsed:
     rows = pl.concat([RAW_MACRO.empty(), *(p.rows for p in parsed)])
     rejected = pl.concat([QUARANTINE.empty(), *(p.rejected for p in parsed)])
     return Parsed(RAW_MACRO.conform(rows), QUARANTINE.conform(rejected))
+
+
+def refused(file: SourceFile, error: RejectedFileError) -> Parsed:
+    """Write down a file that is refused as a whole: one row of the quarantine."""
+    row = pl.DataFrame(
+        {
+            "exchange": [QUARANTINE_EXCHANGE],
+            "date": [file.arrived_at.date()],
+            "source": [file.source],
+            "file": [file.path],
+            "line": [0],
+            "symbol": [""],
+            "rule": [error.rule],
+            "reason": [f"{error.reason}; {error.remedy}"],
+            "known_at": [file.arrived_at],
+        }
+    )
+    return Parsed(RAW_MACRO.empty(), quarantine("parse", row, ["file"]))
 
 
 def read_series(series: MacroSeries, table: pl.DataFrame, source: str, file: str) -> Parsed:

@@ -27,7 +27,7 @@ from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
 from lim_pipelines.sources.daily import text_table
 from lim_pipelines.sources.folder import vendor_files
 from lim_pipelines.sources.landed import read_file, unpack
-from lim_pipelines.sources.macro import QUARANTINE_EXCHANGE, MacroSeries, read_series, together
+from lim_pipelines.sources.macro import QUARANTINE_EXCHANGE, MacroSeries, read_series, refused, together
 from lim_pipelines.sources.quarantine import quarantine
 
 NAME = "macro_series"
@@ -229,20 +229,7 @@ def _read(file: SourceFile, landing: Path) -> Parsed:
     try:
         return _read_file(file, landing)
     except RejectedFileError as error:
-        refused = pl.DataFrame(
-            {
-                "exchange": [QUARANTINE_EXCHANGE],
-                "date": [file.arrived_at.date()],
-                "source": [NAME],
-                "file": [file.path],
-                "line": [0],
-                "symbol": [""],
-                "rule": [error.rule],
-                "reason": [f"{error.reason}; {error.remedy}"],
-                "known_at": [file.arrived_at],
-            }
-        )
-        return Parsed(RAW_MACRO.empty(), quarantine("parse", refused, ["file"]))
+        return refused(file, error)
 
 
 def _read_file(file: SourceFile, landing: Path) -> Parsed:
