@@ -6,43 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
+from entity_world import EPOCH, decisions, listing, listings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lim_pipelines.entities.decided import DECISIONS
 from lim_pipelines.entities.resolve import resolve
 from lim_pipelines.schemas import ENTITY_LINKS, LISTINGS
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def listing(
-    source: str,
-    symbol: str,
-    instrument_id: str,
-    first: date = date(1900, 1, 1),
-    last: date | None = None,
-    priority: int = 5,
-    asset_class: str = "equity",
-) -> dict[str, object]:
-    return {
-        "source": source,
-        "symbol": symbol,
-        "exchange": instrument_id.split(":")[0],
-        "instrument_id": instrument_id,
-        "first": first,
-        "last": last,
-        "priority": priority,
-        "name": symbol,
-        "asset_class": asset_class,
-        "currency": "USD",
-        "file": "f",
-        "known_at": EPOCH,
-    }
-
-
-def listings(*rows: dict[str, object]) -> pl.DataFrame:
-    return LISTINGS.conform(pl.DataFrame(list(rows), schema_overrides={"last": pl.Date}))
 
 
 def mention(
@@ -54,10 +23,6 @@ def mention(
 
 def mentions(*rows: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(list(rows))
-
-
-def decisions(*rows: tuple[str, str, str, str, datetime]) -> pl.DataFrame:
-    return pl.DataFrame([(s, n, t, d, "anna", k) for s, n, t, d, k in rows], schema=DECISIONS, orient="row")
 
 
 def issued(child: str, parent: str, known_at: datetime = EPOCH) -> pl.DataFrame:
