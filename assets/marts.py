@@ -51,12 +51,12 @@ def _column_lineage(model: str) -> dg.TableColumnLineage:
 
 
 def _shown(unique_id: str, column: str) -> dg.AssetKey | None:
-    """Asset that shows a column in the catalogue; the warehouse's own tables and hidden columns have none."""
-    key = _asset_key(unique_id)
-    if key is None or unique_id not in MANIFEST["sources"]:
+    """Asset that shows a column in the catalogue; side tables of an asset and hidden columns have none."""
+    key, source = _asset_key(unique_id), MANIFEST["sources"].get(unique_id)
+    if key is None or source is None:
         return key
-    known = TABLES.get(MANIFEST["sources"][unique_id]["name"]) or TABLES[key.path[-1]]
-    return key if column in known.columns else None
+    side = source["name"] in TABLES and source["name"] != key.path[-1]
+    return None if side or column not in TABLES[key.path[-1]].columns else key
 
 
 def _spec(unique_id: str, node: dict[str, Any]) -> dg.AssetSpec:

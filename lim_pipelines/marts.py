@@ -107,8 +107,9 @@ def changed_sessions(lake: Lake, seen: dict[str, int], days: pl.DataFrame) -> pl
     Returns
     -------
     pl.DataFrame
-        Columns table_name, exchange, date: because of which table, and which session. Of tables whose rows
-        concern every session since they were known, all sessions since the earliest row that is new or gone.
+        Columns table_name, exchange, date: because of which table, and which session; `sessions` where the
+        session itself is new. Of tables whose rows concern every session since they were known, all sessions
+        since the earliest row that is new or gone.
     """
     found = [pl.DataFrame(schema=CHANGES)]
     for table in READ:
@@ -122,7 +123,27 @@ def changed_sessions(lake: Lake, seen: dict[str, int], days: pl.DataFrame) -> pl
         else:
             hit = _since(_news(lake, table, seen[table.name], changed), table, days)
         found.append(hit.select(pl.lit(table.name).alias("table_name"), "exchange", "date"))
+        if table is VALIDATED_BARS:
+            came = _came_or_went(lake, seen[table.name], changed)
+            found.append(came.select(pl.lit("sessions").alias("table_name"), "exchange", "date"))
     return pl.concat(found)
+
+
+def _came_or_went(lake: Lake, seen: int, changed: pl.DataFrame) -> pl.DataFrame:
+    """Sessions of which the lake had no bars before, or has none now; all if the version is gone."""
+    if seen >= 0 and not lake.has_version(VALIDATED_BARS, seen):
+        return changed
+    key = list(changed.columns)
+    near = pl.col("date").is_between(pl.lit(changed["date"].min()), pl.lit(changed["date"].max()))
+
+    def held(version: int | None) -> pl.DataFrame:
+        rows = (
+            VALIDATED_BARS.empty().lazy() if version == -1 else lake.revisions(VALIDATED_BARS, near, version)
+        )
+        return changed.join(rows.select(key).unique().collect(), on=key, how="semi")
+
+    before, now = held(seen), held(None)
+    return changed.join(before.join(now, on=key, how="semi"), on=key, how="anti")
 
 
 def _with_next(changed: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
@@ -160,4 +181,4 @@ def _since(news: pl.DataFrame, table: Table, days: pl.DataFrame) -> pl.DataFrame
     if "first" in table.columns:
         # A session's date is at most a day off in UTC.
         since = pl.max_horizontal(since, pl.col("first").cast(UTC_TIME) - pl.duration(days=1))
-    return days.filter(pl.col("next_open") >= pl.lit(news.select(since.min()).item(), UTC_TIME))
+    return days.filter(pl.col("session_close") >= pl.lit(news.select(since.min()).item(), UTC_TIME))

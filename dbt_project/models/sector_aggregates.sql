@@ -1,4 +1,5 @@
--- One row a session and industry: its members' day, and what their issuers had filed, as known at the next open.
+-- One row a session and industry: its members' day, and what their issuers had filed. Bars are as known at
+-- the next open, members and figures as known at the close.
 with sessions as {{ sessions_to_build() }},
 
 bars as {{ daily_bars('sessions') }},
@@ -32,11 +33,11 @@ members as (
     inner join links as issuers
         on issuers.relation = 'issued_by'
         and split_part(issuers.child, ':', 1) = sessions.exchange
-        and {{ held('issuers', 'sessions.date', 'sessions.next_open') }}
+        and {{ held('issuers', 'sessions.date', 'sessions.session_close') }}
     inner join links as industries
         on industries.relation = 'in_industry'
         and issuers.parent = industries.child
-        and {{ held('industries', 'sessions.date', 'sessions.next_open') }}
+        and {{ held('industries', 'sessions.date', 'sessions.session_close') }}
 ),
 
 -- An issuer with two share classes has its figures twice.

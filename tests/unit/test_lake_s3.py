@@ -96,7 +96,7 @@ def test_a_home_finds_its_lake_by_url_and_environment(
     assert lake.read(VALIDATED_BARS, as_of=LATEST).collect().height == 1
     assert not (tmp_path / "lake").exists()
     with pytest.raises(ValueError, match=r"marts read Parquet files from a folder.*s3://"):
-        Warehouse(home=home).expose_lake()
+        Warehouse(home=home).prepare("")
 
 
 def test_maintenance(lake: Lake) -> None:
