@@ -14,12 +14,13 @@ from pydantic import Field
 from assets.catalogue import CODE_VERSION, OWNERS, image, table_metadata
 from lim_pipelines import drawing
 from lim_pipelines.lake import LATEST
+from lim_pipelines.modalities.store import Vectors
 from lim_pipelines.panorama import heatmap, pages, staleness_plot, timeline_plot
 from lim_pipelines.panorama.coverage import coverage as measure_coverage
 from lim_pipelines.panorama.issuers import issuer_grids
 from lim_pipelines.panorama.staleness import LATE, SILENT, remedy
 from lim_pipelines.panorama.staleness import staleness as measure_staleness
-from lim_pipelines.panorama.timeline import most_told, timeline
+from lim_pipelines.panorama.timeline import most_told, sentiment_of_texts, timeline
 from resources.home import Home
 
 GROUP = "panorama"
@@ -147,9 +148,10 @@ def instrument_timelines(config: TimelineConfig, home: Home) -> dg.MaterializeRe
     lake, now, moment = home.lake(), datetime.now(UTC), config.moment()
     metadata: dict[str, Any] = {}
     suffix = "" if moment is None else f"_as_of_{moment:%Y%m%dT%H%M%S}"
+    sentiment = sentiment_of_texts(Vectors(home.vectors), LATEST if moment is None else moment)
     rows = []
     for name in config.instruments or most_told(lake, MOST_TIMELINES):
-        line = timeline(lake, name, moment)
+        line = timeline(lake, name, moment, sentiment)
         page = home.reports / "timelines" / f"{name.replace(':', '_').replace('/', '_')}{suffix}.html"
         drawing.write_page(page, pages.timeline_page(line, now))
         rows.append((name, line.bars.height, line.marks.height, line.texts["texts"].sum(), str(page)))

@@ -14,6 +14,7 @@ and nobody trades in every second.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -22,7 +23,8 @@ import polars as pl
 
 from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR, sessions
 from lim_pipelines.lake import AsOf, Lake
-from lim_pipelines.panorama.grid import UNITS, Grid, grid_of, unit_for
+from lim_pipelines.panorama.gaps import Gap, longest_gaps
+from lim_pipelines.panorama.grid import FEW_ROWS, UNITS, Grid, grid_of, unit_for
 from lim_pipelines.reference import known_listings
 from lim_pipelines.schemas import CORPORATE_ACTIONS, INTRADAY, VALIDATED_BARS
 
@@ -32,21 +34,10 @@ QUIET_SESSIONS = 20
 USUAL_QUANTILE = 0.9
 """Of the bars a session: a session with fewer than nine in ten of its instrument's has lost some."""
 
+_WORST = 30
 _DETAIL = timedelta(days=365)
 _LONG = timedelta(days=3 * 365)
 """A span from which a year is shown in detail beside the whole."""
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Sessions in a row without a bar."""
-
-    exchange: str
-    freq: str
-    instrument_id: str
-    first: date
-    last: date
-    sessions: int
 
 
 @dataclass(frozen=True)
@@ -115,23 +106,47 @@ def coverage(lake: Lake, *, as_of: AsOf, most_gaps: int = 30) -> Coverage:
     for mic, freq, first, last in spans.iter_rows():
         here = bars.filter((pl.col("exchange") == mic) & (pl.col("freq") == freq))
         days = _Days.of(mic, first, last)
-        unit = unit_for(first, last)
-        cells = _cells(here, days, unit, by_day=freq != "1d")
+        cells = _cells(here, days, unit_for(first, last), by_day=freq != "1d")
         life = _lives(mic, freq, cells, here, days, ends)
-        grids.append(_grid(f"{mic}, bars of {freq}", life, cells, days, unit, first, last))
-        if last - first > _LONG:
-            begin, finish = _busy_year(cells)
-            begin, finish = max(begin, first), min(finish, last)
-            close_up = unit_for(begin, finish)
-            near = here.filter(pl.col("date").is_between(begin, finish))
-            detail = _cells(near, days, close_up, by_day=freq != "1d", usual=_usual(cells))
-            alive = life.filter((pl.col("first") <= finish) & (pl.col("end") >= begin))
-            title = f"{mic}, bars of {freq}: {begin} to {finish} in detail"
-            grids.append(_grid(title, alive, detail, days, close_up, begin, finish))
+        grids += _grids(f"{mic}, bars of {freq}", here, life, cells, days, (first, last))
         lives.append(life)
-        gaps += _gaps(here, life, days, most_gaps)
+        gaps += longest_gaps(here, life, days.dates, most_gaps)
     longest = sorted(gaps, key=lambda gap: (-gap.sessions, gap.instrument_id, gap.first))[:most_gaps]
     return Coverage(tuple(grids), pl.concat(lives), tuple(longest))
+
+
+def _grids(
+    title: str,
+    bars: pl.LazyFrame,
+    life: pl.DataFrame,
+    cells: pl.DataFrame,
+    days: _Days,
+    span: tuple[date, date],
+) -> Iterator[Grid]:
+    """Yield the maps of one exchange: the whole, of a long one a year in detail, of many the worst."""
+    unit = unit_for(*span)
+    yield _grid(title, life, cells, days, unit, span)
+    if span[1] - span[0] > _LONG:
+        begin, end = _busy_year(cells)
+        span = max(begin, span[0]), min(end, span[1])
+        unit, usual = unit_for(*span), _usual(cells)
+        near = bars.filter(pl.col("date").is_between(*span))
+        cells = _cells(near, days, unit, by_day=life["freq"][0] != "1d", usual=usual)
+        life = life.filter((pl.col("first") <= span[1]) & (pl.col("end") >= span[0]))
+        title = f"{title}: {span[0]} to {span[1]} in detail"
+        yield _grid(title, life, cells, days, unit, span)
+    if life.height > FEW_ROWS:
+        # In a map of thousands a row is the mean of many, and what one of them misses is hardly seen.
+        begins = np.searchsorted(days.dates, life["first"].clip(span[0]).to_numpy())
+        ends = np.searchsorted(days.dates, life["end"].clip(None, span[1]).to_numpy(), side="right")
+        have = cells.group_by("instrument_id").agg(here=pl.col("have").sum())
+        lost = life.join(have, on="instrument_id", how="left", maintain_order="left").with_columns(
+            lost=pl.Series(ends - begins) - pl.col("here").fill_null(0.0)
+        )
+        worst = lost.filter(pl.col("lost") > 0.5).sort("lost", "instrument_id", descending=[True, False])
+        if worst.height:
+            few = worst.head(_WORST).select(life.columns)
+            yield _grid(f"{title}: the {few.height} that miss most", few, cells, days, unit, span)
 
 
 @dataclass(frozen=True)
@@ -240,9 +255,10 @@ def _busy_year(cells: pl.DataFrame) -> tuple[date, date]:
 
 
 def _grid(
-    title: str, life: pl.DataFrame, cells: pl.DataFrame, days: _Days, unit: str, first: date, last: date
+    title: str, life: pl.DataFrame, cells: pl.DataFrame, days: _Days, unit: str, span: tuple[date, date]
 ) -> Grid:
     """Lay sessions that are there over those expected."""
+    first, last = span
     began = pl.max_horizontal("first", pl.lit(first))
     life = life.sort(began, pl.col("have") / pl.col("expected"), "instrument_id")
     wanted = days.dates[(days.dates >= np.datetime64(first)) & (days.dates <= np.datetime64(last))]
@@ -259,33 +275,10 @@ def _grid(
         title,
         unit,
         "sessions with bars",
+        "instruments",
         life["instrument_id"].to_list(),
         starts,
         cells.select("bin", "have", name="instrument_id"),
         expected=np.clip(high - low, 0, None).astype(float),
         ended=life["ended"].to_numpy()[:, None] & (at[:-1] >= end),
     )
-
-
-def _gaps(bars: pl.LazyFrame, life: pl.DataFrame, days: _Days, most: int) -> list[Gap]:
-    """Stretches without bars of the instruments that miss most."""
-    lost = life.with_columns(lost=pl.col("expected") - pl.col("have")).filter(pl.col("lost") >= 1)
-    worst = lost.sort("lost", "instrument_id", descending=[True, False]).head(most)
-    if worst.is_empty():
-        return []
-    found = (
-        bars.filter(pl.col("instrument_id").is_in(worst["instrument_id"].to_list()))
-        .select("instrument_id", "date")
-        .unique()
-        .collect(engine="streaming")
-    )
-    gaps = []
-    for mic, freq, name, first, end in worst.select(
-        "exchange", "freq", "instrument_id", "first", "end"
-    ).iter_rows():
-        span = days.dates[(days.dates >= np.datetime64(first)) & (days.dates <= np.datetime64(end))]
-        there = np.isin(span, found.filter(pl.col("instrument_id") == name)["date"].to_numpy())
-        turns = np.flatnonzero(np.diff(np.concatenate([[True], there, [True]]).astype(int)))
-        for start, stop in zip(turns[::2], turns[1::2], strict=True):
-            gaps.append(Gap(mic, freq, name, span[start].item(), span[stop - 1].item(), int(stop - start)))
-    return gaps

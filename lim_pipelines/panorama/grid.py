@@ -18,6 +18,9 @@ UNITS: Final = {"session": "", "week": "1w", "month": "1mo", "quarter": "1q"}
 MOST_ROWS = 200
 """Rows that a map keeps apart on a page; more share rows."""
 
+FEW_ROWS = 45
+"""Rows that are named on a map."""
+
 MOST_COLUMNS = 270
 _DAYS = {"session": 1.4, "week": 7, "month": 30.4, "quarter": 91.3}
 
@@ -37,6 +40,10 @@ class Grid:
         Period of a column, one of `UNITS`.
     counted
         What is counted, in words.
+    of
+        What the names are: instruments, issuers.
+    owed
+        Whether something is wrong where it is not there.
     names
         What the rows are, from the top; with more than `MOST_ROWS` names, those of each row.
     starts
@@ -50,6 +57,8 @@ class Grid:
     title: str
     unit: str
     counted: str
+    of: str
+    owed: bool
     names: tuple[tuple[str, ...], ...]
     starts: tuple[date, ...]
     share: np.ndarray
@@ -67,17 +76,20 @@ def grid_of(
     title: str,
     unit: str,
     counted: str,
+    of: str,
     names: list[str],
     starts: pl.Series,
     cells: pl.DataFrame,
     expected: np.ndarray,
     ended: np.ndarray,
+    *,
+    owed: bool = True,
 ) -> Grid:
     """Lay counts over what is expected, and let neighbours share a row where there are too many.
 
     Parameters
     ----------
-    title, unit, counted
+    title, unit, counted, of, owed
         As in `Grid`.
     names
         Rows, in order.
@@ -103,6 +115,8 @@ def grid_of(
         title,
         unit,
         counted,
+        of,
+        owed,
         tuple(tuple(names[i : i + size]) for i in at),
         tuple(starts),
         share,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lim_pipelines import drawing
-from lim_pipelines.panorama.grid import ENDED, Grid
+from lim_pipelines.panorama.grid import ENDED, FEW_ROWS, Grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,9 +27,12 @@ CLASSES = (
 )
 """What a colour says. Steps and not a ramp: one session missing in a quarter must be seen."""
 
+UNOWED = ["#80818318", "#3b82d638", "#3b82d668", "#3b82d698", "#3b82d6c8", "#3b82d6"]
+"""The same steps where nothing is wrong with a cell that is empty."""
+
 ENDED_COLOR = "#80818355"
 _EDGES = (0.5, 0.9, 0.99)
-_WIDTH, _ROW, _FEW_ROWS, _MANY_ROWS = 6.6, 0.21, 45, 3.6
+_WIDTH, _ROW, _MANY_ROWS = 6.6, 0.21, 3.6
 _MOST_TICKS = 9
 
 
@@ -39,7 +42,7 @@ def heatmap_figure(grids: Sequence[Grid]) -> Figure:
     Parameters
     ----------
     grids
-        At least one.
+        At least one; all `owed`, or none.
     """
     from matplotlib.patches import Patch
 
@@ -48,7 +51,9 @@ def heatmap_figure(grids: Sequence[Grid]) -> Figure:
     axes = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)[:, 0]
     for one, grid in zip(axes, grids, strict=True):
         _draw(one, grid, titled=len(grids) > 1)
-    said = [*CLASSES[::-1], ("ended", ENDED_COLOR)]
+    words = [label for label, _ in CLASSES]
+    palette = [color for _, color in CLASSES] if grids[0].owed else UNOWED
+    said = [*zip(words[::-1], palette[::-1], strict=True), ("ended", ENDED_COLOR)]
     figure.legend(
         handles=[Patch(facecolor=color, label=label) for label, color in said],
         loc="outside lower center",
@@ -76,13 +81,14 @@ def _height(grid: Grid) -> float:
 
 
 def _labelled(grid: Grid) -> bool:
-    return len(grid.names) <= _FEW_ROWS and all(len(names) == 1 for names in grid.names)
+    return len(grid.names) <= FEW_ROWS and all(len(names) == 1 for names in grid.names)
 
 
 def _draw(axes: Any, grid: Grid, *, titled: bool) -> None:
     from matplotlib.colors import ListedColormap
 
-    colors = ListedColormap([*(color for _, color in CLASSES), ENDED_COLOR])
+    palette = [color for _, color in CLASSES] if grid.owed else UNOWED
+    colors = ListedColormap([*palette, ENDED_COLOR])
     drawing.styled(axes)
     axes.grid(visible=False)
     rows = len(grid.names)
@@ -100,7 +106,7 @@ def _draw(axes: Any, grid: Grid, *, titled: bool) -> None:
     else:
         total, size = sum(len(names) for names in grid.names), len(grid.names[0])
         each = f", {size} a row" if size > 1 else ""
-        axes.set_ylabel(f"{total} names, first to begin on top{each}", color=drawing.INK, fontsize=8)
+        axes.set_ylabel(f"{total:,} {grid.of}, first to begin on top{each}", color=drawing.INK, fontsize=8)
         axes.set_yticks([])
     at, labels = ticks(grid.starts)
     axes.set_xticks(at, labels)

@@ -71,9 +71,11 @@ def _grid(table: Table, source: str, days: pl.DataFrame, unit: str, counted: str
         f"{table.name.removeprefix('validated_')} of {source}",
         shown,
         counted,
+        "issuers",
         [name.removeprefix("issuer:") for name in lives["entity_id"]],
         starts,
         cells.select("bin", "have", name=pl.col("entity_id").str.strip_prefix("issuer:")),
         expected=(expected > 0).astype(float) if unit else expected,
         ended=starts.to_numpy() > finishes,
+        owed=bool(unit),
     )

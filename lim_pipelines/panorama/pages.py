@@ -55,7 +55,7 @@ def coverage_page(found: Coverage, issuers: Sequence[Grid], now: datetime) -> st
         "How many of the bars that the calendar leads one to expect are there. An instrument is expected from"
         f" its first bar to the end that its listing tells; without a bar for more than {QUIET_SESSIONS}"
         " sessions it counts as ended after its last one. Intraday bars are counted against the instrument's"
-        " own usual number a session. White cells: nothing is expected yet.",
+        " own usual number a session. Empty cells: nothing is expected yet.",
         facts,
         sections,
         _made("validated_bars, validated_facts, validated_events and validated_texts", now),
@@ -77,7 +77,7 @@ def staleness_page(table: pl.DataFrame, now: datetime) -> str:
     )
     sections = [_empty("validated rows of any source", "validated_bars or validated_macro")]
     if rows:
-        columns = ("kind", "source", "part", "state", "newest moment described", "newest known")
+        columns = ("kind", "source", "part", "state", "newest ts", "newest known_at")
         more = ("age", "usual gap", "longest", "in", "rows")
         meaning = "; ".join(f"{state}: {words}" for state, words in STATES.items())
         sections = [
@@ -105,7 +105,7 @@ def timeline_page(line: Timeline, now: datetime) -> str:
     else:
         if line.bars.height:
             last = line.bars.row(-1, named=True)
-            facts = [("last close", f"{last['close']:,.6g}"), ("of", f"{last['ts']:%Y-%m-%d}"), *facts]
+            facts = [(f"close of {last['ts']:%Y-%m-%d}", f"{last['close']:,.6g}"), *facts]
             sections.append(
                 Section(
                     "Prices",
@@ -116,7 +116,7 @@ def timeline_page(line: Timeline, now: datetime) -> str:
         first, end = line.window
         marks = line.marks.filter(pl.col("known_at").is_between(first, end))
         facts += [
-            ("happenings in two years", f"{marks.height:,}"),
+            ("happenings drawn below", f"{marks.height:,}"),
             ("texts", f"{line.texts['texts'].sum():,}"),
         ]
         notes = (

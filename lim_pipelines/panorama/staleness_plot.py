@@ -31,7 +31,7 @@ def staleness_figure(table: pl.DataFrame) -> Figure:
     from matplotlib.lines import Line2D
 
     shown = table.head(MOST_ROWS)
-    ratio = (shown["age"] / shown["longest"]).fill_nan(None).fill_null(_LOWEST).clip(_LOWEST, _HIGHEST)
+    ratio = (shown["age"] / shown["longest"]).fill_nan(None).fill_null(_LOWEST).clip(_LOWEST, _HIGHEST * 0.8)
     figure = drawing.figure_of(6.6, 0.24 * shown.height + 1.15)
     axes = drawing.styled(figure.subplots())
     axes.grid(visible=False)
@@ -55,7 +55,7 @@ def staleness_figure(table: pl.DataFrame) -> Figure:
     axes.minorticks_off()
     present = [state for state in STATE_COLORS if state in set(shown["state"])]
     figure.legend(
-        handles=[Line2D([], [], color=STATE_COLORS[s], marker="o", ms=5, label=s) for s in present],
+        handles=[Line2D([], [], color=STATE_COLORS[s], marker="o", ms=5, ls="", label=s) for s in present],
         loc="outside lower center",
         ncols=len(present),
         fontsize=7.5,

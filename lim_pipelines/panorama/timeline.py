@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from lim_pipelines.lake import LATEST, AsOf, Lake
+from lim_pipelines.modalities.sentiment import SCORES, Vader
+from lim_pipelines.modalities.store import TEXTS, Vectors
 from lim_pipelines.panorama import happenings
 from lim_pipelines.reference import known_listings
 from lim_pipelines.schemas import (
@@ -19,6 +21,7 @@ from lim_pipelines.schemas import (
     ENTITY_LINKS,
     ONE_PRICE,
     RESAMPLED_BARS,
+    UTC_TIME,
     VALIDATED_BARS,
     VALIDATED_EVENTS,
     VALIDATED_FACTS,
@@ -27,6 +30,8 @@ from lim_pipelines.schemas import (
 
 WINDOW = timedelta(days=730)
 """What is drawn in detail."""
+
+_MARGIN = timedelta(days=10)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Timeline:
     marks
         As `happenings.SCHEMA`, sorted by known_at.
     texts
-        day (of known_at, UTC), texts (how many), sorted.
+        day (of known_at, UTC), texts (how many), sentiment (their mean, -1 to 1, null if not embedded);
+        sorted.
     """
 
     instrument_id: str
@@ -60,23 +66,29 @@ class Timeline:
 
     @property
     def window(self) -> tuple[datetime, datetime] | None:
-        """First and last moment to draw in detail: two years up to the last bar, or to the last happening.
+        """First and last moment to draw in detail, None without anything to draw.
 
-        None without anything to draw. The record of prices and that of events need not meet: what is told of
-        a company decides, where there is such.
+        The records of prices, texts and events of a company need not meet: of the moments at which one of
+        them ends, two years before the one by which most of them can be seen, and the newest of several such.
         """
-        told = self.marks.filter(pl.col("lane").is_in(happenings.TOLD))
-        moments = [*told["known_at"].to_list(), *self.texts["day"].cast(pl.Datetime("us", "UTC")).to_list()]
-        closes = self.bars["ts"].to_list()
-        if not moments and not closes:
+        records = [self.bars["ts"], self.texts["day"].cast(UTC_TIME)]
+        records += [
+            self.marks.filter(pl.col("lane") == lane)["known_at"].sort()
+            for lane in (happenings.TOLD if self.bars.height or self.texts.height else happenings.LANES)
+        ]
+        ends = [record[-1] for record in records if record.len()]
+        if not ends:
             return None
-        end = max(closes) if closes else max(moments)
-        if moments and max(moments) < end - WINDOW:
-            end = max(moments) + timedelta(days=30)
-        return end - WINDOW, max(end, min(max(moments, default=end), end + timedelta(days=60)))
+        seen = {
+            end: sum(record.is_between(end - WINDOW, end).any() for record in records) for end in set(ends)
+        }
+        end = max(seen, key=lambda moment: (seen[moment], moment))
+        return end - WINDOW, end + _MARGIN
 
 
-def timeline(lake: Lake, instrument_id: str, as_of: datetime | None = None) -> Timeline:
+def timeline(
+    lake: Lake, instrument_id: str, as_of: datetime | None = None, sentiment: pl.DataFrame | None = None
+) -> Timeline:
     """Read all of one instrument.
 
     Parameters
@@ -87,6 +99,8 @@ def timeline(lake: Lake, instrument_id: str, as_of: datetime | None = None) -> T
         Its id, `<MIC>:<name>`.
     as_of
         Show only what was known at this moment, UTC.
+    sentiment
+        As `sentiment_of_texts` returns it; None if texts are not embedded.
 
     Returns
     -------
@@ -112,7 +126,7 @@ def timeline(lake: Lake, instrument_id: str, as_of: datetime | None = None) -> T
         as_of,
         bars,
         marks.sort("known_at", "lane", "what"),
-        _texts(lake, links, moment),
+        _texts(lake, links, moment, sentiment),
     )
 
 
@@ -164,10 +178,28 @@ def _bars(lake: Lake, instrument_id: str, as_of: AsOf) -> pl.DataFrame:
     return found.select("ts", "known_at", "close", "volume", "ex_factor", adjusted=pl.col("close") * later)
 
 
-def _texts(lake: Lake, links: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:
+def sentiment_of_texts(vectors: Vectors, as_of: AsOf) -> pl.DataFrame | None:
+    """Return the sentiment of the texts that are embedded: text_id, sentiment; None if none are."""
+    encoder = Vader()
+    if not vectors.uri(TEXTS, encoder).exists():
+        return None
+    rows = vectors.read(TEXTS, encoder, as_of=as_of)
+    overall = pl.col("vector").arr.get(SCORES.index("compound"))
+    return rows.select(text_id="key", sentiment=overall.cast(pl.Float64))
+
+
+def _texts(lake: Lake, links: pl.DataFrame, as_of: AsOf, sentiment: pl.DataFrame | None) -> pl.DataFrame:
     """Texts about the issuers by the day on which they were known."""
     about = pl.col("entity_id").is_in(links["entity_id"].to_list())
     rows = lake.read(VALIDATED_TEXTS, as_of=as_of, where=about)
     held = happenings.while_linked(rows.select("entity_id", "ts", "known_at", "text_id").collect(), links)
     # One text that names the company twice is one text.
-    return held.unique("text_id").group_by(day=pl.col("known_at").dt.date()).agg(texts=pl.len()).sort("day")
+    once = held.unique("text_id")
+    if sentiment is None:
+        sentiment = pl.DataFrame(schema={"text_id": pl.String, "sentiment": pl.Float64})
+    return (
+        once.join(sentiment, on="text_id", how="left")
+        .group_by(day=pl.col("known_at").dt.date())
+        .agg(texts=pl.len(), sentiment=pl.col("sentiment").mean())
+        .sort("day")
+    )

@@ -8,7 +8,7 @@ describes: to the left for what lies back (a filing), to the right for what is a
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 6.6
 _BLUE, _ORANGE, _GREEN, _PURPLE, _GREY = drawing.COLORS
+_RED = "#d1344b"
 LANE_COLORS = {
     EARNINGS: _ORANGE,
     FILINGS: _BLUE,
@@ -41,9 +42,13 @@ LANE_COLORS = {
     ROLLED: _GREEN,
     INDEX: _PURPLE,
     MACRO: _GREY,
-    REVISED: "#d1344b",
-    HELD: "#d1344b",
+    REVISED: _RED,
+    HELD: _RED,
 }
+_MOOD = 0.15
+"""Mean sentiment beyond which a day's texts count as good or bad."""
+
+_LONGEST_LINE = timedelta(days=20)
 _KNOWN, _MEANT = -0.18, 0.22
 """Where in its lane a mark stands for the moment it was known, and for the moment it describes."""
 
@@ -84,29 +89,66 @@ def detail_figure(line: Timeline) -> Figure:
             )
             _short_numbers(one)
         elif panel == "texts":
-            one.bar(texts["day"].to_list(), texts["texts"].to_list(), width=1.0, color=_PURPLE, alpha=0.8)
-            one.set_ylabel("texts\na day", color=drawing.INK, fontsize=9)
+            _texts(one, texts)
         else:
             _lanes(one, marks, lanes, last)
     drawing.dated(axes[-1], most=9)
     axes[-1].set_xlim(first, last)
-    figure.align_ylabels(axes)
     return figure
 
 
 def _prices(axes: Any, bars: pl.DataFrame) -> None:
-    days = bars["ts"].to_list()
+    # No line across a gap: what is not there is not drawn.
+    gaps = bars.filter(pl.col("ts").diff() > _LONGEST_LINE).select("ts")
+    holes = gaps.with_columns(pl.col("ts") - timedelta(days=1))
+    drawn = pl.concat([bars, holes], how="diagonal").sort("ts")
+    days = drawn["ts"].to_list()
     adjusted = bars.filter(pl.col("adjusted") != pl.col("close")).height > 0
-    axes.plot(days, bars["close"], color=_ORANGE if adjusted else _BLUE, lw=0.9, label="as traded")
+    axes.plot(days, drawn["close"], color=_ORANGE if adjusted else _BLUE, lw=0.9, label="as traded")
     if adjusted:
         axes.plot(
-            days, bars["adjusted"], color=_BLUE, lw=1.3, label="total return, in the last close's money"
+            days, drawn["adjusted"], color=_BLUE, lw=1.3, label="total return, in the last close's money"
         )
     # Futures have been below zero, and zero is on no logarithmic axis.
     if bars["close"].min() > 0:  # type: ignore[operator]
         axes.set_yscale("log")
         _round_ticks(axes, bars)
     axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=drawing.INK, ncols=2)
+
+
+def _texts(axes: Any, texts: pl.DataFrame) -> None:
+    """Bars as high as there are texts; their colour is the mean sentiment, where texts are embedded."""
+    felt = texts["sentiment"].drop_nulls().len() > 0
+    colors = [
+        _PURPLE if mood is None else _GREEN if mood > _MOOD else _RED if mood < -_MOOD else _GREY
+        for mood in texts["sentiment"]
+    ]
+    axes.bar(texts["day"].to_list(), texts["texts"].to_list(), width=1.0, color=colors, alpha=0.85)
+    axes.set_ylabel("texts\na day", color=drawing.INK, fontsize=9)
+    if felt:
+        _legend(axes, [("mood good", _GREEN, "s"), ("even", _GREY, "s"), ("bad", _RED, "s")])
+
+
+def _legend(axes: Any, said: list[tuple[str, str, str]]) -> None:
+    """Say what markers mean: (words, colour, marker)."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], ls="", marker=marker, ms=4.5, color=color, label=words)
+        for words, color, marker in said
+    ]
+    axes.legend(
+        handles=handles,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.97),
+        fontsize=7,
+        frameon=False,
+        labelcolor=drawing.INK,
+        ncols=len(handles),
+        borderpad=0.0,
+        handletextpad=0.1,
+        columnspacing=1.0,
+    )
 
 
 def _round_ticks(axes: Any, bars: pl.DataFrame) -> None:
@@ -158,3 +200,4 @@ def _lanes(axes: Any, marks: pl.DataFrame, lanes: list[str], last: datetime) -> 
     axes.set_yticks(range(len(lanes)), lanes, fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(lanes) - 0.5, -0.6)
+    _legend(axes, [("known", drawing.INK, "o"), ("describes", drawing.INK, "$\u25cb$")])
