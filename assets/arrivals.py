@@ -18,9 +18,10 @@ from dagster import DagsterInstance, RunsFilter
 
 from assets.partitions import FIRST_SESSION, dates, exchanges
 from assets.requests import IN_PROGRESS, TAG, run_key, tries
-from lim_pipelines.landing.loads import APART, SPAN, coalesce, news
+from lim_pipelines.landing.loads import APART, SPAN, coalesce, digest, news
 from lim_pipelines.landing.survey import survey
 from lim_pipelines.schemas import LANDING_FILES
+from lim_pipelines.sources.base import QUARANTINE_AS
 from resources.home import Home
 
 QUOTE_ASSETS = [
@@ -32,6 +33,11 @@ ARCHIVE_ASSETS = [dg.AssetKey("archive"), dg.AssetKey("archive_inputs")]
 # All assets of a job share one partitions definition: a sensor that asks for several kinds has several jobs.
 load_quotes = dg.define_asset_job("load_quotes", dg.AssetSelection.assets(*QUOTE_ASSETS))
 import_archive = dg.define_asset_job("import_archive", dg.AssetSelection.assets(*ARCHIVE_ASSETS))
+# Macro series go along: they take a second, and what has not changed commits nothing.
+load_alternative = dg.define_asset_job(
+    "load_alternative",
+    dg.AssetSelection.groups("alternative_data") | dg.AssetSelection.key_substring("text_embeddings"),
+)
 register_landing_files = dg.define_asset_job(
     "register_landing_files", dg.AssetSelection.assets("landing_files")
 )
@@ -47,11 +53,11 @@ class Ask:
     Parameters
     ----------
     job
-        load_quotes or import_archive.
+        load_quotes, import_archive or load_alternative.
     exchange
-        Market identifier.
+        Market identifier; `QUARANTINE_AS` for alternative data.
     first, last
-        Sessions, both included, ISO 8601.
+        Sessions, both included, ISO 8601; empty for alternative data.
     key
         What it is remembered by: the contents that are its reason, and its rectangle.
     """
@@ -65,6 +71,8 @@ class Ask:
     def request(self, runs: int) -> dg.RunRequest:
         """Return the request for its next run, after some runs that failed."""
         tags, key = {TAG: self.key}, run_key(self.key, runs)
+        if self.job == load_alternative.name:
+            return dg.RunRequest(run_key=key, job_name=self.job, tags=tags)
         if self.job == import_archive.name:
             return dg.RunRequest(
                 run_key=key,
@@ -90,9 +98,9 @@ def exchange_date_run(first: str, last: str, start: date, end: date, **request: 
 
 @dg.sensor(
     minimum_interval_seconds=30,
-    jobs=[load_quotes, import_archive, register_landing_files],
+    jobs=[load_quotes, import_archive, load_alternative, register_landing_files],
     description="New, changed or removed files in the landing folder: one run that reads them into the"
-    " ledger, then one load an exchange. A load that fails is asked for again.",
+    " ledger, then one load an exchange, and one of alternative data. A load that fails is asked for again.",
 )
 def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     """Ask for the ledger while the folder has news for it, and for what the ledger has learnt."""
@@ -122,7 +130,11 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
             requests.append(ask.request(past.runs))
     fresh = _asks(learnt, failed)
     requests += [ask.request(0) for ask in fresh]
-    opened = {ask.exchange for ask in fresh} - set(instance.get_dynamic_partitions(exchanges.name or ""))
+    opened = (
+        {ask.exchange for ask in fresh}
+        - {QUARANTINE_AS}
+        - set(instance.get_dynamic_partitions(exchanges.name or ""))
+    )
     waiting = "; new files are being read" if reading else ""
     waiting += f"; {len(kept)} loads are not finished" if kept else ""
     return dg.SensorResult(
@@ -150,15 +162,18 @@ def _ledger_run(instance: DagsterInstance, ask: str) -> Iterator[dg.RunRequest]:
 def _asks(learnt: pl.DataFrame, failed: Sequence[Ask]) -> list[Ask]:
     """Make loads of what the ledger has learnt, together with those that failed: few an exchange."""
     old = [
-        (ask.exchange, date.fromisoformat(ask.first), date.fromisoformat(ask.last), ask.key) for ask in failed
+        (ask.exchange, date.fromisoformat(ask.first), date.fromisoformat(ask.last), ask.key)
+        for ask in failed
+        if ask.job != load_alternative.name
     ]
-    spans = pl.concat([learnt, pl.DataFrame(old, schema=SPAN, orient="row")])
+    is_alternative = pl.col("exchange") == QUARANTINE_AS
+    spans = pl.concat([learnt.filter(~is_alternative), pl.DataFrame(old, schema=SPAN, orient="row")])
     newest = date.fromisoformat(dates.get_last_partition_key() or str(FIRST_SESSION))
     kinds = (
         (load_quotes.name, coalesce(spans, FIRST_SESSION, newest, APART)),
         (import_archive.name, coalesce(spans, date.min, FIRST_SESSION - timedelta(days=1), _WHOLE_HISTORY)),
     )
-    return [
+    asks = [
         Ask(
             job,
             load.exchange,
@@ -169,3 +184,9 @@ def _asks(learnt: pl.DataFrame, failed: Sequence[Ask]) -> list[Ask]:
         for job, loads in kinds
         for load in loads
     ]
+    reasons = learnt.filter(is_alternative)["reason"].to_list()
+    if reasons:
+        reasons += [ask.key for ask in failed if ask.job == load_alternative.name]
+        job = load_alternative.name
+        asks.append(Ask(job, QUARANTINE_AS, "", "", f"{job}@{digest(reasons)}"))
+    return asks

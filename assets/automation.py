@@ -15,6 +15,7 @@ from assets.arrivals import (
     exchange_date_run,
     import_archive,
     landing_sensor,
+    load_alternative,
     load_quotes,
     register_landing_files,
 )
@@ -25,8 +26,6 @@ from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
 from resources.home import Home
-
-MACRO_ASSETS = [dg.AssetKey(name) for name in ("raw_macro", "aligned_macro", "validated_macro")]
 
 decide = dg.define_asset_job("decide", dg.AssetSelection.key_substring("_targets"))
 evaluate = dg.define_asset_job(
@@ -57,11 +56,13 @@ daily_reference = dg.ScheduleDefinition(
     description="Loads corporate actions, rolls and index members, and stitches futures, after the quotes.",
 )
 
-daily_macro = dg.ScheduleDefinition(
-    name="daily_macro",
-    cron_schedule="35 23 * * 1-5",
-    target=dg.AssetSelection.assets(*MACRO_ASSETS),
-    description="Loads the macro series once a day; what has not changed commits nothing.",
+# Every day: tweets and news have no weekend either.
+daily_alternative = dg.ScheduleDefinition(
+    name="daily_alternative",
+    cron_schedule="35 23 * * *",
+    job=load_alternative,
+    description="Loads macro series and alternative data once a day, whatever the sensor has seen: a listing"
+    " that came with the day's quotes links rows that waited. What has not changed commits nothing.",
 )
 
 
@@ -167,5 +168,5 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
 
 
 SENSORS = [landing_sensor, retraining_sensor, results_sensor]
-SCHEDULES = [daily_quotes, daily_macro, daily_reference]
-JOBS = [load_quotes, import_archive, register_landing_files, decide, evaluate]
+SCHEDULES = [daily_quotes, daily_alternative, daily_reference]
+JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate]

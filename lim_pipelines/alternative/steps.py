@@ -17,7 +17,9 @@ import polars as pl
 
 from lim_pipelines.align import events, facts, relations, symbols, texts
 from lim_pipelines.align.outcome import Outcome
+from lim_pipelines.alternative.entity_master import known_names
 from lim_pipelines.alternative.people import decisions
+from lim_pipelines.entities.matching import match_names
 from lim_pipelines.entities.resolve import resolve
 from lim_pipelines.ingest import from_newest
 from lim_pipelines.lake import Lake
@@ -60,6 +62,8 @@ class Shape:
         Raw rows to the symbols or names in them.
     align
         Raw rows, and what was found of the mentions, to aligned rows.
+    by_name
+        Whether names are mentioned, not tickers.
     """
 
     raw: Table
@@ -67,6 +71,7 @@ class Shape:
     validated: Table
     mentions: Callable[[pl.DataFrame], pl.DataFrame]
     align: Align
+    by_name: bool = False
 
 
 SHAPES: dict[str, Shape] = {
@@ -74,7 +79,7 @@ SHAPES: dict[str, Shape] = {
     "events": Shape(RAW_EVENTS, ALIGNED_EVENTS, VALIDATED_EVENTS, symbols.mentions, events.align),
     "texts": Shape(RAW_TEXTS, ALIGNED_TEXTS, VALIDATED_TEXTS, symbols.mentions, texts.align),
     "relations": Shape(
-        RAW_RELATIONS, ALIGNED_RELATIONS, VALIDATED_RELATIONS, relations.named, relations.align
+        RAW_RELATIONS, ALIGNED_RELATIONS, VALIDATED_RELATIONS, relations.named, relations.align, by_name=True
     ),
 }
 
@@ -117,13 +122,26 @@ def align_shape(lake: Lake, shape: str) -> ShapeStep:
         facts, events, texts or relations.
     """
     kind = SHAPES[shape]
+    link = _by_name(lake) if kind.by_name else _by_symbol(lake)
+    return _step(lake, "align", kind.raw, kind.aligned, lambda raw: kind.align(raw, link(kind.mentions(raw))))
+
+
+def _by_symbol(lake: Lake) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Link mentions of tickers."""
     listings, links, decided = known_listings(lake), lake.revisions(ENTITY_LINKS).collect(), decisions(lake)
+    return lambda mentions: resolve(mentions, listings, links, decided).matched
 
-    def align(raw: pl.DataFrame) -> Outcome:
-        found = resolve(kind.mentions(raw), listings, links, decided).matched
-        return kind.align(raw, found)
 
-    return _step(lake, "align", kind.raw, kind.aligned, align)
+def _by_name(lake: Lake) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Link mentions of names."""
+    names, decided = known_names(lake), decisions(lake)
+
+    def link(mentions: pl.DataFrame) -> pl.DataFrame:
+        return match_names(mentions.rename({"symbol": "name"}), names, decided).matched.rename(
+            {"name": "symbol"}
+        )
+
+    return link
 
 
 def validate_shape(lake: Lake, shape: str) -> ShapeStep:

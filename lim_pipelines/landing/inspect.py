@@ -11,8 +11,16 @@ from typing import Any
 
 import polars as pl
 
-from lim_pipelines.sources import QUOTE_SOURCES, REFERENCE_SOURCES, macro_series
-from lim_pipelines.sources.base import QuoteSource, RejectedFileError, SourceFile
+from lim_pipelines.sources import (
+    ALTERNATIVE_SOURCES,
+    QUOTE_SOURCES,
+    REFERENCE_SOURCES,
+    frbny_vintages,
+    link_decisions,
+    macro_series,
+)
+from lim_pipelines.sources.alternative import AlternativeFile, alternative_files, read_whole
+from lim_pipelines.sources.base import QUARANTINE_AS, QuoteSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import Entry, well_named
 from lim_pipelines.sources.landed import inside
 from lim_pipelines.sources.reading import read_blocks
@@ -29,13 +37,17 @@ class Claims:
     ----------
     files
         Path to the source that reads it and what it says of it.
+    alternative
+        Path to the file of alternative data; a file may hold quotes, too.
     folders
         Names of all sources that read landed files.
     reference
-        Those that read macro series, or facts about instruments, too: not every file of theirs holds bars.
+        Those that read macro series, facts about instruments or companies, too: not every file of theirs
+        holds bars.
     """
 
     files: dict[str, tuple[QuoteSource, SourceFile]]
+    alternative: dict[str, AlternativeFile]
     folders: frozenset[str]
     reference: frozenset[str]
 
@@ -50,8 +62,11 @@ class Claims:
             if not any("://" in file.path for file in listed):
                 folders.add(source.name)
                 claimed |= {file.path: (source, file) for file in listed}
-        reference = frozenset(source.name for source in REFERENCE_SOURCES) | {macro_series.NAME}
-        return cls(claimed, frozenset(folders) | reference, reference)
+        alternative = {job.file.path: job for job in alternative_files(landing)}
+        macro = {macro_series.NAME, frbny_vintages.NAME}
+        reference = frozenset(source.name for source in REFERENCE_SOURCES) | macro | {link_decisions.SOURCE}
+        others = frozenset(source.name for source in ALTERNATIVE_SOURCES)
+        return cls(claimed, alternative, frozenset(folders) | reference | others, reference)
 
 
 def inspect(entry: Entry, claims: Claims, landing: Path) -> list[Line]:
@@ -62,8 +77,21 @@ def inspect(entry: Entry, claims: Claims, landing: Path) -> list[Line]:
     list of dict
         One for each exchange, sorted: exchange, first_date, last_date, rows, rows_rejected, rule, reason.
         Rejected rows count for the dates, because their quarantine belongs to a partition too. One without
-        an exchange for a file that holds no bars or is refused.
+        an exchange for a file that holds no bars or is refused; one of exchange `QUARANTINE_AS` for what a
+        file holds of alternative data, or for why that is refused.
     """
+    lines = []
+    if entry.path in claims.alternative:
+        lines.append(_alternative(claims.alternative[entry.path], landing))
+    if entry.source == link_decisions.SOURCE:
+        # Who is who may change with it: that is alternative data's business, and it says what is refused.
+        lines.append(_line(QUARANTINE_AS))
+    if lines and entry.path not in claims.files:
+        return lines
+    return [*lines, *_bars(entry, claims, landing)]
+
+
+def _bars(entry: Entry, claims: Claims, landing: Path) -> list[Line]:
     held: dict[str, Line] = {}
     try:
         claim = claims.files.get(entry.path)
@@ -77,6 +105,24 @@ def inspect(entry: Entry, claims: Claims, landing: Path) -> list[Line]:
     except RejectedFileError as error:
         return [_line("", rule=error.rule, reason=f"{error.reason}; {error.remedy}")]
     return [held[exchange] for exchange in sorted(held)] or [_line("")]
+
+
+def _alternative(file: AlternativeFile, landing: Path) -> Line:
+    try:
+        content = read_whole(file, landing)
+    except RejectedFileError as error:
+        return _line(QUARANTINE_AS, rule=error.rule, reason=f"{error.reason}; {error.remedy}")
+    line = _line(QUARANTINE_AS)
+    for frame in content.rows.values():
+        line["rows"] += frame.height
+        if "ts" in frame.columns:
+            first, last = frame.select(
+                first=pl.col("ts").min().dt.date(), last=pl.col("ts").max().dt.date()
+            ).row(0)
+            line["first_date"] = min(first, line["first_date"] or first)
+            line["last_date"] = max(last, line["last_date"] or last)
+    line["rows_rejected"] = content.rejected.height
+    return line
 
 
 def _line(exchange: str, rule: str = "", reason: str = "") -> Line:

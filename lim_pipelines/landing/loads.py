@@ -15,6 +15,7 @@ import polars as pl
 from lim_pipelines.lake import Lake
 from lim_pipelines.landing.survey import PRESENT, REPLACED
 from lim_pipelines.schemas import LANDING_FILES
+from lim_pipelines.sources.base import QUARANTINE_AS
 
 APART = timedelta(days=31)
 """Dates of files that lie further apart are loaded by runs of their own: empty days cost a partition each."""
@@ -60,14 +61,16 @@ def news(lake: Lake, version: int) -> pl.DataFrame:
     pl.DataFrame
         Columns of `SPAN`, one row a content and exchange: new contents and those that are back, and the
         contents that they replace, because a bar may have been withdrawn. Files that were only touched,
-        taken away or refused are no news.
+        taken away or refused are no news. Alternative data stands under the exchange `QUARANTINE_AS`, and
+        may have no dates; a refused file of it is news, because its load says why.
     """
     now = lake.revisions(LANDING_FILES).collect()
     before = LANDING_FILES.empty()
     if 0 <= version <= lake.version(LANDING_FILES) and lake.has_version(LANDING_FILES, version):
         before = lake.revisions(LANDING_FILES, version=version).collect()
     key = list(LANDING_FILES.partition_key)
-    now, before = (frame.filter(pl.col("rule") == "") for frame in (now, before))
+    alternative = pl.col("exchange") == QUARANTINE_AS
+    now, before = (frame.filter((pl.col("rule") == "") | alternative) for frame in (now, before))
     fresh = now.filter(pl.col("state") == PRESENT).join(
         before.filter(pl.col("state") != REPLACED), on=key, how="anti"
     )
@@ -77,7 +80,7 @@ def news(lake: Lake, version: int) -> pl.DataFrame:
     last = earlier.filter(pl.col("arrived_at") == pl.col("arrived_at").max().over("path"))
     found = pl.concat([fresh, since, last]).unique(LANDING_FILES.key)
     reason = pl.concat_str("path", "sha256", pl.col("arrived_at").cast(pl.String), separator="@")
-    dated = found.filter(pl.col("exchange") != "", pl.col("first_date").is_not_null())
+    dated = found.filter((pl.col("exchange") != "") & pl.col("first_date").is_not_null() | alternative)
     return dated.select("exchange", "first_date", "last_date", reason=reason)
 
 

@@ -99,7 +99,7 @@ def _look(entry: Entry, claims: Claims, landing: Path, before: list[Line]) -> _L
     digest = sha256_of(landing, entry.path) or f"{entry.bytes}:{entry.modified_at.isoformat()}"
     same = [line for line in before if line["sha256"] == digest]
     # What was refused is tried again when it is touched: an exchange may have been registered since.
-    was_read = not same or same[0]["rule"] != ""
+    was_read = not same or any(line["rule"] != "" for line in same)
     lines = inspect(entry, claims, landing) if was_read else same
     if well_named(entry.path) and entry_at(landing, entry.path) != entry:
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from lim_pipelines.schemas import LISTINGS, QUARANTINE, RAW_QUOTES
-from lim_pipelines.sources.base import Parsed, QuoteSource, RejectedFileError, SourceFile
+from lim_pipelines.sources.base import QUARANTINE_AS, Parsed, QuoteSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.duplicates import VALUES, split_duplicates
 from lim_pipelines.sources.quarantine import quarantine
 from lim_pipelines.sources.reading import READER_FAILED, in_order, read_blocks
@@ -141,7 +141,7 @@ class _Ledger:
     """What the ledger tells of files before they are read."""
 
     def __init__(self, ledger: pl.DataFrame, exchanges: frozenset[str], start: date, end: date) -> None:
-        present = ledger.filter(pl.col("state") == "present")
+        present = ledger.filter(pl.col("state") == "present", pl.col("exchange") != QUARANTINE_AS)
         columns = ("path", "bytes", "modified_at", "rule")
         self._files = {row[0]: row[1:] for row in present.select(columns).unique().iter_rows()}
         here = present.filter(

@@ -115,7 +115,7 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
         "retraining_sensor",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
-        "daily_macro",
+        "daily_alternative",
         "daily_quotes",
         "daily_reference",
         "weekly_maintenance",
