@@ -1,7 +1,8 @@
 """Take the README's pictures of a running Dagster UI: `python scripts/screenshots.py [http://localhost:3000]`.
 
-Needs a Chromium on the PATH, `make demo` before and `make ui` running. The pictures go to docs/images, each
-below 300 kB. What does not belong here: assertions (`tests/e2e/test_ui.py`, which looks at the same pages).
+Needs a Chromium on the PATH, `make demo` before and `make ui` running, and the same LIM_HOME as these. The
+pictures go to docs/images, each below 300 kB. What does not belong here: assertions (`tests/e2e/test_ui.py`,
+`tests/e2e/test_panorama_pages.py`, which look at the same pages).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from resources.home import Home
 
 if TYPE_CHECKING:
     from playwright.sync_api import FloatRect, Page, Playwright
@@ -74,6 +77,19 @@ def plot(page: Page, base: str, asset: str = "wti_transfer_backtest", entry: str
     page.wait_for_timeout(SETTLE_MS)
 
 
+def reports(page: Page, folder: Path) -> None:
+    """Take the top of the pages of the panorama, dark and light."""
+    timelines = sorted((folder / "timelines").glob("*.html"), key=lambda path: path.stat().st_size)
+    page.set_viewport_size({"width": 1000, "height": 1250})
+    for name, path, scheme in (
+        ("staleness", folder / "staleness.html", "dark"),
+        ("timeline", timelines[-1], "light"),
+    ):
+        page.emulate_media(color_scheme=scheme)
+        visit(page, path.as_uri())
+        save(page, name)
+
+
 def save(page: Page, name: str, clip: FloatRect | None = None) -> None:
     """Write a picture with a palette of 256 colours, which is a third of the size."""
     from PIL import Image
@@ -100,6 +116,9 @@ def main(base: str) -> None:
         save(page, "check")
         plot(page, base)
         save(page, "plot")
+        plot(page, base, "coverage", "heat_map")
+        save(page, "coverage")
+        reports(page, Home().reports)
 
 
 if __name__ == "__main__":

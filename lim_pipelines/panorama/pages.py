@@ -69,16 +69,15 @@ def staleness_page(table: pl.DataFrame, now: datetime) -> str:
             *(row[name] or DASH for name in ("kind", "source", "part", "state")),
             f"{row['newest_ts']:%Y-%m-%d %H:%M}",
             f"{row['newest_known_at']:%Y-%m-%d %H:%M}",
-            *(_number(row[name]) for name in ("age", "usual", "longest")),
-            row["unit"],
-            f"{row['rows']:,}",
+            f"{_number(row['age'])} {row['unit']}",
+            *(_number(row[name]) for name in ("usual", "longest")),
         )
         for row in table.iter_rows(named=True)
     )
     sections = [_empty("validated rows of any source", "validated_bars or validated_macro")]
     if rows:
         columns = ("kind", "source", "part", "state", "newest ts", "newest known_at")
-        more = ("age", "usual gap", "longest", "in", "rows")
+        more = ("age", "usual gap", "longest")
         meaning = "; ".join(f"{state}: {words}" for state, words in STATES.items())
         sections = [
             Section("Age against habit", (meaning + ".",), drawing.svg(staleness_figure(table), "ages")),
@@ -125,6 +124,8 @@ def timeline_page(line: Timeline, now: datetime) -> str:
             " the bar that is revised. Texts stand on the day on which they were known. Lanes with more than"
             " sixty happenings show ticks.",
         )
+        if line.bars.filter(pl.col("ts").is_between(first, end)).is_empty():
+            notes += ("There are no daily bars in this time.",)
         sections.append(
             Section(f"{first:%Y-%m-%d} to {end:%Y-%m-%d}", notes, drawing.svg(detail_figure(line), "detail"))
         )
