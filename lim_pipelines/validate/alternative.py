@@ -16,6 +16,8 @@ from lim_pipelines.validate.rule import Rule
 PERIODS = ("Q", "FY", "YTD", "instant")
 FORWARD_FIELDS = ("eps_estimate", "implied_volatility")
 """What is said of a release beforehand."""
+SCRAPED_FIELDS = (*FORWARD_FIELDS, "eps_surprise_percent")
+"""What nobody kept the publication time of: known when it arrived, however old."""
 FORWARD_KINDS = ("earnings_scheduled",)
 """Events that are known before they happen."""
 
@@ -119,7 +121,7 @@ RULES: tuple[Rule, ...] = (
         _OWNER,
         "a figure published more than three years after its period is filed very late, or its year is wrong",
         "check the year",
-        (Between("seconds_to_known", high=_OLD.total_seconds()),),
+        (Between("seconds_to_known", high=_OLD.total_seconds(), unless={"field": SCRAPED_FIELDS}),),
     ),
     _finite("finite_event", VALIDATED_EVENTS.name),
     _not_before_it_happened(
