@@ -151,6 +151,8 @@ def _listed(block: Block, values: pl.DataFrame, asked: pl.DataFrame) -> pl.DataF
         for into, prefix in (("values", ""), ("scaled", "scaled."))
     }
     rows = rows.filter(pl.col("newest").is_not_null())
+    if rows.is_empty():  # The digest would ask for an encoder that need not be installed.
+        return MODEL_INPUTS.empty()
     return MODEL_INPUTS.conform(
         rows.with_columns(**lists, block=pl.lit(block.name), spec=pl.lit(block.spec()))
     )

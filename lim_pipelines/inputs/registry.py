@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from lim_pipelines.inputs import macro
+from lim_pipelines.inputs import events, fundamentals, graph, macro, membership, texts
 from lim_pipelines.inputs.blocks import Block
 
-BLOCKS: Final[dict[str, Block]] = {block.name: block for block in (macro.BLOCK,)}
+BLOCKS: Final[dict[str, Block]] = {
+    block.name: block
+    for block in (macro.BLOCK, fundamentals.BLOCK, events.BLOCK, membership.BLOCK, texts.BLOCK, graph.BLOCK)
+}
 """Every block by its name."""
 
 OWNER: Final[dict[str, Block]] = {
