@@ -22,6 +22,7 @@ from assets import (  # noqa: E402
     automation,
     checks,
     derived,
+    embeddings,
     entities,
     foundation,
     landing,
@@ -76,7 +77,7 @@ def build_definitions() -> dg.Definitions:
         strategies,
         dg.Definitions(
             assets=dg.with_source_code_references(python_assets),
-            asset_checks=[*checks.ASSET_CHECKS, *panorama.ASSET_CHECKS],
+            asset_checks=checks.ASSET_CHECKS,
             jobs=automation.JOBS,
             sensors=automation.SENSORS,
             schedules=[*automation.SCHEDULES, maintenance.weekly_maintenance],

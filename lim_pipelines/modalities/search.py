@@ -45,7 +45,34 @@ def nearest_texts(
     pl.DataFrame
         query (position in `texts`), similarity (cosine), text_id, text, source, known_at; nearest first.
     """
-    found = vectors.nearest(TEXTS, encoder, encoder.encode(texts), as_of=as_of, k=k)
+    return _documents(vectors.nearest(TEXTS, encoder, encoder.encode(texts), as_of=as_of, k=k))
+
+
+def texts_like(
+    vectors: Vectors, encoder: Encoder[Sequence[str]], text_id: str, *, as_of: AsOf, k: int = 5
+) -> pl.DataFrame:
+    """Find the texts nearest to a stored one, of those known at a moment; nothing is encoded.
+
+    Parameters
+    ----------
+    vectors, encoder, as_of, k
+        As for `nearest_texts`.
+    text_id
+        The text, known by then.
+
+    Returns
+    -------
+    pl.DataFrame
+        As of `nearest_texts`; the text itself is not among them. Empty if it is not known.
+    """
+    one = f"key = {_quoted(text_id)}"
+    own = vectors.read(TEXTS, encoder, as_of=as_of, where=one)
+    return _documents(
+        vectors.nearest(TEXTS, encoder, own["vector"].to_numpy(), as_of=as_of, k=k, where=f"NOT ({one})")
+    )
+
+
+def _documents(found: pl.DataFrame) -> pl.DataFrame:
     return found.select("query", "similarity", pl.col("key").alias("text_id"), "text", "source", "known_at")
 
 
@@ -69,13 +96,13 @@ def look_alikes(
     Returns
     -------
     pl.DataFrame
-        similarity (cosine), instrument_id, freq, start, end, known_at; nearest first, the stretch itself on
-        top with similarity 1. Empty if there is no such stretch.
+        key, similarity (cosine), instrument_id, freq, start, end, known_at; nearest first, the stretch itself
+        on top with similarity 1. Empty if there is no such stretch.
     """
     one = f"instrument_id = {_quoted(instrument_id)} AND freq = {_quoted(freq)}"
     own = vectors.read(WINDOWS, BAR_WINDOWS, as_of=as_of, where=one)
     own = own.filter(pl.col("end").dt.date() <= end).sort("end").tail(1)
-    columns = ["similarity", "instrument_id", "freq", "start", "end", "known_at"]
+    columns = ["key", "similarity", "instrument_id", "freq", "start", "end", "known_at"]
     asked = own.with_columns(similarity=pl.lit(1.0)).select(columns)
     if not own.height:
         return asked
