@@ -137,12 +137,14 @@ def vintage(facts: pl.DataFrame, as_of: datetime, *, by: Sequence[str]) -> pl.Da
 def _publications(
     facts: pl.DataFrame, by: list[str], columns: list[str], expiry: timedelta | str | None
 ) -> pl.DataFrame:
-    """Facts that were the newest when they were published, one a moment, sorted by `by` and `known_at`.
+    """Facts that were the newest when they were published, one a moment, sorted by `known_at`.
 
     All but `by` is renamed; `until` is the moment from which the next one holds.
     """
     expires = [expiry] if isinstance(expiry, str) else []
     _refuse_facts(facts, [*by, "ts", "known_at", *columns, *expires], ["ts", "known_at"])
+    known_at, ts = f"{_HIDDEN}known_at", f"{_HIDDEN}ts"
+    # Sorted by time alone: names, which are slow to sort, need only be told apart.
     ordered = (
         facts.drop_nulls(by)
         .select(
@@ -150,16 +152,15 @@ def _publications(
             *(pl.col(name).alias(_HIDDEN + name) for name in dict.fromkeys(["ts", "known_at", *columns])),
             *(pl.col(name).alias(f"{_HIDDEN}expires") for name in expires),
         )
-        .sort([*by, f"{_HIDDEN}known_at", f"{_HIDDEN}ts"], maintain_order=True)
+        .sort([known_at, ts], maintain_order=True)
     )
-    ts, known_at = pl.col(f"{_HIDDEN}ts"), pl.col(f"{_HIDDEN}known_at")
-    newest = ts == (ts.cum_max().over(by) if by else ts.cum_max())
-    ladder = ordered.filter(newest)
-    follows = pl.all_horizontal(pl.lit(True), *(pl.col(name) == pl.col(name).shift(-1) for name in by))
-    last = ~(follows & (known_at == known_at.shift(-1))).fill_null(False)
-    return ladder.filter(last).with_columns(
-        pl.when(follows).then(known_at.shift(-1)).alias(f"{_HIDDEN}until")
-    )
+    ladder = ordered.filter(pl.col(ts) == _each(pl.col(ts).cum_max(), by))
+    following = ladder.with_columns(_each(pl.col(known_at).shift(-1), by).alias(f"{_HIDDEN}until"))
+    return following.filter(pl.col(f"{_HIDDEN}until").ne_missing(pl.col(known_at)))
+
+
+def _each(expression: pl.Expr, by: list[str]) -> pl.Expr:
+    return expression.over(by) if by else expression
 
 
 def _joined(
@@ -208,20 +209,17 @@ def _joined(
 
 def _within(published: pl.DataFrame, part: pl.DataFrame, by: list[str], at: str) -> pl.DataFrame:
     """Leave out what no moment of the part can see: a join's time goes by all that it is given."""
-    first, last = part[at].min(), part[at].max()
-    if first is None or last is None:
+    first: Any = part[at].min()
+    last: Any = part[at].max()
+    if first is None:
         return published.clear()
-    seen = published
-    if by:
-        ids = seen[by[0]]
-        lowest: Any = part[by[0]].min()
-        highest: Any = part[by[0]].max()
-        if lowest is None:
-            return published.clear()
-        start, end = ids.search_sorted(lowest, side="left"), ids.search_sorted(highest, side="right")
-        seen = seen.slice(start, end - start)
+    seen = published.head(published[f"{_HIDDEN}known_at"].search_sorted(last, side="right"))
     until = pl.col(f"{_HIDDEN}until")
-    return seen.filter(pl.col(f"{_HIDDEN}known_at") <= last, until.is_null() | (until > first))
+    seen = seen.filter(until.is_null() | (until > first))
+    if not by:
+        return seen
+    lowest, highest = pl.lit(part[by[0]].min()), pl.lit(part[by[0]].max())
+    return seen.filter(pl.col(by[0]).is_between(lowest, highest))
 
 
 def _in_order(part: pl.DataFrame, by: list[str], at: str) -> bool:
