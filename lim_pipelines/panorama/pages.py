@@ -118,7 +118,7 @@ def timeline_page(line: Timeline, now: datetime) -> str:
             ("happenings drawn below", f"{marks.height:,}"),
             ("texts", f"{line.texts['texts'].sum():,}"),
         ]
-        notes = (
+        notes: tuple[str, ...] = (
             "Each happening is a filled mark at the moment it could first be known, joined to a ring at the"
             " moment it describes: the end of the quarter that a filing is about, the date that is announced,"
             " the bar that is revised. Texts stand on the day on which they were known. Lanes with more than"
