@@ -48,6 +48,10 @@ class Wire:
             raise RejectedFileError(file.path, "no_lines", "it is no file of lines", "drop it as shipped")
         if lines[:1] == ["break"]:
             raise KeyError("column")
+        yield self.parse(lines, file)
+
+    def parse(self, lines: Sequence[str], file: SourceFile) -> ParsedTables:
+        """Make tables of lines."""
         rows: dict[str, list[Row]] = {}
         rejected = []
         for number, line in enumerate(lines, 1):
@@ -80,7 +84,7 @@ class Wire:
             )
             for name, given in rows.items()
         }
-        yield ParsedTables(
+        return ParsedTables(
             {name: RAW_TABLES[name].conform(frame) for name, frame in frames.items()},
             quarantine("parse", held, ["text"]),
         )

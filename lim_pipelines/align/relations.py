@@ -78,8 +78,7 @@ def _added_up(rows: pl.DataFrame) -> pl.DataFrame:
     first = pl.int_range(pl.len()).over(moment) == 0
     ordered = ordered.with_columns(_one=first, _news=pl.col("_news").sum().over(moment))
     ones = ordered.filter("_one").with_columns(weight=pl.col("_news").cum_sum().over(key))
-    ones = ones.with_columns(
-        rule=pl.when(pl.col("_news") == 0).then(pl.lit("repeated_relation")), _one=pl.lit(True)
-    )
+    again = (pl.col("_news") == 0) & (pl.int_range(pl.len()).over(key) > 0)
+    ones = ones.with_columns(rule=pl.when(again).then(pl.lit("repeated_relation")), _one=pl.lit(True))
     others = ordered.filter(~pl.col("_one")).with_columns(rule=pl.lit("counted_together"))
     return pl.concat([ones, others.select(ones.columns)])
