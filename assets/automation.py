@@ -19,6 +19,7 @@ from assets.arrivals import (
     load_quotes,
     register_landing_files,
 )
+from assets.inputs_sensor import inputs_sensor
 from assets.partitions import FIRST_CUTOFF, exchanges
 from lim_pipelines import retraining
 from lim_pipelines.foundation import checkpoint
@@ -167,6 +168,6 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     return dg.SensorResult(requests, cursor=json.dumps({"bars": bars, "targets": targets}))
 
 
-SENSORS = [landing_sensor, retraining_sensor, results_sensor]
+SENSORS = [landing_sensor, inputs_sensor, retraining_sensor, results_sensor]
 SCHEDULES = [daily_quotes, daily_alternative, daily_reference]
 JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate]
