@@ -27,6 +27,7 @@ from lim_pipelines.sources.btc_perp import BtcPerp
 from lim_pipelines.sources.collecting import Collected
 from lim_pipelines.sources.csv_drop import CsvDrop
 from lim_pipelines.sources.earnings_dates import EarningsDates
+from lim_pipelines.sources.facts_feed import FactsFeed
 from lim_pipelines.sources.feed import Feed
 from lim_pipelines.sources.findkg import FinDKG
 from lim_pipelines.sources.fxcm import Fxcm
@@ -77,6 +78,7 @@ ALTERNATIVE_SOURCES: tuple[AlternativeSource, ...] = (
     StocknetTweets(),
     FinDKG(),
     EarningsDates(),
+    FactsFeed(),
     PystockNames(),
     SP500Companies(),
     RsrRelations(),

@@ -16,21 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-import yaml
-from pydantic import ValidationError
-
 from lim_pipelines.exchanges import EXCHANGES
+from lim_pipelines.sources import mappings
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
-from lim_pipelines.sources.folder import vendor_files, well_named
-from lim_pipelines.sources.landed import inside, read_file
+from lim_pipelines.sources.folder import vendor_files
+from lim_pipelines.sources.landed import read_file
+from lim_pipelines.sources.mappings import MAPPING, REMEDY, line_of
 from lim_pipelines.sources.table_files import read_table
 from lim_pipelines.sources.tabular import TableFormat
-
-MAPPING = "mapping.yaml"
-_REMEDY = "correct it as docs/adding-a-source.md shows, and touch the feed's files"
 
 
 class Feed:
@@ -54,14 +49,6 @@ class Feed:
         RejectedFileError
             file_name, no_mapping, wrong_mapping, or what `read_table` raises.
         """
-        inside(landing, file.path)
-        if not well_named(file.path):
-            raise RejectedFileError(
-                file.path,
-                "file_name",
-                "its name holds a backslash, or bytes that are not UTF-8 (shown as \\x and two digits)",
-                "rename it",
-            )
         form = mapping(landing, file.path)
         folder, name, *below = PurePosixPath(file.path).parts
         if below != [MAPPING]:
@@ -83,59 +70,18 @@ def mapping(landing: Path, path: str) -> TableFormat:
     Raises
     ------
     RejectedFileError
-        no_mapping, wrong_mapping: naming the line of the mapping that is wrong; or that of a mapping that may
-        not be read.
+        As `mappings.mapping`; wrong_mapping also for an exchange that is unknown or missing.
     """
-    parts = PurePosixPath(path).parts
-    where = "/".join((*parts[:2], MAPPING))
-    if len(parts) < 3 or not (landing / where).is_file():
-        raise RejectedFileError(
-            path, "no_mapping", f"there is no {Feed.name}/<name>/{MAPPING} for it", "write one; " + _REMEDY
-        )
-    found = _read_mapping(read_file(landing, where), where)
-    if isinstance(found, str):
-        raise RejectedFileError(path, "wrong_mapping", found, _REMEDY)
-    return found
-
-
-@lru_cache(maxsize=64)
-def _read_mapping(content: bytes, where: str) -> TableFormat | str:
-    """Layout, or what is wrong with it."""
-    try:
-        text = content.decode("utf-8-sig")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        form = TableFormat.model_validate(yaml.safe_load(text))
-    except UnicodeDecodeError:
-        return f"{where} is not UTF-8"
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        return f"{where} line {line}: {error.problem or 'no YAML'}"
-    except yaml.YAMLError as error:
-        return f"{where}: {str(error).splitlines()[0]}"
-    except ValidationError as error:
-        return "; ".join(
-            f"{where} line {_line(tree, problem['loc'])}: {'.'.join(map(str, problem['loc']))}"
-            f" {problem['msg'].removeprefix('Value error, ')}".replace(":  ", ": ")
-            for problem in error.errors()[:5]
-        )
+    form = mappings.mapping(landing, path, TableFormat)
+    where = "/".join((*PurePosixPath(path).parts[:2], MAPPING))
     wanted = {form.exchange} if form.exchange else set()
     unknown = sorted((wanted | set(form.values.get("exchange", {}).values())) - EXCHANGES.keys())
     if unknown:
-        line = _line(tree, ("exchange",) if form.exchange else ("values", "exchange"))
-        return f"{where} line {line}: {', '.join(unknown)} is no registered exchange"
-    if not form.exchange and "exchange" not in form.columns:
-        return f"{where} line 1: exchange is neither given nor a column"
-    return form
-
-
-def _line(tree: yaml.Node | None, place: tuple[int | str, ...]) -> int:
-    """Line of the deepest node on the way to a place."""
-    node, line = tree, 1
-    for step in place:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
-        if found is None:
-            break
-        line, node = found[0].start_mark.line + 1, found[1]
-    return line
+        place = ("exchange",) if form.exchange else ("values", "exchange")
+        line = line_of(read_file(landing, where), place)
+        wrong = f"{where} line {line}: {', '.join(unknown)} is no registered exchange"
+    elif not form.exchange and "exchange" not in form.columns:
+        wrong = f"{where} line 1: exchange is neither given nor a column"
+    else:
+        return form
+    raise RejectedFileError(path, "wrong_mapping", wrong, REMEDY)
