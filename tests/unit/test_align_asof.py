@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -218,6 +220,13 @@ def test_vintage_against_a_slow_reference() -> None:
                     newest[(row["who"], row["field"], row["ts"])] = row
             expected = pl.DataFrame([newest[key] for key in sorted(newest)], FACTS)  # type: ignore[type-var]
             assert_frame_equal(vintage(facts, t, by=["who", "field"]), expected)
+
+
+def test_the_example_of_the_docs_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alignment.md").read_text()
+    example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(example) == 1
+    exec(compile(example[0], "docs/alignment.md", "exec"), {})
 
 
 def test_mistakes_are_named() -> None:

@@ -1,14 +1,21 @@
 """Macro series: publication lags, alignment, nothing known before its period is over."""
 
+import math
+import random
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from lim_pipelines.align import macro
-from lim_pipelines.schemas import RAW_MACRO
+from lim_pipelines.lake import as_of_view
+from lim_pipelines.schemas import ALIGNED_MACRO, RAW_MACRO, VALIDATED_MACRO
 from lim_pipelines.sources.base import Parsed
 from lim_pipelines.sources.macro import MACRO_SERIES, collect_macro
+from lim_pipelines.validate.gate import validate
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +71,46 @@ def test_alignment_keeps_good_rows_and_all_others_go_to_quarantine(parsed: Parse
 def test_series_are_registered_once() -> None:
     assert len({series.series_id for series in MACRO_SERIES}) == len(MACRO_SERIES)
     assert macro.align(RAW_MACRO.empty()).rows.is_empty()
+
+
+def revisions(seed: int) -> pl.DataFrame:
+    """Random raw values of a few series, with revisions, and with rows given twice."""
+    draw = random.Random(seed)
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    rows = []
+    for line in range(draw.randint(0, 30)):
+        ts = draw.randint(0, 9)
+        rows.append(
+            {
+                "series_id": draw.choice(["core_cpi", "vix", "frbny.PAYEMS", "unheard_of"]),
+                "ts": first + timedelta(days=ts),
+                "value": draw.choice([1.5, 2.5, math.nan, -1.0]),
+                "unit": "",
+                "source": draw.choice(["a", "b"]),
+                "file": "f",
+                "line": line,
+                "known_at": first + timedelta(days=ts + draw.randint(-1, 8)),
+            }
+        )
+    return pl.DataFrame(rows, RAW_MACRO.schema)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10_000), day=st.integers(0, 18), value=st.sampled_from([9.0, math.nan, None]))
+def test_nothing_known_later_changes_aligned_or_validated_values(
+    seed: int, day: int, value: float | None
+) -> None:
+    moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    raw = revisions(seed)
+    later = pl.col("known_at") > moment
+    changed = raw.filter(~later)
+    if value is not None:
+        changed = raw.with_columns(pl.when(later).then(value).otherwise("value").alias("value"))
+
+    def known(rows: pl.DataFrame) -> list[pl.DataFrame]:
+        aligned = macro.align(rows).rows
+        validated = validate(aligned, VALIDATED_MACRO).rows
+        return [as_of_view(aligned, moment, ALIGNED_MACRO), as_of_view(validated, moment, VALIDATED_MACRO)]
+
+    for seen, again in zip(known(raw), known(changed), strict=True):
+        assert_frame_equal(seen, again, check_exact=True)
