@@ -69,7 +69,7 @@ class MiniLM:
         rows = np.empty((len(batch), self.width), dtype=np.float32)
         if not len(batch):
             return rows
-        model = _model()
+        model = load_model()
         tokens = model.tokenizer(list(batch), truncation=True, max_length=MAX_TOKENS)["input_ids"]
         padded = np.array([-(-len(ids) // STEP) * STEP for ids in tokens])
         for length in np.unique(padded):
@@ -96,7 +96,7 @@ def _forward(model: Any, tokens: list[list[int]], length: int) -> npt.NDArray[np
 
 
 @cache
-def _model() -> Any:
+def load_model() -> Any:
     """Load the model, once a process; nothing is asked of any network."""
     # Read when the libraries below are first imported.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
