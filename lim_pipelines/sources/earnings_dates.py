@@ -7,13 +7,10 @@ a time of day: the event counts as at that day's close in New York, or the next 
 and as known from the open after that close.
 
 `eps_surprises.parquet` (symbol, earnings_date, eps_estimate, reported_eps, surprise_percent,
-implied_volatility) was scraped at one time. Reported earnings per share are known as the release is. All
-else is as the site had it when it was scraped, so it is known when the file arrives, below `history/` too.
-Days after the last one with reported earnings were still to come: events of kind earnings_scheduled, known
+implied_volatility) was scraped at one time, and is as the site had it then: reported earnings a share are
+adjusted for splits up to the scrape (Apple's of January 2000 read 0.01), estimates are the last ones. So all
+of it is known when the file arrives, below `history/` too; `pystock` has earnings a share as filed. Days after the last one with reported earnings were still to come: events of kind earnings_scheduled, known
 at arrival. The period that earnings are of is not given: `ts` of every figure is the release's close.
-
-Reported earnings per share are adjusted for splits up to the scrape (Apple's of January 2000 read 0.01): in
-declared history their level, unlike their sign, knows of later splits.
 """
 
 from __future__ import annotations
@@ -111,7 +108,7 @@ def _surprises(table: pl.DataFrame, file: SourceFile) -> ParsedTables:
         },
     )
     good = rows.filter(pl.col("rule").is_null())
-    index = ["source", "file", "line", "symbol", "year", "ts", "known_at", "_released"]
+    index = ["source", "file", "line", "symbol", "year", "ts", "known_at"]
     facts = (
         good.unpivot(list(FIELDS), index=index, variable_name="column")
         .drop_nulls("value")
@@ -119,7 +116,6 @@ def _surprises(table: pl.DataFrame, file: SourceFile) -> ParsedTables:
             field=pl.col("column").replace_strict({c: field for c, (field, _) in FIELDS.items()}),
             unit=pl.col("column").replace_strict({c: unit for c, (_, unit) in FIELDS.items()}),
             period=pl.lit("Q"),
-            known_at=pl.when(pl.col("column") == "reported_eps").then("_released").otherwise("known_at"),
         )
     )
     events = good.filter(coming).with_columns(kind=pl.lit("earnings_scheduled"))
