@@ -98,15 +98,11 @@ def _of_issuers(links: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     own = wanted.with_columns(instrument_id=pl.col("entity_id").str.strip_prefix("issuer:"))
     now = with_issuer(own.rename({"entity_id": "_named"}), links)
     ever = links.filter(pl.col("relation") == "issued_by").select(maybe="child", entity_id="parent").unique()
-    # Without any link an instrument is still its own issuer's.
-    both = pl.concat(
-        [
-            now.join(ever, on="entity_id").select(
-                "_named", "entity_id", "on", "known_at", instrument_id="maybe"
-            ),
-            now.select("_named", "entity_id", "on", "known_at", "instrument_id"),
-        ]
-    ).unique()
+    # Without any link an instrument is its own issuer's.
+    columns = ["_named", "entity_id", "on", "known_at", "instrument_id"]
+    main = now.with_columns(instrument_id=pl.col("entity_id").str.strip_prefix("issuer:"))
+    linked = now.drop("instrument_id").join(ever.rename({"maybe": "instrument_id"}), on="entity_id")
+    both = pl.concat([frame.select(columns) for frame in (now, main, linked)]).unique()
     then = with_issuer(both.rename({"entity_id": "_now"}), links)
     held = then.filter(pl.col("entity_id") == pl.col("_now"))
     return held.select("on", "known_at", "instrument_id", entity_id="_named").select(

@@ -50,8 +50,8 @@ def issuer_links(shares: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
         keeps += gives
         company.update(dict.fromkeys(gives, keeps))
     schema = {
-        **{"child": pl.String, "parent": pl.String, "first": pl.Date, "score": pl.Float64},
-        **{"method": pl.String, "source": pl.String, "known_at": UTC_TIME},
+        **{"child": pl.String(), "parent": pl.String(), "first": pl.Date(), "score": pl.Float64()},
+        **{"method": pl.String(), "source": pl.String(), "known_at": UTC_TIME},
     }
     table = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
         relation=pl.lit("issued_by"),

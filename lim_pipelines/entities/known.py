@@ -9,8 +9,6 @@ from datetime import date
 
 import polars as pl
 
-from lim_pipelines.schemas import ENTITY_LINKS
-
 FOREVER = date(9999, 12, 31)
 MANY_AT_ONCE = ("member_of",)
 """Relations of which a child may have several at once: to be in one index says nothing about another."""
@@ -24,7 +22,8 @@ def links_at(links: pl.DataFrame, asked: pl.DataFrame, relation: str, child: str
     links
         Frame of `ENTITY_LINKS` with all revisions.
     asked
-        Rows with the column named by `child`, `on` (Date) and `known_at` (UTC); others are kept.
+        Rows with the column named by `child`, `on` (Date) and `known_at` (UTC); others are kept. None is
+        called as a column of the links.
     relation
         Which links.
     child
@@ -37,24 +36,33 @@ def links_at(links: pl.DataFrame, asked: pl.DataFrame, relation: str, child: str
         `link_known_at` beside. Where a child can have one parent only (one issuer, one country, one industry
         of a scheme), the link that was known last holds; of those known at once the first in the alphabet.
     """
-    key = list(ENTITY_LINKS.key)
-    rows = asked.with_row_index("_asked").rename({child: "_child"})
-    found = rows.select("_asked", "_child", "on", moment="known_at").join(
-        links.filter(pl.col("relation") == relation).with_columns(
-            _one_of=_scheme(relation), _last=pl.col("last").fill_null(FOREVER)
-        ),
-        left_on="_child",
-        right_on="child",
+    table = links.filter(pl.col("relation") == relation).select(
+        "first",
+        "parent",
+        "source",
+        "score",
+        "method",
+        **{child: "child"},
+        link_known_at="known_at",
+        _last=pl.col("last").fill_null(FOREVER),
+        _one_of=_scheme(relation),
     )
-    found = found.rename({"_child": "child"}).filter(pl.col("known_at") <= pl.col("moment"))
-    # A later revision of a link may end it: first the revision that counts, then the day.
-    found = found.sort("known_at").unique(["_asked", *key], keep="last", maintain_order=True)
-    found = found.filter(pl.col("on").is_between("first", "_last"))
-    found = found.sort(["known_at", "parent", "source"], descending=[True, False, False])
-    found = found.unique(["_asked", "_one_of"], keep="first", maintain_order=True)
-    said = found.select("_asked", "parent", "score", "method", link_known_at="known_at")
-    joined = rows.join(said, on="_asked", how="inner", maintain_order="left_right")
-    return joined.drop("_asked").rename({"_child": child})
+    # A later revision of a link may end it: only the newest one known counts.
+    key = [child, "parent", "first", "source"]
+    newer = pl.col("link_known_at").shift(-1).over(key, order_by="link_known_at")
+    rivals = pl.struct("parent", "first", "source").n_unique().over(child, "_one_of") > 1
+    table = table.with_columns(_until=newer, _rivals=rivals)
+    rows = asked.with_row_index("_asked")
+    known = pl.col("link_known_at") <= pl.col("known_at")
+    newest = pl.col("_until").is_null() | (pl.col("_until") > pl.col("known_at"))
+    found = rows.join(table, on=child).filter(known, newest, pl.col("on").is_between("first", "_last"))
+    # Most children have one link only, and nothing to choose from.
+    several = found.filter("_rivals").sort(
+        "link_known_at", "parent", "source", descending=[True, False, False]
+    )
+    several = several.unique(["_asked", "_one_of"], keep="first", maintain_order=True)
+    both = pl.concat([found.filter(~pl.col("_rivals")), several]).sort("_asked", "parent")
+    return both.select(*asked.columns, "parent", "score", "method", "link_known_at")
 
 
 def _scheme(relation: str) -> pl.Expr:

@@ -15,20 +15,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from lim_pipelines.entities import names
+from lim_pipelines.entities.called import best_listing, entities_of, names_of
 from lim_pipelines.entities.curated import SOURCE, STATED
 from lim_pipelines.entities.evidence import ALWAYS, FIRST, evidence, same_share
 from lim_pipelines.entities.issuers import issuer_links, issuer_spans
-from lim_pipelines.entities.matching import NAMES
 from lim_pipelines.entities.places import (
     COMMODITIES,
-    COUNTRIES,
-    CURRENCIES,
     EXCHANGE_COUNTRY,
-    INDEX_NAMES,
-    certain_names,
 )
 from lim_pipelines.entities.resolve import SIMULATED, resolve
-from lim_pipelines.schemas import ENTITIES, ENTITY_LINKS, UTC_TIME
+from lim_pipelines.schemas import ENTITY_LINKS
 
 BY_EXCHANGE = 0.6
 """Score of the country in which a share is traded as its issuer's, until a vendor says otherwise."""
@@ -95,10 +91,11 @@ def build(
             _on_commodity(listings),
         ]
     )
-    links = links.sort("known_at").unique(ENTITY_LINKS.row_key, keep="first", maintain_order=True)
-    called = _names(said.rows, spans)
+    links = links.sort("score", descending=True, maintain_order=True)
+    links = links.unique(ENTITY_LINKS.row_key, keep="first", maintain_order=True)
+    called = names_of(said.rows, spans)
     return Master(
-        _entities(links, listings, called),
+        entities_of(links, listings, called),
         ENTITY_LINKS.conform(links),
         called,
         pl.concat([said.review, stays.review]).sort("source", "name", "candidate"),
@@ -152,20 +149,16 @@ def _decided_pairs(decisions: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFram
 
 def _industries_and_countries(said: pl.DataFrame, shares: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """Claims about issuers; and the countries of exchanges for want of better."""
-    traded = (
-        shares.sort("priority", "source")
-        .unique("instrument_id", keep="first")
-        .select(
-            "instrument_id",
-            relation=pl.lit("in_country"),
-            object=pl.col("exchange").replace_strict(EXCHANGE_COUNTRY, default=None, return_dtype=pl.String),
-            first=pl.lit(None, pl.Date),
-            last=pl.lit(None, pl.Date),
-            score=pl.lit(BY_EXCHANGE),
-            source=pl.lit("listings"),
-            known_at=ALWAYS,
-            method=pl.lit("listing"),
-        )
+    traded = best_listing(shares).select(
+        "instrument_id",
+        relation=pl.lit("in_country"),
+        object=pl.col("exchange").replace_strict(EXCHANGE_COUNTRY, default=None, return_dtype=pl.String),
+        first=pl.lit(None, pl.Date),
+        last=pl.lit(None, pl.Date),
+        score=pl.lit(BY_EXCHANGE),
+        source=pl.lit("listings"),
+        known_at=ALWAYS,
+        method=pl.lit("listing"),
     )
     claimed = said.filter(pl.col("relation").is_in(["in_industry", "in_country"])).drop("key", "form")
     # For want of better: not where a better claim was known before.
@@ -194,8 +187,10 @@ def _industries_and_countries(said: pl.DataFrame, shares: pl.DataFrame, spans: p
         known_at=known,
     )
     # Several shares of an issuer may carry the same claim.
-    best = made.sort("score", descending=True).sort("known_at", maintain_order=True)
-    return best.unique(list(ENTITY_LINKS.key), keep="first").select(*ENTITY_LINKS.columns)
+    best = made.sort("known_at", "score", "last", "method", descending=[False, True, False, False])
+    return best.unique(list(ENTITY_LINKS.key), keep="first", maintain_order=True).select(
+        *ENTITY_LINKS.columns
+    )
 
 
 def _member_of(stays: pl.DataFrame, listings: pl.DataFrame, listed: pl.DataFrame) -> pl.DataFrame:
@@ -221,7 +216,7 @@ def _member_of(stays: pl.DataFrame, listings: pl.DataFrame, listed: pl.DataFrame
 
 
 def _quoted_in(listings: pl.DataFrame) -> pl.DataFrame:
-    best = listings.sort("priority", "source").unique("instrument_id", keep="first")
+    best = best_listing(listings)
     return _plain(best, "quoted_in", "currency:" + pl.col("currency"))
 
 
@@ -229,7 +224,7 @@ def _on_commodity(listings: pl.DataFrame) -> pl.DataFrame:
     roots = {root: name for name, codes in COMMODITIES.items() for root in codes}
     root = pl.coalesce("root", "instrument_id")
     named = root.replace_strict(roots, default=None, return_dtype=pl.String)
-    best = listings.sort("priority", "source").unique("instrument_id", keep="first")
+    best = best_listing(listings)
     return _plain(
         best.with_columns(_named=named).filter(pl.col("_named").is_not_null()),
         "on_commodity",
@@ -250,52 +245,3 @@ def _plain(rows: pl.DataFrame, relation: str, parent: pl.Expr) -> pl.DataFrame:
         source=pl.lit("listings"),
         known_at=ALWAYS,
     ).select(*ENTITY_LINKS.columns)
-
-
-def _names(said: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
-    """Say what entities are called: issuers by claims, while they are issuers, and all others for certain."""
-    named = said.filter(pl.col("relation") == "named").join(spans, on="instrument_id")
-    named = named.filter(pl.col("until").is_null() | (pl.col("until") > pl.col("known_at")))
-    named = named.select(
-        "entity_id", name="object", known_at=pl.max_horizontal("known_at", "since"), until="until"
-    )
-    certain = pl.DataFrame(
-        [(entity, name) for entity, every in certain_names().items() for name in every],
-        schema={"entity_id": pl.String, "name": pl.String},
-        orient="row",
-    ).with_columns(known_at=ALWAYS, until=pl.lit(None, UTC_TIME))
-    every = pl.concat([named, certain.select(named.columns)])
-    return every.select(NAMES.names()).unique().sort("entity_id", "name", "known_at", "until")
-
-
-def _entities(links: pl.DataFrame, listings: pl.DataFrame, called: pl.DataFrame) -> pl.DataFrame:
-    """All that links lead to, with a name for people."""
-    there = links.group_by(entity_id="parent").agg(pl.col("known_at").min(), pl.col("source").first())
-    best = listings.sort("priority", "source").unique("instrument_id", keep="first", maintain_order=True)
-    spoken = best.select(
-        entity_id="issuer:" + pl.col("instrument_id"),
-        listed=pl.when(pl.col("name") != pl.col("symbol")).then("name"),
-    )
-    own = {
-        **{f"country:{code}": every[0] for code, every in COUNTRIES.items()},
-        **{f"currency:{code}": every[0] for code, every in CURRENCIES.items()},
-        **{f"index:{code}": every[0] for code, every in INDEX_NAMES.items()},
-    }
-    plain = there.join(spoken, on="entity_id", how="left").with_columns(
-        name=pl.coalesce(
-            "listed",
-            pl.col("entity_id").replace_strict(own, default=None, return_dtype=pl.String),
-            pl.col("entity_id").str.splitn(":", 2).struct.field("field_1"),
-        ),
-        nameless=pl.col("listed").is_null() & pl.col("entity_id").str.starts_with("issuer:"),
-    )
-    # Where listings know only the ticker, the first name that a vendor gives, from when it was known on.
-    first = called.sort("known_at", "name").unique("entity_id", keep="first")
-    news = (
-        plain.filter("nameless")
-        .drop("name")
-        .join(first.select("entity_id", "name", since="known_at"), on="entity_id")
-    )
-    news = news.filter(pl.col("since") > pl.col("known_at")).with_columns(known_at="since")
-    both = pl.concat([plain.select(news.select(pl.exclude("since")).columns), news.drop("since")])
-    return ENTITIES.conform(both.with_columns(kind=pl.col("entity_id").str.split(":").list.first()))
