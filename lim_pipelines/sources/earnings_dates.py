@@ -9,7 +9,8 @@ and as known from the open after that close.
 `eps_surprises.parquet` (symbol, earnings_date, eps_estimate, reported_eps, surprise_percent,
 implied_volatility) was scraped at one time, and is as the site had it then: reported earnings a share are
 adjusted for splits up to the scrape (Apple's of January 2000 read 0.01), estimates are the last ones. So all
-of it is known when the file arrives, below `history/` too; `pystock` has earnings a share as filed. Days after the last one with reported earnings were still to come: events of kind earnings_scheduled, known
+of it is known when the file arrives, below `history/` too; `pystock` has earnings a share as filed.
+Days after the last one with reported earnings were still to come: events of kind earnings_scheduled, known
 at arrival. The period that earnings are of is not given: `ts` of every figure is the release's close.
 """
 
