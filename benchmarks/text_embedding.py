@@ -83,12 +83,9 @@ def main() -> None:
         again = embed_texts(store, ours, rows_of(texts[: share * TURNS]))
         cached = time.perf_counter() - start
         assert again.new == 0
-    print(
-        f"{share * TURNS} texts: bare {median(alone):.0f} texts/s, ours {median(rates):.0f} texts/s with writes"
-    )
-    print(
-        f"ours over bare: {median(ratios):.2f} of its time (goal 1.1); turns {[round(r, 2) for r in ratios]}"
-    )
+    print(f"{share * TURNS} texts: bare {median(alone):.0f}/s, ours with writes {median(rates):.0f}/s")
+    turns = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    print(f"time of ours over bare: {median(ratios):.2f} (goal 1.1; turns {turns})")
     whole = share * TURNS / median(rates)
     print(f"again, all stored: {cached * 1e3:.0f} ms, {cached / whole:.2%} of encoding them")
 
