@@ -56,7 +56,7 @@ REASONS = {
     "missing_value": "symbol or name is missing; complete the line",
     "unknown_sector": f"the GICS sector is none of {', '.join(SECTORS)}; correct the line, or add the sector"
     " in sources/sp500_companies.py",
-    "unknown_country": "the headquarters are in no state or country that is known; correct the line, or add it"
+    "unknown_country": "the headquarters are in no known state or country; correct the line, or add it"
     " in sources/sp500_companies.py",
     "unparsable_number": "the CIK is no number; correct the line",
 }
