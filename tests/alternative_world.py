@@ -152,7 +152,7 @@ def send(
 
 def listing(symbol: str, instrument: str = "", **other: Any) -> Row:
     """A share on the New York Stock Exchange under a symbol."""
-    row = {
+    row: Row = {
         "source": "wire",
         "symbol": symbol,
         "exchange": "XNYS",
