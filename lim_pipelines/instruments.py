@@ -89,8 +89,8 @@ _REAL = (
 _REAL_LISTINGS = (
     Listing("bokeh_stocks", "AAPL", "XNAS:AAPL"),
     Listing("bokeh_stocks", "FB", "XNAS:FB"),
-    # The package's GOOG is Google's only class before 2014, today's GOOGL.
-    Listing("bokeh_stocks", "GOOG", "XNAS:GOOGL"),
+    # The package's GOOG is Google's only class before the split of April 2014, today's GOOGL.
+    Listing("bokeh_stocks", "GOOG", "XNAS:GOOGL", last=date(2014, 4, 2)),
     Listing("bokeh_stocks", "IBM", "XNYS:IBM"),
     Listing("bokeh_stocks", "MSFT", "XNAS:MSFT"),
     Listing("arch_series", "nasdaq", "XNAS:IXIC"),

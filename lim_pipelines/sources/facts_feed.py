@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 import polars as pl
@@ -29,6 +29,7 @@ from lim_pipelines.sources.daily import text_table
 from lim_pipelines.sources.folder import vendor_files
 from lim_pipelines.sources.landed import read_file, unpack
 from lim_pipelines.sources.mappings import MAPPING, mapping
+from lim_pipelines.sources.publication import with_publication
 from lim_pipelines.sources.quarantine import refused
 from lim_pipelines.sources.stocknet import ID_DIGITS
 
@@ -70,7 +71,8 @@ class FactsFormat(BaseModel):
     constants
         Labels that are the same in all rows.
     lag_days
-        Days from `ts` until a row is known, where no column says.
+        Days from `ts` until a row is known, where no column says; `by_form`: the longest time that the law
+        gives for the row's form (`publication.LAGS`).
     timezone
         IANA zone of times without an offset.
     """
@@ -80,7 +82,7 @@ class FactsFormat(BaseModel):
     shape: Literal["facts", "events", "texts"]
     columns: dict[str, str]
     constants: dict[str, str] = Field(default_factory=dict)
-    lag_days: float | None = Field(default=None, ge=0)
+    lag_days: Annotated[float, Field(ge=0)] | Literal["by_form"] | None = None
     timezone: str = "UTC"
 
     @field_validator("timezone")
@@ -103,6 +105,8 @@ class FactsFormat(BaseModel):
             raise ValueError(f"{', '.join(twice)} is both a column and a constant")
         if ("known_at" in self.columns) == (self.lag_days is not None):
             raise ValueError("give known_at as a column, or lag_days, and not both")
+        if self.lag_days == "by_form" and "form" not in given:
+            raise ValueError("lag_days: by_form needs the column or constant form, which only facts have")
         return self
 
 
@@ -165,15 +169,12 @@ def _judged(table: pl.DataFrame, form: FactsFormat, file: SourceFile) -> pl.Data
     labels, arrived = LABELS[form.shape], pl.lit(file.arrived_at, UTC_TIME)
     given = [name for name in OPTIONAL[form.shape] if f"given_{name}" in table.columns]
     value = pl.col("given_value") if "given_value" in table.columns else pl.lit(None, pl.String)
-    lag = pl.duration(microseconds=round((form.lag_days or 0) * 86_400_000_000))
-    ts = _moment(pl.col("given_ts"), form.timezone)
-    said = _moment(pl.col("given_known_at"), form.timezone) if form.lag_days is None else ts + lag
     rows = table.with_columns(
-        ts=ts,
-        _said=said,
+        ts=_moment(pl.col("given_ts"), form.timezone),
         value=value.cast(pl.Float64, strict=False),
         **{name: pl.col(f"given_{name}").str.strip_chars() for name in ("symbol", *labels, *given)},
     )
+    rows = _dated(rows, form, file)
     needed = [
         "given_symbol",
         *(f"given_{n}" for n in labels),
@@ -205,6 +206,25 @@ def _judged(table: pl.DataFrame, form: FactsFormat, file: SourceFile) -> pl.Data
         date=pl.col("ts").fill_null(arrived).dt.date(),
         known_at=pl.col("known_at").fill_null(arrived),
     )
+
+
+def _dated(rows: pl.DataFrame, form: FactsFormat, file: SourceFile) -> pl.DataFrame:
+    """Add `_said`, from when a row is known: as the file says, or some time after what it describes."""
+    if form.lag_days is None:
+        return rows.with_columns(_said=_moment(pl.col("given_known_at"), form.timezone))
+    if isinstance(form.lag_days, float):
+        lag = pl.duration(microseconds=round(form.lag_days * 86_400_000_000))
+        return rows.with_columns(_said=pl.col("ts") + lag)
+    silent = rows.filter(pl.col("ts").is_not_null()).select(
+        "line", "form", "ts", known_at=pl.lit(None, UTC_TIME)
+    )
+    try:
+        published = with_publication(silent)
+    except ValueError as error:
+        raise RejectedFileError(
+            file.path, "no_publication_lag", str(error), "or give known_at as a column"
+        ) from error
+    return rows.join(published.select("line", _said="known_at"), on="line", how="left", maintain_order="left")
 
 
 def _moment(text: pl.Expr, zone: str) -> pl.Expr:

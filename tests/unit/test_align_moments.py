@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from lim_pipelines.align.moments import decisions, intraday_grid, next_tradable, session_for
-from lim_pipelines.align.publication import LAGS, Lag, with_publication
 from lim_pipelines.exchanges import EXCHANGES, UnknownExchangeError, get_exchange, segments, sessions
 from lim_pipelines.schemas import UTC_TIME
+from lim_pipelines.sources.publication import LAGS, Lag, with_publication
 
 
 def moments(*texts: str | None, zone: str = "UTC") -> pl.Series:

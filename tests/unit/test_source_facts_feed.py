@@ -54,6 +54,19 @@ def test_without_a_date_of_publication_a_lag_is_stated(tmp_path: Path) -> None:
     ]
 
 
+def test_the_law_says_how_late_a_form_may_be(tmp_path: Path) -> None:
+    columns = "{symbol: S, ts: Period, field: Item, value: Amount, form: Form}"
+    mapping = f"shape: facts\ncolumns: {columns}\nconstants: {{period: Q, unit: USD}}\nlag_days: by_form\n"
+    header = "S,Period,Item,Amount,Form\n"
+    parsed = read(tmp_path, mapping, header + "IBM,2024-06-30,cash,1,10-Q\nIBM,someday,cash,1,10-Q\n")
+    # 45 days and 5 more, to the last second of the day in New York: never the period's end.
+    known = datetime(2024, 8, 20, 3, 59, 59, tzinfo=UTC)
+    assert parsed.rows["raw_facts"].select("form", "known_at").rows() == [("10-Q", known)]
+    assert rules(parsed) == {"unparsable_time": 1}
+    with pytest.raises(RejectedFileError, match="no_publication_lag: no publication lag for form 20-F"):
+        read(tmp_path, mapping, header + "IBM,2024-06-30,cash,1,20-F\n")
+
+
 def test_texts_have_an_id_by_content(tmp_path: Path) -> None:
     mapping = "shape: texts\ncolumns: {symbol: S, ts: When, text: News}\nlag_days: 0\n"
     rows = read(tmp_path, mapping, 'S,When,News\nIBM,2024-06-30 12:00,"up, again"\n').rows["raw_texts"]
@@ -94,6 +107,7 @@ def test_rows_that_contradict_each_other_are_all_held_back(tmp_path: Path) -> No
         ("shape: facts\ncolumns: {symbol: S, ts: T}\nlag_days: 1\n", "facts need field, period, unit, value"),
         ("shape: texts\ncolumns: {symbol: S, ts: T, text: X}\n", "give known_at as a column, or lag_days"),
         ("shape: texts\ncolumns: {symbol: S, ts: T, text: X, kind: K}\nlag_days: 0\n", "texts have no kind"),
+        ("shape: texts\ncolumns: {symbol: S, ts: T, text: X}\nlag_days: by_form\n", "by_form needs"),
         ("shape: bars\n", "mapping.yaml line 1: shape"),
         (FACTS + "lag: 3\n", "line 5: lag Extra inputs"),
         (FACTS.replace("America", "Amerika"), "line 4: timezone 'Amerika/New_York' is no IANA"),

@@ -1,7 +1,7 @@
 """When something becomes known whose source does not say so: publication lags, as data.
 
-What does not belong here: what a source does say (its own file in `sources/`), lags of macro series
-(`sources/macro_series.py`), the time between a bar and our feed (`exchanges/`).
+What does not belong here: what a source does say (its own file), lags of macro series
+(`macro_series.py`), the time between a bar and our feed (`exchanges/`).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def with_publication(
     if unknown:
         raise ValueError(
             f"no publication lag for {field} {', '.join(unknown)}, and rows without known_at; add one to LAGS"
-            " in lim_pipelines/align/publication.py"
+            " in lim_pipelines/sources/publication.py"
         )
     known_at = pl.col("known_at")
     for name in silent.to_list():
