@@ -25,7 +25,7 @@ from lim_pipelines import retraining
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.lake import LATEST
-from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
+from lim_pipelines.schemas import MODEL_INPUTS, TARGETS, VALIDATED_BARS
 from resources.home import Home
 
 decide = dg.define_asset_job("decide", dg.AssetSelection.key_substring("_targets"))
@@ -127,24 +127,25 @@ def _failed_drift_check(instance: dg.DagsterInstance) -> str:
 @dg.sensor(
     minimum_interval_seconds=60,
     jobs=[decide, evaluate],
-    description="Decides the newest trained cutoff again when bars have changed; backtests and leaderboard"
-    " follow when targets have.",
+    description="Decides the newest trained cutoff again when bars or inputs have changed; backtests and"
+    " leaderboard follow when targets have.",
 )
 def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
     """Keep targets, backtests and the leaderboard up to the newest bars."""
     lake = home.lake()
-    bars, targets = lake.version(VALIDATED_BARS), lake.version(TARGETS)
-    seen = json.loads(context.cursor or '{"bars": -1, "targets": -1}')
+    bars, targets, inputs = (lake.version(table) for table in (VALIDATED_BARS, TARGETS, MODEL_INPUTS))
+    seen = json.loads(context.cursor or '{"bars": -1, "targets": -1, "inputs": -1}')
     decided = (
         lake.read(TARGETS, as_of=LATEST).select(pl.col("strategy").unique().sort()).collect()["strategy"]
     )
     requests = []
-    if bars != seen["bars"]:
+    if (bars, inputs) != (seen["bars"], seen.get("inputs", -1)):
         for name in decided:
             cutoff = max(checkpoint.cutoffs(home.models, name))
             requests.append(
                 dg.RunRequest(
-                    run_key=f"{name}_targets@{cutoff}@bars{bars}",
+                    run_key=f"{name}_targets@{cutoff}@bars{bars}"
+                    + (f"@inputs{inputs}" if inputs >= 0 else ""),
                     job_name=decide.name,
                     partition_key=cutoff.isoformat(),
                     asset_selection=[dg.AssetKey(f"{name}_targets")],
@@ -165,7 +166,7 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
         )
     if not requests:
         return dg.SkipReason(f"nothing new since version {bars} of validated_bars and {targets} of targets")
-    return dg.SensorResult(requests, cursor=json.dumps({"bars": bars, "targets": targets}))
+    return dg.SensorResult(requests, cursor=json.dumps({"bars": bars, "targets": targets, "inputs": inputs}))
 
 
 SENSORS = [landing_sensor, inputs_sensor, retraining_sensor, results_sensor]

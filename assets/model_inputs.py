@@ -10,7 +10,6 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_asset, table_metadata
-from assets.macro import validated_macro
 from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges
 from assets.quotes import archive, validated_bars
 from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR
@@ -20,7 +19,13 @@ from lim_pipelines.schemas import MODEL_INPUTS
 from resources.home import Home
 
 GROUP = "model_inputs"
-FACTS = [validated_macro]
+FACTS = [
+    dg.AssetDep("validated_macro"),
+    *(dg.AssetDep(f"validated_{shape}") for shape in ("facts", "events", "texts")),
+    dg.AssetDep("entity_links"),
+    dg.AssetDep("text_embeddings"),
+    dg.AssetDep("graph_embeddings", partition_mapping=dg.AllPartitionMapping()),
+]
 """What the blocks read beside bars."""
 
 
@@ -42,7 +47,7 @@ def _result(lake: Lake, built: Built, scope: pl.DataFrame) -> dg.MaterializeResu
     )
 
 
-@table_asset(MODEL_INPUTS, GROUP, partitions_def=exchange_dates, deps=[validated_bars, *FACTS])
+@table_asset(MODEL_INPUTS, GROUP, partitions_def=exchange_dates, deps=[dg.AssetDep(validated_bars), *FACTS])
 def model_inputs(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Model inputs of each instrument and session, as they were known when the decision could be taken."""
     scope, lake = exchange_date_scope(context), home.lake()
@@ -54,7 +59,7 @@ def model_inputs(context: dg.AssetExecutionContext, home: Home) -> dg.Materializ
     MODEL_INPUTS,
     GROUP,
     partitions_def=exchanges,
-    deps=[archive, *FACTS],
+    deps=[dg.AssetDep(archive), *FACTS],
     description=f"Model inputs of the sessions before {FIRST_SESSION}, into the same table.",
 )
 def archive_inputs(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:

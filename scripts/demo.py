@@ -38,6 +38,14 @@ EXCHANGES = ("XNAS", "XNYM", "XNYS", "XSIM")
 
 FIRST_CUTOFF, LAST_CUTOFF = "2018-01-01", "2018-12-01"
 QUOTES = ("raw_quotes", "aligned_bars", "validated_bars", "resampled_bars")
+SHAPES = ("facts", "events", "texts", "relations")
+ALTERNATIVE = (
+    "alternative_files",
+    *(f"raw_{shape}" for shape in (*SHAPES, "claims")),
+    *("entities", "entity_links", "link_reviews"),
+    *(f"aligned_{shape}" for shape in SHAPES),
+    *(f"validated_{shape}" for shape in SHAPES),
+)
 DEMO_TAG = {"lim/demo": "true"}
 
 
@@ -71,11 +79,15 @@ def stages(mics: Sequence[str]) -> list[Stage]:
         Stage("macro series", ("raw_macro", "aligned_macro", "validated_macro")),
         Stage("archive: history to 2018-09", ("archive",), mics[0], mics[-1]),
         Stage("quotes: 92 days x 4 exchanges", QUOTES, first, last),
-        Stage("model inputs: history", ("archive_inputs",), mics[0], mics[-1]),
-        Stage("model inputs: 92 days x 4 exchanges", ("model_inputs",), first, last),
         Stage("actions, rolls, members", ("corporate_actions", "futures_rolls", "index_members")),
         Stage("continuous futures", ("continuous_futures",)),
         Stage("landing folder", ("landing_files",)),
+        Stage("alternative data", ALTERNATIVE),
+        Stage("texts, market windows", ("text_embeddings", "market_windows")),
+        Stage("graph of companies", ("graph_embeddings",), *cutoffs),
+        Stage("model inputs: history", ("archive_inputs",), mics[0], mics[-1]),
+        Stage("model inputs: 92 days x 4 exchanges", ("model_inputs",), first, last),
+        Stage("panorama", ("coverage", "instrument_timelines", "source_staleness")),
         Stage("SQL marts", MARTS),
         Stage("foundation: real", ("foundation_checkpoint",), *cutoffs),
         Stage("foundation: simulated", ("xsim_foundation_checkpoint",), *cutoffs),
