@@ -36,9 +36,35 @@ GROUP = "embeddings"
 DAILY = (pl.col("freq") == "1d") & pl.col("price_type").is_in(ONE_PRICE)
 
 
+COLUMNS = {
+    "key": "which item",
+    "content": "digest of what was encoded: equal content is encoded once",
+    "source": "who told it",
+    "known_at": "first moment the item could be known",
+    "text": "the text",
+    "node": "entity id",
+    "cutoff": "nothing known after this midnight UTC was used",
+    "auc": "how well links that training did not see are told from others; .5 is chance",
+    "instrument_id": "whose bars",
+    "freq": "length of a bar",
+    "start": "end of the first bar",
+    "end": "end of the last bar",
+    "encoder": "name of the encoder",
+    "digest": "what made the vector: encoder, package, settings",
+    "code_version": "version of this code",
+    "vector": "the embedding",
+}
+"""What the columns of the vector store say."""
+
+
 def _columns(kind: Kind) -> dg.TableSchema:
     made = {"encoder": pl.String, "digest": pl.String, "code_version": pl.String, "vector": "Array(Float32)"}
-    return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in {**kind.rows, **made}.items()])
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, str(dtype), description=COLUMNS[name])
+            for name, dtype in {**kind.rows, **made}.items()
+        ]
+    )
 
 
 def _asset(kind: Kind, **given: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
