@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 from inprocess import LONG_AGO, Lineage
 
-from assets.automation import daily_quotes, landing_sensor, results_sensor, retraining_sensor
+from assets.automation import daily_quotes, inputs_sensor, landing_sensor, results_sensor, retraining_sensor
 from lim_pipelines.definitions import defs
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import scope_of
-from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
+from lim_pipelines.schemas import TARGETS, VALIDATED_BARS, VALIDATED_MACRO
 from resources.home import Home
 
 HEADER = "symbol,date,open,high,low,close,volume\n"
@@ -376,3 +376,28 @@ def test_a_home_is_found_when_it_is_used(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("LIM_HOME")
     monkeypatch.chdir(tmp_path)
     assert home.path == tmp_path / ".lim"
+
+
+def test_changed_facts_build_the_inputs_of_their_exchanges_again(lineage: Lineage) -> None:
+    def look_at_inputs(cursor: str | None) -> Any:
+        home = Home(root=str(lineage.path))
+        return inputs_sensor(
+            dg.build_sensor_context(lineage.instance, cursor=cursor, resources={"home": home})
+        )
+
+    sessions(lineage, [date(2018, 11, d) for d in (1, 2, 5)])
+    nothing = look_at_inputs(None)
+    assert skip_message(nothing) == "nothing that inputs are read from has changed"
+    known_at = datetime(2018, 11, 2, 23, tzinfo=UTC)
+    row = {"series_id": "vix", "ts": known_at, "value": 20.0, "unit": "points", "known_at": known_at}
+    rows = VALIDATED_MACRO.conform(pl.DataFrame([{**row, "source": "test", "file": "vix.csv", "line": 1}]))
+    lineage.lake.write(VALIDATED_MACRO, rows, rows.select("series_id"))
+    asked = look_at_inputs(nothing.cursor)
+    (run,) = asked.run_requests
+    assert (names(run), [run.tags[tag] for tag in RANGE]) == (
+        ["model_inputs"],
+        ["2018-11-02|XNAS", "2018-11-05|XNAS"],
+    )
+    done(lineage, asked)
+    again = look_at_inputs(asked.cursor)
+    assert skip_message(again) == "nothing that inputs are read from has changed"
