@@ -165,7 +165,9 @@ def _step(
     rows_in = rows = changed = 0
     held = [QUARANTINE.empty().group_by("source", "rule").len("rows")]
     warnings: dict[str, int] = {}
-    for scope in blocks(lake, source):
+    # What was made of partitions that are empty now goes, too.
+    made = lake.revisions(target).select(source.partition_key)
+    for scope in blocks(lake, source, [made, _partitions_held_back(lake, stage, source)]):
         read_rows = partial(rows_of, lake, source, scope)
         commit, read, outcome = from_newest(lake, target, scope, read_rows, make)
         _hold_back(lake, stage, source, scope, outcome.quarantined)
@@ -177,13 +179,26 @@ def _step(
     return ShapeStep(rows_in, rows, by_rule, warnings, changed)
 
 
-def blocks(lake: Lake, table: Table) -> Iterator[pl.DataFrame]:
-    """Partitions of a table, source by source in order, in blocks of at most about `BLOCK_ROWS` rows."""
-    partitions = lake.revisions(table).group_by(table.partition_key).len().collect().sort(table.partition_key)
+def blocks(lake: Lake, table: Table, others: Sequence[pl.LazyFrame] = ()) -> Iterator[pl.DataFrame]:
+    """Partitions of a table, source by source in order, in blocks of at most about `BLOCK_ROWS` rows.
+
+    Parameters
+    ----------
+    lake
+        Lake to read.
+    table
+        The table.
+    others
+        Frames of its partition key: partitions that are listed although they may hold no rows.
+    """
+    key = list(table.partition_key)
+    counts = [lake.revisions(table).group_by(key).len()]
+    counts += [frame.group_by(key).agg(len=pl.lit(0, pl.get_index_type())) for frame in others]
+    partitions = pl.concat(counts).group_by(key).agg(pl.col("len").sum()).collect().sort(key)
     for of_source in partitions.partition_by("source", maintain_order=True):
         block = (pl.col("len").cum_sum() - pl.col("len")) // BLOCK_ROWS
         for scope in of_source.with_columns(block=block).partition_by("block", maintain_order=True):
-            yield scope.select(table.partition_key)
+            yield scope.select(key)
 
 
 def rows_of(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
@@ -204,18 +219,29 @@ def _hold_back(lake: Lake, stage: str, table: Table, scope: pl.DataFrame, held: 
     All shapes share one part of the quarantine; whose a row is stands in its evidence.
     """
     cut = table.partition_key[-1]
-    day = pl.col("date")
-    ours = (
-        (pl.col("stage") == stage)
-        & (pl.col("exchange") == QUARANTINE_AS)
-        & (pl.col("source") == scope["source"][0])
-        & (day if cut == "date" else day.dt.year()).is_in(scope[cut].implode())
-        & held_back_from([table.name])
-    )
+    ours = _held_back_by(stage, table) & (pl.col("source") == scope["source"][0])
+    ours &= _cut_of_held(table).is_in(scope[cut].implode())
     before = lake.revisions(QUARANTINE, ours).select(QUARANTINE.partition_key).collect()
     partitions = pl.concat([before, held.select(QUARANTINE.partition_key)]).unique()
     if partitions.height:
         lake.update(QUARANTINE, partitions, lambda there: pl.concat([there.filter(~ours), held]))
+
+
+def _partitions_held_back(lake: Lake, stage: str, table: Table) -> pl.LazyFrame:
+    """Partitions of a table of which a stage holds rows back."""
+    held = lake.revisions(QUARANTINE, _held_back_by(stage, table))
+    return held.select("source", _cut_of_held(table).alias(table.partition_key[-1]))
+
+
+def _held_back_by(stage: str, table: Table) -> pl.Expr:
+    return (
+        (pl.col("stage") == stage) & (pl.col("exchange") == QUARANTINE_AS) & held_back_from([table.name])
+    )
+
+
+def _cut_of_held(table: Table) -> pl.Expr:
+    """Partition, beside the source, that a row held back is of: a day or a year."""
+    return pl.col("date") if table.partition_key[-1] == "date" else pl.col("date").dt.year()
 
 
 def held_back_from(tables: Sequence[str]) -> pl.Expr:

@@ -33,6 +33,7 @@ from lim_pipelines.schemas import (
     ALIGNED_TEXTS,
     ENTITY_LINKS,
     LINK_REVIEWS,
+    LISTINGS,
     QUARANTINE,
     VALIDATED_FACTS,
     Table,
@@ -101,6 +102,23 @@ def test_rows_go_to_the_issuer_and_what_is_linked_to_nobody_waits(lake: Lake) ->
     )
     align_shape(lake, "events")
     assert held(lake) == []
+
+
+@pytest.mark.parametrize(("shape", "row"), [("facts", fact()), ("texts", text())])
+def test_what_was_made_of_a_partition_that_is_empty_now_goes(lake: Lake, shape: str, row: Row) -> None:
+    list_shares(lake, listing("AAA"), listing("BBB"))
+    bad = {"facts": fact("BBB", known="2015-03-30"), "texts": text("BBB", words=" ")}[shape]
+    load(lake, row, bad)
+    align_shape(lake, shape)
+    assert validate_shape(lake, shape).rows == 1
+    # The listings are corrected: nobody had these symbols then.
+    late = {"first": date(2015, 6, 1)}
+    frame = pl.DataFrame([listing("AAA", **late), listing("BBB", **late)])
+    lake.update(LISTINGS, LISTINGS.conform(frame), lambda there: LISTINGS.conform(frame))
+    align_shape(lake, shape)
+    validate_shape(lake, shape)
+    assert rows_of(lake, SHAPES[shape].aligned) == rows_of(lake, SHAPES[shape].validated) == []
+    assert [rule for *_, rule in held(lake)] == ["unlinked_symbol"] * 2, "nothing of validation stays"
 
 
 def test_a_re_used_ticker_is_told_apart_by_the_day_of_the_fact(lake: Lake) -> None:
