@@ -1,6 +1,6 @@
 """Macro series: known series only, one value a period and revision.
 
-What does not belong here: joining macro values to bars (`finetune/features.py`).
+What does not belong here: what models read of it (`inputs/macro.py`).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from datetime import date
 
 import polars as pl
 
-from lim_pipelines.exchanges import get_exchange, sessions
+from lim_pipelines.align.moments import decisions as session_decisions
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
 
@@ -22,8 +22,8 @@ def moments(mic: str, first: date, last: date) -> pl.DataFrame:
     pl.DataFrame
         Columns exchange, date, decided_at (close plus the exchange's decision lag, UTC), sorted.
     """
-    decided = (pl.col("close") + get_exchange(mic).decision_lag).alias("decided_at")
-    return sessions(mic, first, last).select(pl.lit(mic).alias("exchange"), "date", decided)
+    at = session_decisions(mic, first, last)
+    return at.select(pl.lit(mic).alias("exchange"), "date", "decided_at")
 
 
 def decisions(lake: Lake, mic: str, first: date, last: date) -> pl.DataFrame:

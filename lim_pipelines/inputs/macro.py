@@ -1,7 +1,7 @@
 """Macro features, as they were known at each decision (paper section 5.1, data alignment).
 
 What does not belong here: reading macro files (`sources/macro.py`), when they were published
-(`align/publication.py`), prices.
+(`sources/publication.py`), prices.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Macro series: how one is described and read, and those that arch brings.
 
 What does not belong here: the series that vendors drop (`macro_series.py`, `frbny_vintages.py`), joining
-them to bars (`finetune/features.py`).
+them to bars (`inputs/macro.py`).
 
 These are latest vintages: the package does not say what was first published. Core CPI is seasonally
 adjusted and its recent years are revised every February, so its values are not quite what a trader saw;
