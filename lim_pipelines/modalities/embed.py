@@ -116,7 +116,7 @@ def known_edges(relations: pl.DataFrame, links: pl.DataFrame, cutoff: date) -> p
     relations, links
         Tables of relations and entity links, read as of the cutoff's midnight.
     cutoff
-        Links must hold on that day; relations count from their first report on.
+        Links must hold on that day; relations count from their first report on, until their weight is 0.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def known_edges(relations: pl.DataFrame, links: pl.DataFrame, cutoff: date) -> p
         head, relation, tail, weight (times reported): distinct.
     """
     moment = midnight(cutoff)
-    told = relations.filter(pl.col("known_at") <= moment).select(
+    told = relations.filter(pl.col("known_at") <= moment, pl.col("weight") > 0).select(
         pl.col("subject_id").alias("head"), "relation", pl.col("object_id").alias("tail"), "weight"
     )
     member = links.filter(

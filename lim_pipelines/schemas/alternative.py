@@ -132,7 +132,7 @@ RAW_RELATIONS, ALIGNED_RELATIONS, VALIDATED_RELATIONS = _stages(
         "year": YEAR,
         "relation": Column(pl.String, "", "what, in the vendor's words"),
         "ts": Column(UTC_TIME, "UTC", "end of the period in which it was reported"),
-        "weight": Column(pl.Float64, "", "how often it was reported", default=1.0),
+        "weight": Column(pl.Float64, "", "times reported; aligned: 0 is there no longer", default=1.0),
     },
     "year",
     ("relation", "ts"),

@@ -170,13 +170,13 @@ RULES: tuple[Rule, ...] = (
         (IsTrue("has_words"),),
     ),
     Rule(
-        "positive_weight",
+        "no_negative_weight",
         VALIDATED_RELATIONS.name,
         "blocking",
         _OWNER,
-        "what was reported was reported at least once",
-        "leave out relations that were not reported",
-        (Between("weight", low=0, strict=True),),
+        "nothing is reported less than never; 0 is a relation that is no longer there",
+        "send how often the relation was reported",
+        (Between("weight", low=0),),
     ),
 )
 

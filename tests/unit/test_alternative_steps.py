@@ -212,9 +212,11 @@ def test_relations_link_names_that_are_known_and_keep_the_others(lake: Lake) -> 
     align_shape(lake, "relations")
     told = rows_of(lake, ALIGNED_RELATIONS, ["subject_id", "object_id", "weight", "ts", "known_at"])
     assert told == [
-        # Whose name it is became known two days later.
+        # Whose name it is became known two days later: from then on, and no earlier, it is the company's.
         ("issuer:XNYS:AAA", "name:wire:somebody", 1.0, at("2015-05-03"), at("2015-05-05")),
         ("issuer:XNYS:AAA", "name:wire:somebody", 3.0, at("2015-05-10"), at("2015-05-10")),
+        ("name:wire:Aaa Industries Inc.", "name:wire:somebody", 1.0, at("2015-05-03"), at("2015-05-03")),
+        ("name:wire:Aaa Industries Inc.", "name:wire:somebody", 0.0, at("2015-05-03"), at("2015-05-05")),
     ]
     assert held(lake) == [("align", "Aaa Industries Inc.", 4, "counted_together")]
 
@@ -234,6 +236,30 @@ def test_weights_of_two_names_add_up_as_each_is_revised(lake: Lake) -> None:
     assert rows_of(lake, ALIGNED_RELATIONS, ["subject_id", "weight"]) == [
         ("issuer:XNYS:AAA", weight) for weight in (1.0, 3.0, 6.0)
     ]
+
+
+def test_a_link_of_a_revised_relation_moves_only_what_still_holds(lake: Lake) -> None:
+    list_shares(lake, listing("AAA"))
+    load(
+        lake,
+        claim("AAA", "Aaa Inc.", "2015-06-01"),
+        claim("AAA", "Triple Alpha Inc.", "2015-06-01"),
+        relation("Aaa Inc.", "x", known="2015-05-03", weight=1.0),
+        relation("Aaa Inc.", "x", known="2015-05-10", weight=5.0),
+        relation("Triple Alpha Inc.", "x", known="2015-05-10", weight=0.3),
+    )
+    align_shape(lake, "relations")
+    told = rows_of(lake, ALIGNED_RELATIONS, ["subject_id", "weight", "known_at"])
+    assert told == [
+        ("issuer:XNYS:AAA", 5.3, at("2015-06-01")),
+        ("name:wire:Aaa Inc.", 1.0, at("2015-05-03")),
+        ("name:wire:Aaa Inc.", 5.0, at("2015-05-10")),
+        ("name:wire:Aaa Inc.", 0.0, at("2015-06-01")),
+        ("name:wire:Triple Alpha Inc.", 0.3, at("2015-05-10")),
+        ("name:wire:Triple Alpha Inc.", 0.0, at("2015-06-01")),
+    ]
+    assert held(lake) == []
+    assert validate_shape(lake, "relations").rows == 6
 
 
 PASSES = {"facts": fact(), "events": event(), "texts": text(), "relations": relation()}
@@ -256,7 +282,7 @@ FAILS: list[tuple[str, str, Row]] = [
     ("relations", "self_relation", relation("Ann", "Ann")),
     ("relations", "named_relation", relation("Ann", "")),
     ("relations", "named_relation", relation(relation="")),
-    ("relations", "positive_weight", relation(weight=0.0)),
+    ("relations", "no_negative_weight", relation(weight=-1.0)),
 ]
 
 
