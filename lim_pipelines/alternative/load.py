@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lim_pipelines.align.revisions import merge
+from lim_pipelines.alternative.beside import lay_beside
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import ALTERNATIVE_FILES, QUARANTINE, Table
 from lim_pipelines.sources.alternative import RAW_TABLES, AlternativeFile, alternative_files, read_whole
@@ -79,7 +79,7 @@ def load_raw(lake: Lake, landing: Path) -> LoadedFiles:
     """Read every file of alternative data that is new or changed, and write the five raw tables.
 
     Values that differ from what the lake holds become revisions, known as of now or as the file says,
-    whichever is later; identical ones are none (`align/revisions.py`). Files refused as a whole are named in
+    whichever is later; identical ones are none (`beside.py`). Files refused as a whole are named in
     `ALTERNATIVE_FILES` with rule and reason, rows held back by parsers are in `QUARANTINE`. Again, without
     news, it commits nothing.
 
@@ -170,11 +170,7 @@ def _lay_beside(lake: Lake, table: Table, frames: list[pl.DataFrame]) -> int:
 
     def merged(there: pl.DataFrame) -> pl.DataFrame:
         for frame in frames:
-            # Only facts that the file speaks of are compared: a drop is small, what is there is not.
-            facts = frame.select(table.key).unique()
-            touched = there.join(facts, on=table.key, how="semi")
-            others = there.join(facts, on=table.key, how="anti") if touched.height else there
-            there = pl.concat([others, merge(touched, frame, now, table)])
+            there = lay_beside(there, frame, now, table)
         return there
 
     scope = pl.concat([frame.select(table.partition_key).unique() for frame in frames]).unique()
