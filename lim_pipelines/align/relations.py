@@ -65,7 +65,7 @@ def _end(rows: pl.DataFrame, end: str) -> pl.DataFrame:
 
 
 def _stages(rows: pl.DataFrame) -> pl.DataFrame:
-    """Repeat each row at each moment, `known_at`, at which its ends become other nodes, until its revision."""
+    """Repeat each row at each moment, `known_at`, at which its ends become other nodes, until revised."""
     at = pl.max_horizontal("told_at", "known_at")
     when = [rows.with_columns(known_at=moment) for moment in ("told_at", *(f"{e}_linked_at" for e in _ENDS))]
     every = pl.concat(when).drop_nulls("known_at").with_columns(known_at=at)

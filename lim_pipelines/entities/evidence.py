@@ -25,7 +25,7 @@ from datetime import timedelta
 import polars as pl
 
 from lim_pipelines.entities.curated import SHARE_CLASSES, SOURCE
-from lim_pipelines.entities.known import links_at
+from lim_pipelines.entities.known import FOREVER, links_at
 from lim_pipelines.entities.names import contradict
 from lim_pipelines.entities.places import EXCHANGE_COUNTRY
 from lim_pipelines.schemas import UTC_TIME
@@ -47,6 +47,12 @@ EDGES = pl.Schema(
     }
 )
 """Pairs of instruments. `leads`: the company goes by the name of the first one's."""
+_DAYS = ("first", "last")
+
+
+def _from(day: pl.Expr) -> pl.Expr:
+    """Moment from which something is known that was public on a day."""
+    return pl.max_horizontal(day.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), ALWAYS)
 
 
 def evidence(
@@ -57,7 +63,7 @@ def evidence(
     Parameters
     ----------
     shares
-        Columns instrument_id, source, exchange, symbol, priority: listings of equities.
+        Frame of `LISTINGS`: those of equities.
     said
         Claims by instrument: instrument_id, relation (named, identified_by), object, source, known_at; `key`
         and `form` of names.
@@ -155,12 +161,19 @@ def _classes(tickers: pl.DataFrame) -> pl.DataFrame:
     table = pl.DataFrame(
         [(c.one, c.other, c.first) for c in SHARE_CLASSES], schema=["left", "right", "first"], orient="row"
     )
-    here = tickers.filter(pl.col("country") == "US").select("symbol", "instrument_id").unique()
-    joined = table.join(here.rename({"instrument_id": "one"}), left_on="left", right_on="symbol")
-    joined = joined.join(here.rename({"instrument_id": "other"}), left_on="right", right_on="symbol")
-    public = pl.col("first").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return joined.filter(pl.col("one") != pl.col("other")).with_columns(
-        leads=pl.lit(True), known_at=pl.max_horizontal(public, ALWAYS)
+    here = tickers.filter(pl.col("country") == "US").select("symbol", "instrument_id", *_DAYS)
+    joined = table.join(here, left_on="left", right_on="symbol", suffix="_one")
+    joined = joined.join(here, left_on="right", right_on="symbol", suffix="_other")
+    # Tickers are used again: both must mean these shares at one time after the first day.
+    first = pl.max_horizontal("first", "first_one", "first_other")
+    last = pl.min_horizontal("last", "last_other").fill_null(FOREVER)
+    joined = joined.filter(first <= last, pl.col("instrument_id") != pl.col("instrument_id_other"))
+    return joined.select(
+        one="instrument_id",
+        other="instrument_id_other",
+        first=first,
+        leads=pl.lit(True),
+        known_at=_from(first),
     )
 
 

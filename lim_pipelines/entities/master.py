@@ -186,9 +186,12 @@ def _industries_and_countries(said: pl.DataFrame, shares: pl.DataFrame, spans: p
         source="source",
         known_at=known,
     )
-    # Several shares of an issuer may carry the same claim.
+    # Several shares of an issuer may carry the same claim; told again, it is news if it ends otherwise.
     best = made.sort("known_at", "score", "last", "method", descending=[False, True, False, False])
-    return best.unique(list(ENTITY_LINKS.key), keep="first", maintain_order=True).select(
+    best = best.unique(ENTITY_LINKS.row_key, keep="first", maintain_order=True)
+    key = list(ENTITY_LINKS.key)
+    told = pl.int_range(pl.len()).over(key) == 0
+    return best.filter(told | pl.col("last").ne_missing(pl.col("last").shift(1).over(key))).select(
         *ENTITY_LINKS.columns
     )
 

@@ -58,7 +58,9 @@ def claims(*rows: dict[str, Any]) -> pl.DataFrame:
     """Frame of `RAW_CLAIMS`."""
     if not rows:
         return RAW_CLAIMS.empty()
-    return RAW_CLAIMS.conform(pl.DataFrame(list(rows), schema_overrides={"exchange": pl.String}))
+    return RAW_CLAIMS.conform(
+        pl.DataFrame(list(rows), schema_overrides={"exchange": pl.String}, infer_schema_length=None)
+    )
 
 
 def stay(symbol: str, first: date, last: date | None = None, known: datetime = EPOCH) -> dict[str, Any]:

@@ -180,6 +180,31 @@ def test_a_country_is_the_exchanges_until_a_vendor_says_otherwise() -> None:
     assert of(master, "country:IE", T25) == ["XNYS:ACN"]
 
 
+def test_the_end_of_a_claim_is_known_once_it_is_told() -> None:
+    table = listings(listing("v", "ACN", "XNYS:ACN"))
+    told = {**claim("v", "ACN", "in_industry", "GICS/Old", T15), "first": date(2010, 1, 1), "last": None}
+    ended = {**told, "last": date(2017, 12, 31), "known_at": T18}
+    master = made(table, claims(told, {**told, "known_at": T15 + timedelta(days=9)}, ended))
+    links = master.links.filter(pl.col("relation") == "in_industry")
+    assert links.select("last", "known_at").rows() == [(None, T15), (date(2017, 12, 31), T18)]
+    assert of(master, "industry:GICS/Old", T18 - timedelta(days=1)) == ["XNYS:ACN"]
+    assert of(master, "industry:GICS/Old", LATER) == []
+
+
+def test_a_ticker_used_again_is_no_share_class_of_its_former_company() -> None:
+    split = date(2013, 7, 1)
+    table = listings(
+        listing("v", "NWSA", "XNAS:NWSA", last=date(2013, 6, 28), priority=1),
+        listing("v", "FOXA", "XNAS:NWSA", first=split, priority=1),
+        listing("v", "NWSA", "XNAS:NWSAN", first=split, priority=1),
+        listing("v", "NWS", "XNAS:NWS", first=split, priority=1),
+        listing("v", "FOX", "XNAS:FOX", first=split, priority=1),
+    )
+    master = made(table)
+    assert issuer(master, "XNAS:NWS", T15) == "issuer:XNAS:NWSAN"
+    assert issuer(master, "XNAS:FOX", T15) == issuer(master, "XNAS:NWSA", T15) == "issuer:XNAS:NWSA"
+
+
 def test_members_come_and_go_as_it_became_known() -> None:
     table = listings(listing("v", "C", "XNYS:C"))
     left = datetime(2009, 6, 1, tzinfo=UTC)
