@@ -11,14 +11,8 @@ from typing import Final
 import polars as pl
 
 from lim_pipelines.inputs.blocks import Block, Feature, Reads
-from lim_pipelines.inputs.linked import (
-    DECISION,
-    known_links,
-    last_moment,
-    newest_known,
-    nothing,
-    with_parents,
-)
+from lim_pipelines.inputs.companies import companies
+from lim_pipelines.inputs.linked import DECISION, known_links, last_moment, newest_known, nothing
 from lim_pipelines.schemas import ENTITY_LINKS, VALIDATED_EVENTS, VALIDATED_FACTS
 
 EXPIRY: Final = timedelta(days=200)
@@ -56,7 +50,10 @@ def _compute(reads: Reads, decisions: pl.DataFrame) -> pl.DataFrame:
     facts = reads.known_by(VALIDATED_FACTS, moment, surprise)
     if events.is_empty() and facts.is_empty():
         return nothing(decisions, _FEATURES)
-    rows = with_parents(decisions, known_links(reads, decisions, "issued_by"), "issued_by")
+    found = companies(decisions, known_links(reads, decisions, "issued_by"))
+    rows = found.rows
+    events = found.theirs(events, VALIDATED_EVENTS.row_key)
+    facts = found.theirs(facts, VALIDATED_FACTS.row_key)
     released = events.filter(pl.col("kind") == "earnings_release")
     rows = newest_known(rows, released, "last", ["ts", "known_at"], EXPIRY)
     rows = newest_known(rows, facts, "surprise", ["value", "known_at"], EXPIRY)
@@ -76,4 +73,5 @@ BLOCK = Block(
     features=_FEATURES,
     tables=(VALIDATED_EVENTS, VALIDATED_FACTS, ENTITY_LINKS),
     compute=_compute,
+    version=2,
 )

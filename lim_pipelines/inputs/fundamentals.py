@@ -23,14 +23,8 @@ import polars as pl
 from lim_pipelines.align.standardise import log
 from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.inputs.blocks import Block, Feature, Reads
-from lim_pipelines.inputs.linked import (
-    DECISION,
-    known_links,
-    last_moment,
-    newest_known,
-    nothing,
-    with_parents,
-)
+from lim_pipelines.inputs.companies import companies
+from lim_pipelines.inputs.linked import DECISION, known_links, last_moment, newest_known, nothing
 from lim_pipelines.inputs.prices import with_closes
 from lim_pipelines.schemas import ENTITY_LINKS, VALIDATED_BARS, VALIDATED_FACTS
 
@@ -84,7 +78,9 @@ def _value(name: str) -> pl.Expr:
     return pl.col(f"{name}.value")
 
 
-_PRICED = pl.col("close").is_not_null() & (pl.col("close") > 0) & pl.col("one_class") & pl.col("in_dollars")
+_PRICED = (
+    pl.col("close").is_not_null() & (pl.col("close") > 0) & (pl.col("shares") == 1) & pl.col("in_dollars")
+)
 _SHARES = _value("income") / _value("eps")
 
 
@@ -137,28 +133,14 @@ def growth(facts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _classes(decisions: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """Add `one_class`: whether the issuer had no other instrument, as far as was known."""
-    children = links.filter(pl.col("relation") == "issued_by").group_by("parent", "child")
-    first = children.agg(pl.col("known_at").min()).sort("known_at")
-    counted = first.select(
-        "known_at", entity_id="parent", classes=pl.int_range(1, pl.len() + 1).over("parent")
-    )
-    joined = decisions.sort("decided_at").join_asof(
-        counted, left_on="decided_at", right_on="known_at", by="entity_id", check_sortedness=False
-    )
-    return joined.with_columns(one_class=pl.col("classes").fill_null(1) <= 1).drop("classes", "known_at")
-
-
 def _compute(reads: Reads, decisions: pl.DataFrame) -> pl.DataFrame:
     where = pl.col("field").is_in(FIELDS) & pl.col("unit").is_in(["USD", "USD/share"])
     facts = reads.known_by(VALIDATED_FACTS, last_moment(decisions), where)
     if facts.is_empty():
         return nothing(decisions, _FEATURES)
-    links = known_links(reads, decisions, "issued_by")
-    rows = _classes(with_parents(decisions, links, "issued_by"), links)
-    rows = rows.join(facts.select("entity_id").unique(), on="entity_id", how="semi")
-    facts = facts.join(rows.select("entity_id").unique(), on="entity_id", how="semi")
+    found = companies(decisions, known_links(reads, decisions, "issued_by"))
+    facts = found.theirs(facts, VALIDATED_FACTS.row_key)
+    rows = found.rows.join(facts.select("entity_id").unique(), on="entity_id", how="semi")
     if rows.is_empty():
         return nothing(decisions, _FEATURES)
     rows = with_closes(reads, rows, EXPIRY)
@@ -181,4 +163,5 @@ BLOCK = Block(
     features=_FEATURES,
     tables=(VALIDATED_FACTS, ENTITY_LINKS, VALIDATED_BARS),
     compute=_compute,
+    version=2,
 )

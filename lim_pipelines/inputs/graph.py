@@ -10,7 +10,8 @@ from typing import Final
 import polars as pl
 
 from lim_pipelines.inputs.blocks import Block, Feature, Reads
-from lim_pipelines.inputs.linked import DECISION, known_links, last_moment, nothing, with_parents
+from lim_pipelines.inputs.companies import companies
+from lim_pipelines.inputs.linked import DECISION, known_links, last_moment, nothing
 from lim_pipelines.modalities import NodeEncoder
 from lim_pipelines.modalities.store import NODES, Vectors, sql_moment
 from lim_pipelines.schemas import ENTITY_LINKS, VALIDATED_RELATIONS
@@ -39,8 +40,9 @@ def _compute(reads: Reads, decisions: pl.DataFrame) -> pl.DataFrame:
         newest="known_at",
         graph_embedding=pl.col("vector").arr.to_list().cast(pl.List(pl.Float64)),
     )
-    rows = with_parents(decisions, known_links(reads, decisions, "issued_by"), "issued_by")
-    rows = rows.join(at, on="decided_at").join(nodes, on=["entity_id", "newest"])
+    found = companies(decisions, known_links(reads, decisions, "issued_by"))
+    nodes = found.theirs(nodes, ["entity_id", "newest"])
+    rows = found.rows.join(at, on="decided_at").join(nodes, on=["entity_id", "newest"])
     return rows.select(*DECISION, "graph_embedding", "newest")
 
 
@@ -50,5 +52,6 @@ BLOCK = Block(
     features=_FEATURES,
     tables=(VALIDATED_RELATIONS, ENTITY_LINKS),
     compute=_compute,
+    version=2,
     encoder=lambda: NodeEncoder().digest,
 )

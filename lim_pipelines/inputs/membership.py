@@ -11,6 +11,7 @@ import polars as pl
 
 from lim_pipelines.entities.expand import members
 from lim_pipelines.inputs.blocks import Block, Feature, Reads
+from lim_pipelines.inputs.companies import shares
 from lim_pipelines.inputs.linked import DECISION, known_links, nothing, with_parents
 from lim_pipelines.schemas import ENTITY_LINKS
 
@@ -18,7 +19,7 @@ INDEX: Final = "index:XNYS:SPX"
 
 _FEATURES: Final = (
     Feature("in_sp500", "1 for members of the S&P 500, 0 for others; NaN before members are known", None),
-    Feature("industry_peers", "other instruments of its industry, in the finest scheme", "rank"),
+    Feature("industry_peers", "other shares of its industry, in the finest scheme", "rank"),
 )
 
 
@@ -36,7 +37,8 @@ def _compute(reads: Reads, decisions: pl.DataFrame) -> pl.DataFrame:
     rows = rows.join(inside.select(*DECISION).unique().with_columns(inside=1.0), on=DECISION, how="left")
     belongs = with_parents(decisions, industry, "in_industry").sort("entity_id")
     asked = belongs.select("entity_id", on="date", known_at="decided_at").unique()
-    sizes = members(industry, asked).group_by("entity_id", "on").agg(peers=pl.len() - 1)
+    held = shares(industry, members(industry, asked))
+    sizes = held.group_by("entity_id", "on").agg(peers=pl.col("share").n_unique() - 1)
     peers = belongs.join(sizes, left_on=["entity_id", "date"], right_on=["entity_id", "on"])
     # Of several schemes the finest: the one with the fewest peers.
     peers = peers.group_by(DECISION).agg(pl.col("peers").min().cast(pl.Float64))
@@ -59,4 +61,5 @@ BLOCK = Block(
     features=_FEATURES,
     tables=(ENTITY_LINKS,),
     compute=_compute,
+    version=2,
 )

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import polars as pl
 
 from lim_pipelines.inputs.blocks import Block, Feature, Reads
-from lim_pipelines.inputs.linked import DECISION, known_links, last_moment, nothing, with_parents
+from lim_pipelines.inputs.companies import companies
+from lim_pipelines.inputs.linked import DECISION, known_links, last_moment, nothing
 from lim_pipelines.lake import LATEST
 from lim_pipelines.modalities import MiniLM, Vader
 from lim_pipelines.modalities.base import Encoder
@@ -79,9 +80,11 @@ def _compute(reads: Reads, decisions: pl.DataFrame) -> pl.DataFrame:
     moment, first = last_moment(decisions), decisions["decided_at"].min()
     recent = pl.col("ts") > pl.lit(first) - WINDOW
     texts = reads.known_by(VALIDATED_TEXTS, moment, recent)
-    links = known_links(reads, decisions, "issued_by")
-    rows = with_parents(decisions, links, "issued_by") if texts.height else decisions.clear()
-    told = _told(rows, texts.select("entity_id", "text_id", "ts", "known_at")) if rows.height else rows
+    if texts.is_empty():
+        return nothing(decisions, _FEATURES)
+    found = companies(decisions, known_links(reads, decisions, "issued_by"))
+    texts = found.theirs(texts, VALIDATED_TEXTS.row_key)
+    told = _told(found.rows, texts.select("entity_id", "text_id", "ts", "known_at"))
     if told.is_empty():
         return nothing(decisions, _FEATURES)
     keys = told["text_id"].unique().sort()
@@ -105,5 +108,6 @@ BLOCK = Block(
     features=_FEATURES,
     tables=(VALIDATED_TEXTS, ENTITY_LINKS),
     compute=_compute,
+    version=2,
     encoder=lambda: MiniLM().digest + Vader().digest,
 )
