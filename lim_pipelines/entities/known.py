@@ -45,7 +45,7 @@ def links_at(links: pl.DataFrame, asked: pl.DataFrame, relation: str, child: str
         **{child: "child"},
         link_known_at="known_at",
         _last=pl.col("last").fill_null(FOREVER),
-        _one_of=_scheme(relation),
+        _one_of=one_of(relation),
     )
     # A later revision of a link may end it: only the newest one known counts.
     key = [child, "parent", "first", "source"]
@@ -65,7 +65,7 @@ def links_at(links: pl.DataFrame, asked: pl.DataFrame, relation: str, child: str
     return both.select(*asked.columns, "parent", "score", "method", "link_known_at")
 
 
-def _scheme(relation: str) -> pl.Expr:
+def one_of(relation: str) -> pl.Expr:
     """Say what a child has one of: an industry of each scheme, one country, but any number of indices."""
     if relation in MANY_AT_ONCE:
         return pl.col("parent")

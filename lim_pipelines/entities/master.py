@@ -24,6 +24,7 @@ from lim_pipelines.entities.places import (
     EXCHANGE_COUNTRY,
 )
 from lim_pipelines.entities.resolve import SIMULATED, resolve
+from lim_pipelines.entities.rivals import told_apart
 from lim_pipelines.schemas import ENTITY_LINKS
 
 BY_EXCHANGE = 0.6
@@ -92,11 +93,11 @@ def build(
         ]
     )
     links = links.sort("score", descending=True, maintain_order=True)
-    links = links.unique(ENTITY_LINKS.row_key, keep="first", maintain_order=True)
+    links = told_apart(links.unique(ENTITY_LINKS.row_key, keep="first", maintain_order=True))
     called = names_of(said.rows, spans)
     return Master(
         entities_of(links, listings, called),
-        ENTITY_LINKS.conform(links),
+        links,
         called,
         pl.concat([said.review, stays.review]).sort("source", "name", "candidate"),
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lim_pipelines.entities.expand import members, parents
 from lim_pipelines.entities.known import FOREVER
+from lim_pipelines.entities.rivals import told_apart
 from lim_pipelines.schemas import ENTITY_LINKS
 
 T = datetime(2015, 8, 24, tzinfo=UTC)
@@ -132,6 +133,29 @@ def test_parents_are_those_of_the_slow_loop(
     }
     assert found.select("instrument_id", "entity_id").n_unique() == found.height
     assert set(found.select("instrument_id", "entity_id").rows()) == expected
+
+
+@given(some_links(), days, moments)
+@settings(max_examples=40, deadline=None)
+def test_links_told_apart_say_the_same_to_whoever_reads_them_plainly(
+    links: pl.DataFrame, on: date, moment: datetime
+) -> None:
+    apart = told_apart(links)
+    assert apart.select(ENTITY_LINKS.row_key).is_unique().all()
+    known = apart.filter(pl.col("known_at") <= moment).sort("known_at").unique(ENTITY_LINKS.key, keep="last")
+    holds = pl.lit(on).is_between("first", pl.col("last").fill_null(FOREVER))
+    plain = set(known.filter(holds).select("relation", "child", "parent").rows())
+    rows = links.to_dicts()
+    assert plain == {
+        (relation, child, parent)
+        for relation, (children, _) in CHOICES.items()
+        for child in children
+        for parent in holding(rows, relation, child, on, moment)
+    }
+    asked = pl.DataFrame({"entity_id": ENTITIES, "on": on, "known_at": moment})
+    assert members(apart, asked).equals(members(links, asked))
+    past = pl.col("known_at") <= moment
+    assert told_apart(links.filter(past)).equals(apart.filter(past)), "nothing known later changes it"
 
 
 @given(some_links(), moments)
