@@ -7,7 +7,9 @@ data, then the rows held back, then the files' own lines. A run that is killed g
 that has no line; what it wrote of that file is there already and is not written twice.
 
 A file that no longer holds a row takes nothing back: vendors of alternative data send corrections, not
-deletions.
+deletions. But where the code or the mapping that reads a file is another one, the rows of the file are
+replaced, as if it had never been read: what was read wrongly, such as a moment of knowledge that was too
+early, does not stay beside what is right. (What the file said before it was edited is forgotten with it.)
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import ALTERNATIVE_FILES, QUARANTINE, Table
 from lim_pipelines.sources.alternative import RAW_TABLES, AlternativeFile, alternative_files, read_whole
 from lim_pipelines.sources.base import QUARANTINE_AS, ParsedTables, RejectedFileError
+from lim_pipelines.sources.mappings import digest
 from lim_pipelines.sources.reading import READER_FAILED, in_order
 
 READERS = "1"
@@ -76,7 +79,7 @@ class _Read:
 
 
 def load_raw(lake: Lake, landing: Path) -> LoadedFiles:
-    """Read every file of alternative data that is new or changed, and write the five raw tables.
+    """Read what is new or changed of alternative data, mappings included, and write the five raw tables.
 
     Values that differ from what the lake holds become revisions, known as of now or as the file says,
     whichever is later; identical ones are none (`beside.py`). Files refused as a whole are named in
@@ -91,20 +94,27 @@ def load_raw(lake: Lake, landing: Path) -> LoadedFiles:
         Folder of dropped vendor files.
     """
     listed = alternative_files(landing)
-    known = _as_they_were(_forget_refused(lake, {(job.name, job.file.path) for job in listed}))
-    unread = [
-        job for job in listed if known.get((job.name, job.file.path)) != (job.file.bytes, job.file.arrived_at)
-    ]
+    lines = _forget_refused(lake, {(job.name, job.file.path) for job in listed})
+    readings = {job.file.path: _reading(job, landing) for job in listed}
+    known = _as_they_were(lines)
+    unread = [job for job in listed if known.get((job.name, job.file.path)) != _state(job, readings)]
+    # Paths of files that were read by other code, or with another mapping, and not yet again.
+    stale = set(
+        lines.filter(
+            pl.col("code_version")
+            != pl.col("path").replace_strict(readings, default=pl.col("code_version"), return_dtype=pl.String)
+        )["path"]
+    )
     refused: list[RejectedFileError] = []
     rows, changed = dict.fromkeys(RAW_TABLES, 0), dict.fromkeys(RAW_TABLES, 0)
     rows_rejected = 0
     for batch in _batches(in_order(lambda job: _read(job, landing), unread)):
         for name, table in RAW_TABLES.items():
-            frames = [read.content.rows[name] for read in batch if name in read.content.rows]
-            rows[name] += sum(frame.height for frame in frames)
-            changed[name] += _lay_beside(lake, table, frames)
+            rows[name] += sum(read.content.rows[name].height for read in batch if name in read.content.rows)
+            changed[name] += _lay_beside(lake, table, batch, stale)
         _hold_back(lake, batch)
-        _write_lines(lake, batch)
+        _write_lines(lake, batch, readings)
+        stale -= {read.file.file.path for read in batch}
         refused += [read.error for read in batch if read.error is not None]
         rows_rejected += sum(read.content.rejected.height for read in batch)
     return LoadedFiles(len(unread), len(listed) - len(unread), rows, rows_rejected, tuple(refused), changed)
@@ -134,11 +144,23 @@ def _forget_refused(lake: Lake, listed: Collection[tuple[str, str]]) -> pl.DataF
     return lines.join(gone, on=["source", "path"], how="anti")
 
 
-def _as_they_were(lines: pl.DataFrame) -> dict[tuple[str, str], tuple[int, datetime]]:
-    """Size and time of the files that need not be read again, by source and path."""
-    settled = lines.filter(pl.col("code_version") == READERS, ~pl.col("rule").is_in(_TRIED_AGAIN))
-    columns = settled.select("source", "path", "bytes", "modified_at")
-    return {(source, path): (size, time) for source, path, size, time in columns.iter_rows()}
+_State = tuple[str, int, datetime]
+
+
+def _as_they_were(lines: pl.DataFrame) -> dict[tuple[str, str], _State]:
+    """Look up reading, size and time of the files that need not be tried again, by source and path."""
+    settled = lines.filter(~pl.col("rule").is_in(_TRIED_AGAIN))
+    columns = settled.select("source", "path", "code_version", "bytes", "modified_at")
+    return {(source, path): tuple(state) for source, path, *state in columns.iter_rows()}
+
+
+def _state(job: AlternativeFile, readings: Mapping[str, str]) -> _State:
+    return readings[job.file.path], job.file.bytes, job.file.arrived_at
+
+
+def _reading(job: AlternativeFile, landing: Path) -> str:
+    """By what a file is read: the readers' version, and its mapping where it has one."""
+    return f"{READERS} {digest(landing, job.file.path)}".strip()
 
 
 def _read(file: AlternativeFile, landing: Path) -> _Read:
@@ -162,26 +184,41 @@ def _batches(reads: Iterable[_Read]) -> Iterator[list[_Read]]:
         yield batch
 
 
-def _lay_beside(lake: Lake, table: Table, frames: list[pl.DataFrame]) -> int:
-    """Merge what several files say, one after the other, into a raw table; return the partitions written."""
-    if not frames:
+def _lay_beside(lake: Lake, table: Table, batch: list[_Read], stale: Collection[str]) -> int:
+    """Merge what several files say, one after the other, into a raw table; return the partitions written.
+
+    Rows of a file that was stale are replaced. While others are stale, their rows count for nothing: what
+    they say will be told anew, in its turn.
+    """
+    frames = [read.content.rows[table.name] for read in batch if table.name in read.content.rows]
+    again = {read.file.file.path for read in batch if read.error is None} & set(stale)
+    ours, waiting = _of_files(again), _of_files(set(stale) - again)
+    scopes = [frame.select(table.partition_key) for frame in frames]
+    if again:
+        scopes.append(lake.revisions(table, ours).select(table.partition_key).collect())
+    if not scopes:
         return 0
     now = datetime.now(UTC)
 
     def merged(there: pl.DataFrame) -> pl.DataFrame:
+        later = there.filter(waiting) if stale else there.clear()
+        there = there.filter(~ours & ~waiting) if stale else there
         for frame in frames:
             there = lay_beside(there, frame, now, table)
-        return there
+        return pl.concat([there, later.join(there, on=table.row_key, how="anti")])
 
-    scope = pl.concat([frame.select(table.partition_key).unique() for frame in frames]).unique()
-    return lake.update(table, scope, merged).changed.height
+    return lake.update(table, pl.concat(scopes).unique(), merged).changed.height
+
+
+def _of_files(paths: Collection[str]) -> pl.Expr:
+    """Whether a row came from one of some files; rows of archives name the file, #, and the name inside."""
+    names = pl.Series(sorted(paths), dtype=pl.String).implode()
+    return pl.col("file").is_in(names) | pl.col("file").str.split("#").list.first().is_in(names)
 
 
 def _hold_back(lake: Lake, batch: list[_Read]) -> None:
     """Put the rejected rows of the files read now in the place of those they had before."""
-    paths = pl.Series([read.file.file.path for read in batch], dtype=pl.String).implode()
-    # Rows of archives name the file, #, and the name inside.
-    ours = pl.col("file").is_in(paths) | pl.col("file").str.split("#").list.first().is_in(paths)
+    ours = _of_files([read.file.file.path for read in batch])
     ours &= (pl.col("stage") == "parse") & (pl.col("exchange") == QUARANTINE_AS)
     rejected = pl.concat([read.content.rejected for read in batch])
     before = lake.revisions(QUARANTINE, ours).select(QUARANTINE.partition_key).collect()
@@ -190,15 +227,17 @@ def _hold_back(lake: Lake, batch: list[_Read]) -> None:
         lake.update(QUARANTINE, scope, lambda there: pl.concat([there.filter(~ours), rejected]))
 
 
-def _write_lines(lake: Lake, batch: list[_Read]) -> None:
-    lines = pl.DataFrame([_line(read) for read in batch], schema=ALTERNATIVE_FILES.schema)
+def _write_lines(lake: Lake, batch: list[_Read], readings: Mapping[str, str]) -> None:
+    lines = pl.DataFrame(
+        [_line(read, readings[read.file.file.path]) for read in batch], schema=ALTERNATIVE_FILES.schema
+    )
     key = ["source", "path"]
     lake.update(
         ALTERNATIVE_FILES, lines, lambda there: pl.concat([there.join(lines, on=key, how="anti"), lines])
     )
 
 
-def _line(read: _Read) -> dict[str, object]:
+def _line(read: _Read, reading: str) -> dict[str, object]:
     moments = [frame["ts"] for frame in read.content.rows.values() if "ts" in frame.columns]
     file, error = read.file.file, read.error
     return {
@@ -206,7 +245,7 @@ def _line(read: _Read) -> dict[str, object]:
         "path": file.path,
         "bytes": file.bytes,
         "modified_at": file.arrived_at,
-        "code_version": READERS,
+        "code_version": reading,
         "rows": read.rows,
         "rows_rejected": read.content.rejected.height,
         "first_ts": min((ts.min() for ts in moments), default=None),  # type: ignore[type-var]

@@ -5,6 +5,7 @@ What does not belong here: what a description may say (the pydantic model of eac
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -17,7 +18,7 @@ from lim_pipelines.sources.folder import well_named
 from lim_pipelines.sources.landed import inside, read_file
 
 MAPPING = "mapping.yaml"
-REMEDY = "correct it as docs/adding-a-source.md shows, and touch the feed's files"
+REMEDY = "correct it as docs/adding-a-source.md shows; files of bars are read again when they are touched"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -48,16 +49,35 @@ def mapping(landing: Path, path: str, model: type[Model]) -> Model:
             "its name holds a backslash, or bytes that are not UTF-8 (shown as \\x and two digits)",
             "rename it",
         )
-    parts = PurePosixPath(path).parts
-    where = "/".join((*parts[:2], MAPPING))
-    if len(parts) < 3 or not (landing / where).is_file():
+    where = _where(landing, path)
+    if where is None:
+        source = PurePosixPath(path).parts[0]
         raise RejectedFileError(
-            path, "no_mapping", f"there is no {parts[0]}/<name>/{MAPPING} for it", "write one; " + REMEDY
+            path,
+            "no_mapping",
+            f"there is no {source}/<name>/{MAPPING} for it",
+            REMEDY.replace("correct it", "write one"),
         )
     found: Model | str = _read(read_file(landing, where), where, model)
     if isinstance(found, str):
         raise RejectedFileError(path, "wrong_mapping", found, REMEDY)
     return found
+
+
+def digest(landing: Path, path: str) -> str:
+    """Digest of the description that a file is read by; empty if it has none that may be read."""
+    where = _where(landing, path)
+    try:
+        return hashlib.sha256(read_file(landing, where)).hexdigest()[:16] if where else ""
+    except RejectedFileError:
+        return ""
+
+
+def _where(landing: Path, path: str) -> str | None:
+    """Path under the landing folder of the description of a file's feed, if there is one."""
+    parts = PurePosixPath(path).parts
+    where = "/".join((*parts[:2], MAPPING))
+    return where if len(parts) > 2 and (landing / where).is_file() else None
 
 
 def line_of(content: bytes, place: tuple[int | str, ...]) -> int:
