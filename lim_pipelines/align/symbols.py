@@ -124,7 +124,8 @@ def with_rule(linked: pl.DataFrame, table: Table, repeats: str, double: str) -> 
     """Name what keeps a row from being the one row of its fact and moment; null for the one.
 
     Of what becomes known at one moment, what was told last (`told_at`) holds; of that, what stands first in
-    its file. A row is judged only by rows known no later than itself.
+    its file. What was told before a row that is known already, under a symbol linked earlier, replaces
+    nothing. A row is judged only by rows known no later than itself.
     """
     key, order = list(table.key), ["known_at", "told_at", "file", "line"]
     values = [name for name in table.columns if name not in {*table.row_key, *PROVENANCE}]
@@ -143,11 +144,15 @@ def with_rule(linked: pl.DataFrame, table: Table, repeats: str, double: str) -> 
         .then(pl.lit("superseded_before_link"))
         .otherwise(pl.lit(double)),
     )
-    ones = judged.filter("_one")
+    late = pl.col("told_at") < pl.col("told_at").cum_max().over("_fact", order_by="known_at")
+    ones = judged.filter("_one").with_columns(_late=late)
+    late_ones = ones.filter("_late").with_columns(rule=pl.lit("superseded_before_link"))
+    ones = ones.filter(~pl.col("_late"))
     again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ("_fact", *values))
     again &= pl.int_range(pl.len()) > 0
     ones = ones.with_columns(rule=pl.when(again).then(pl.lit(repeats)))
-    return pl.concat([ones, judged.filter(~pl.col("_one"))]).drop("_fact", "_moment", "_one")
+    settled = pl.concat([frame.drop("_late") for frame in (ones, late_ones)])
+    return pl.concat([settled, judged.filter(~pl.col("_one"))]).drop("_fact", "_moment", "_one")
 
 
 def _numbered(columns: list[str]) -> pl.Expr:

@@ -234,9 +234,7 @@ def _partitions_held_back(lake: Lake, stage: str, table: Table) -> pl.LazyFrame:
 
 
 def _held_back_by(stage: str, table: Table) -> pl.Expr:
-    return (
-        (pl.col("stage") == stage) & (pl.col("exchange") == QUARANTINE_AS) & held_back_from([table.name])
-    )
+    return (pl.col("stage") == stage) & (pl.col("exchange") == QUARANTINE_AS) & held_back_from([table.name])
 
 
 def _cut_of_held(table: Table) -> pl.Expr:

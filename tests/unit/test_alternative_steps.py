@@ -154,6 +154,23 @@ def test_what_was_replaced_before_anybody_could_link_it_is_not_told(lake: Lake) 
     assert held(lake) == [("align", "ZZZ", 1, "superseded_before_link")]
 
 
+def test_an_older_figure_that_is_linked_late_replaces_no_newer_one(lake: Lake) -> None:
+    list_shares(lake, listing("AAA"))
+    load(
+        lake,
+        fact("ZZZ", known="2015-05-01"),
+        fact("AAA", known="2015-06-01", value=2.0),
+        fact("AAA", known="2017-06-01", value=2.0),
+    )
+    decide(lake, "ZZZ", "XNYS:AAA", at("2016-02-02"))
+    align_shape(lake, "facts")
+    assert rows_of(lake, ALIGNED_FACTS, ["value", "known_at"]) == [(2.0, at("2015-06-01"))]
+    assert held(lake) == [
+        ("align", "ZZZ", 1, "superseded_before_link"),
+        ("align", "AAA", 3, "repeated_fact"),
+    ]
+
+
 def test_two_share_classes_tell_one_fact(lake: Lake) -> None:
     list_shares(lake, listing("AAA"), listing("AAB"))
     share_class(lake, "XNYS:AAB", "issuer:XNYS:AAA", at("2010-01-01"))
