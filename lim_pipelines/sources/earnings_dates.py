@@ -97,13 +97,14 @@ def _releases(table: pl.DataFrame, file: SourceFile) -> ParsedTables:
 def _surprises(table: pl.DataFrame, file: SourceFile) -> ParsedTables:
     table = table.with_columns(pl.col(list(FIELDS)).fill_nan(None))
     reported = pl.col("reported_eps").is_not_null()
-    last = table.filter(reported)["earnings_date"].max() or file.arrived_at.date()
+    too_late = reported & (pl.col("earnings_date") > file.arrived_at.date())
+    last = table.filter(reported & ~too_late)["earnings_date"].max() or file.arrived_at.date()
     coming = pl.col("earnings_date") > last
     rows = _judged(
         table,
         file,
         {
-            "after_arrival": reported & (pl.col("earnings_date") > file.arrived_at.date()),
+            "after_arrival": too_late,
             "not_a_number": pl.any_horizontal(pl.col(list(FIELDS)).is_infinite()),
             "no_values": pl.all_horizontal(pl.col(list(FIELDS)).is_null()) & ~coming,
         },

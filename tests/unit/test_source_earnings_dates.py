@@ -99,6 +99,16 @@ def test_what_was_scraped_is_known_at_arrival_also_in_history(tmp_path: Path) ->
     assert dict(parsed.rejected.select("symbol", "rule").rows()) == {"B": "no_values", "C": "not_a_number"}
 
 
+def test_a_day_that_cannot_be_hides_no_coming_one(tmp_path: Path) -> None:
+    coming, impossible = date(2027, 1, 5), date(2028, 1, 5)
+    rows = [("A", date(2024, 11, 1), 1.0, 1.1, 10.0, None), ("A", coming, None, None, None, None)]
+    drop(tmp_path, f"earnings_dates/{SURPRISES}", surprises(*rows, ("B", impossible, 1.0, 1.1, None, None)))
+    parsed = read_tables(EarningsDates(), tmp_path)
+    events = parsed.rows["raw_events"].select("symbol", pl.col("ts").dt.date(), "kind")
+    assert events.rows() == [("A", coming, "earnings_scheduled")]
+    assert parsed.rejected.select("symbol", "rule").rows() == [("B", "after_arrival")]
+
+
 def test_the_vendors_files(tmp_path: Path) -> None:
     copy(tmp_path, "earnings_dates", folder("earnings_dates"))
     source = EarningsDates()
