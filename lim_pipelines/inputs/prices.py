@@ -5,12 +5,11 @@ What does not belong here: what is divided by them (`fundamentals.py`).
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import polars as pl
 
-from lim_pipelines.align.asof import as_known
 from lim_pipelines.inputs.blocks import Reads
 from lim_pipelines.inputs.linked import last_moment
 from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
@@ -45,9 +44,7 @@ def with_closes(reads: Reads, decisions: pl.DataFrame, lookback: timedelta) -> p
         & (pl.col("freq") == "1d")
         & pl.col("price_type").is_in(ONE_PRICE)
     )
-    odd = (pl.col("ex_factor") - 1).abs() > DIVIDEND_AT_MOST
     moment = last_moment(decisions)
-    splits = reads.known_by(VALIDATED_BARS, moment, daily & odd)
     closes = reads.known_by(VALIDATED_BARS, moment, daily & (pl.col("date") >= first))
     known = closes.join(decisions.select("instrument_id", "date", "decided_at"), on=["instrument_id", "date"])
     known = known.filter(pl.col("known_at") <= pl.col("decided_at"))
@@ -55,10 +52,22 @@ def with_closes(reads: Reads, decisions: pl.DataFrame, lookback: timedelta) -> p
     newest = newest.filter(~pl.col("withdrawn")).select(
         "instrument_id", "date", "close", close_known_at="known_at"
     )
-    return as_known(
-        decisions.join(newest, on=["instrument_id", "date"], how="left"),
-        splits.select("instrument_id", "ts", "known_at", split_at="ts"),
-        by=["instrument_id"],
-        columns=["split_at"],
-        at="decided_at",
-    )
+    rows = decisions.join(newest, on=["instrument_id", "date"], how="left")
+    keys = ["instrument_id", "decided_at"]
+    asked = decisions.select(keys).unique().join(_splits(reads, moment, daily), on="instrument_id")
+    # As known then: a later revision may take a split back, or withdraw the bar.
+    held = pl.col("until").is_null() | (pl.col("until") > pl.col("decided_at"))
+    split = asked.filter(held & (pl.col("known_at") <= pl.col("decided_at"))).group_by(keys)
+    return rows.join(split.agg(split_at=pl.col("ts").max()), on=keys, how="left", maintain_order="left")
+
+
+def _splits(reads: Reads, moment: datetime, daily: pl.Expr) -> pl.DataFrame:
+    """Revisions that say that a session began with a split: instrument_id, ts, known_at, until (the next)."""
+    odd = (pl.col("ex_factor") - 1).abs() > DIVIDEND_AT_MOST
+    key = list(VALIDATED_BARS.key)
+    once = reads.known_by(VALIDATED_BARS, moment, daily & odd).select(key).unique()
+    there = pl.col("instrument_id").is_in(once["instrument_id"].unique().to_list())
+    there &= pl.col("date").is_in(once["date"].unique().to_list())
+    bars = reads.known_by(VALIDATED_BARS, moment, daily & there).join(once, on=key, how="semi")
+    bars = bars.with_columns(until=pl.col("known_at").shift(-1).over(key, order_by="known_at"))
+    return bars.filter(odd & ~pl.col("withdrawn")).select("instrument_id", "ts", "known_at", "until")
