@@ -14,10 +14,12 @@ from pathlib import Path
 
 import polars as pl
 
+from lim_pipelines.align import events, facts
 from lim_pipelines.alternative.people import decisions
 from lim_pipelines.entities.decided import DECISIONS
 from lim_pipelines.entities.master import Master, build
 from lim_pipelines.entities.matching import match_names
+from lim_pipelines.entities.places import certain_names
 from lim_pipelines.entities.resolve import resolve
 from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.reference import known_listings
@@ -36,7 +38,7 @@ from lim_pipelines.schemas import (
 from lim_pipelines.sources.base import RejectedFileError
 from lim_pipelines.sources.link_decisions import read_decisions
 
-BY_SYMBOL = (RAW_FACTS, RAW_EVENTS, RAW_TEXTS)
+BY_SYMBOL = ((RAW_FACTS, facts.DAY), (RAW_EVENTS, events.DAY), (RAW_TEXTS, "ts"))
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,12 @@ def build_entities(lake: Lake, landing: Path) -> Built:
     landing
         The landing folder; of it the lists of decisions.
     """
-    found, refused = read_decisions(landing)
-    decided = _news(pl.concat([decisions(lake).select(DECISIONS.names()), found]))
-    master = _master(lake, decided)
+    before = _news(decisions(lake).select(DECISIONS.names()))
+    master = _master(lake, before)
+    found, refused = read_decisions(landing, _targets(lake, master.entities))
+    decided = _news(pl.concat([before, found]))
+    if not decided.equals(before):
+        master = _master(lake, decided)
     pending = pl.concat([master.review, *_waiting(lake, master, decided)])
     return Built(
         _write(lake, ENTITIES, master.entities),
@@ -77,6 +82,11 @@ def build_entities(lake: Lake, landing: Path) -> Built:
         _write(lake, LINK_REVIEWS, _reviews(pending, decided)),
         refused,
     )
+
+
+def refused_decisions(lake: Lake, landing: Path) -> tuple[RejectedFileError, ...]:
+    """Say which lists of decisions cannot be trusted, by the entities that the lake holds."""
+    return read_decisions(landing, _targets(lake, lake.revisions(ENTITIES).collect()))[1]
 
 
 def known_names(lake: Lake) -> pl.DataFrame:
@@ -89,6 +99,13 @@ def _master(lake: Lake, decided: pl.DataFrame) -> Master:
     return build(known_listings(lake), claims, members, decided)
 
 
+def _targets(lake: Lake, entities: pl.DataFrame) -> pl.Series:
+    """Ids of all that a decision may name: entities, what names mean for certain, instruments."""
+    certain = pl.Series("entity_id", list(certain_names()), pl.String)
+    ids = (entities["entity_id"], certain, known_listings(lake)["instrument_id"])
+    return pl.concat([one.rename("target") for one in ids]).unique()
+
+
 def _news(every: pl.DataFrame) -> pl.DataFrame:
     """Decisions that differ from the one before them about the same name and entity."""
     about = ["source", "name", "target"]
@@ -99,8 +116,8 @@ def _news(every: pl.DataFrame) -> pl.DataFrame:
 def _waiting(lake: Lake, master: Master, decided: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Find what of the raw tables is linked to nobody."""
     listings = known_listings(lake)
-    for table in BY_SYMBOL:
-        keys = ["source", "symbol", pl.col("ts").dt.date().alias("on"), "known_at"]
+    for table, day in BY_SYMBOL:
+        keys = ["source", "symbol", pl.col(day).dt.date().alias("on"), "known_at"]
         asked = lake.revisions(table).group_by(keys).agg(rows=pl.len()).collect()
         yield resolve(asked, listings, master.links, decided).review
     ends = [

@@ -33,12 +33,21 @@ DECISIONS = pl.Schema(
 )
 """`target` is an entity id, or the id of an instrument."""
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
-_ENTITY = r"^(?:issuer|industry|country|commodity|currency|index):.+$"
-_INSTRUMENT = r"^[A-Z0-9]{3,}:.+$"
+_TARGET = (
+    "write the id of an entity (table entities) or instrument (table listings); one that comes with quotes still"
+    " to be loaded is known after them: the list is tried again with every load"
+)
 
 
-def read_decisions(landing: Path) -> tuple[pl.DataFrame, tuple[RejectedFileError, ...]]:
+def read_decisions(landing: Path, targets: pl.Series) -> tuple[pl.DataFrame, tuple[RejectedFileError, ...]]:
     """Read all lists of decisions.
+
+    Parameters
+    ----------
+    landing
+        The landing folder.
+    targets
+        Ids of the entities and instruments that there are.
 
     Returns
     -------
@@ -52,7 +61,7 @@ def read_decisions(landing: Path) -> tuple[pl.DataFrame, tuple[RejectedFileError
     found, refused = [DECISIONS.to_frame()], []
     for file in vendor_files(landing, SOURCE):
         try:
-            found.append(_read(file, landing))
+            found.append(_read(file, landing, targets))
         except RejectedFileError as error:
             refused.append(error)
     every = pl.concat(found).unique(
@@ -61,7 +70,7 @@ def read_decisions(landing: Path) -> tuple[pl.DataFrame, tuple[RejectedFileError
     return every.sort("known_at", "source", "name", "target"), tuple(refused)
 
 
-def _read(file: SourceFile, landing: Path) -> pl.DataFrame:
+def _read(file: SourceFile, landing: Path, targets: pl.Series) -> pl.DataFrame:
     if not file.path.endswith(".csv"):
         raise RejectedFileError(file.path, "unknown_file_type", "it is no .csv", "name it <any name>.csv")
     header = f"write lines of {','.join(COLUMNS)} below that header"
@@ -75,14 +84,13 @@ def _read(file: SourceFile, landing: Path) -> pl.DataFrame:
         raise RejectedFileError(file.path, "wrong_columns", f"it has {table.columns}", header)
     lines = table.with_row_index("line", offset=2)
     target = pl.col("entity_id")
-    good = target.str.contains(_ENTITY) | target.str.contains(_INSTRUMENT)
     yes = pl.col("decision") == ACCEPTED
     several = (target.filter(yes).n_unique() > 1).over("source", "name") & yes
     both = pl.col("decision").n_unique().over("source", "name", "entity_id") > 1
     for rule, bad, remedy in (
         ("missing_value", pl.any_horizontal(pl.col(COLUMNS).is_null()), "fill every column"),
         ("unknown_decision", ~pl.col("decision").is_in([ACCEPTED, REJECTED]), "write accepted or rejected"),
-        ("unknown_target", ~good, "write an entity id, or an instrument id, as in the table link_reviews"),
+        ("unknown_target", ~target.is_in(targets.implode()), _TARGET),
         ("contradiction", several | both, "accept one entity for a name, and do not reject the same"),
     ):
         failing = lines.filter(bad)

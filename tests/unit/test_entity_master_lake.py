@@ -12,7 +12,7 @@ import polars as pl
 from entity_world import claim, claims, decisions, listing, listings
 from shared_data import folder
 
-from lim_pipelines.alternative.entity_master import build_entities, known_names
+from lim_pipelines.alternative.entity_master import build_entities, known_names, refused_decisions
 from lim_pipelines.alternative.people import decisions as known_decisions
 from lim_pipelines.entities.expand import members, parents
 from lim_pipelines.entities.master import build
@@ -134,6 +134,32 @@ def test_a_list_that_cannot_be_trusted_changes_nothing(tmp_path: Path) -> None:
     built = build_entities(lake, landing)
     assert [error.rule for error in built.refused] == ["unknown_target"]
     assert known_decisions(lake).height == 1
+
+
+def test_a_decision_for_nobody_refuses_its_list_until_the_listing_is_there(tmp_path: Path) -> None:
+    lake, landing = world(tmp_path), tmp_path / "landing"
+    good, bad = "findkg,Boeing,issuer:XNYS:BA,accepted,anna", "stocknet,GONE,XNYS:GONE,accepted,anna"
+    decide(landing, good, bad)
+    decide(landing, "findkg,Inflation,commodity:Gold,rejected,anna", name="two.csv")
+    built = build_entities(lake, landing)
+    assert refused_decisions(lake, landing)[0].reason == built.refused[0].reason
+    (error,) = built.refused
+    assert (error.path, error.rule) == ("link_decisions/one.csv", "unknown_target")
+    assert f"line 3: {bad}" in error.reason
+    assert "tried again" in error.remedy
+    assert known_decisions(lake)["target"].to_list() == ["commodity:Gold"], "the table of names knows it"
+    assert ("findkg", "Boeing", "issuer:XNYS:BA", 2) in waiting(lake)
+    came = LISTINGS.conform(
+        pl.concat([lake.revisions(LISTINGS).collect(), listings(listing("v", "GONE", "XNYS:GONE"))])
+    )
+    lake.write(LISTINGS, came, came.select(LISTINGS.partition_key).unique())
+    assert not build_entities(lake, landing).refused
+    assert known_decisions(lake)["target"].sort().to_list() == [
+        "XNYS:GONE",
+        "commodity:Gold",
+        "issuer:XNYS:BA",
+    ]
+    assert not refused_decisions(lake, landing)
 
 
 def test_the_real_claims_members_and_news(tmp_path: Path) -> None:

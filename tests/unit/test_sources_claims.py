@@ -174,10 +174,13 @@ def decided(*lines: str) -> bytes:
 YES = "findkg,Boeing,issuer:XNYS:BA,accepted,anna"
 
 
+TARGETS = pl.Series(["issuer:XNYS:BA", "issuer:XNAS:BA", "issuer:XNYS:PFE", "XNAS:FB"])
+
+
 def test_decisions_count_from_arrival_and_always_below_history(tmp_path: Path) -> None:
     drop(tmp_path, "link_decisions/one.csv", decided(YES))
     drop(tmp_path, "link_decisions/history/two.csv", decided("stocknet,FB,XNAS:FB,accepted,anna"))
-    found, refused = read_decisions(tmp_path)
+    found, refused = read_decisions(tmp_path, TARGETS)
     assert found.select("name", "target", "decision", "known_at").rows() == [
         ("FB", "XNAS:FB", "accepted", ALWAYS),
         ("Boeing", "issuer:XNYS:BA", "accepted", ARRIVED),
@@ -190,6 +193,7 @@ def test_decisions_count_from_arrival_and_always_below_history(tmp_path: Path) -
     [
         ((YES, YES.replace("accepted", "maybe")), "unknown_decision"),
         ((YES, YES.replace("issuer:XNYS:BA", "Boeing Co")), "unknown_target"),
+        ((YES, YES.replace("XNYS:BA", "XNYS:NOTTHERE")), "unknown_target"),
         ((YES, YES.replace("XNYS:BA", "XNAS:BA")), "contradiction"),
         ((YES, YES.replace("accepted", "rejected")), "contradiction"),
         ((YES, ",Boeing,issuer:XNYS:BA,accepted,anna"), "missing_value"),
@@ -200,7 +204,7 @@ def test_a_list_with_one_wrong_line_is_refused_and_the_others_go_on(
 ) -> None:
     drop(tmp_path, "link_decisions/bad.csv", decided(*lines))
     drop(tmp_path, "link_decisions/good.csv", decided("findkg,Pfizer,issuer:XNYS:PFE,accepted,anna"))
-    found, refused = read_decisions(tmp_path)
+    found, refused = read_decisions(tmp_path, TARGETS)
     assert found["name"].to_list() == ["Pfizer"]
     assert [error.rule for error in refused] == [rule]
     assert "line" in refused[0].reason
