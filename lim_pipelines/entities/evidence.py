@@ -99,6 +99,11 @@ def evidence(
     return every.unique(["one", "other"], keep="first", maintain_order=True)
 
 
+def first_days(listings: pl.DataFrame) -> pl.DataFrame:
+    """Return since when each instrument is listed: instrument_id and `known_at`; always, if without dates."""
+    return listings.group_by("instrument_id").agg(known_at=_from(pl.col("first").min()))
+
+
 def same_share(shares: pl.DataFrame) -> pl.DataFrame:
     """Find pairs of instruments that are one and the same share, which listings alone tell.
 
@@ -110,14 +115,13 @@ def same_share(shares: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Frame of `EDGES`, all known always.
+        Frame of `EDGES`, known from the first day of both listings on.
     """
-    ids = shares.select("instrument_id").unique()
-    units = ids.with_columns(base=pl.col("instrument_id").str.split("@").list.first())
+    units = first_days(shares).with_columns(base=pl.col("instrument_id").str.split("@").list.first())
     return pl.concat(
         [
-            _edges(_pairs(units, ["base"]), 1.0, "listing", "listings", ALWAYS),
-            _edges(_guesses_corrected(_with_country(shares)), BY_TICKER, "ticker", "listings", ALWAYS),
+            _edges(_pairs(units, ["base"]), 1.0, "listing", "listings"),
+            _edges(_guesses_corrected(_with_country(shares)), BY_TICKER, "ticker", "listings"),
         ]
     )
 
@@ -127,15 +131,12 @@ def _with_country(shares: pl.DataFrame) -> pl.DataFrame:
     return shares.with_columns(country=country).filter(pl.col("country").is_not_null())
 
 
-def _edges(
-    pairs: pl.DataFrame, score: float, method: str, source: str = "", known_at: pl.Expr | None = None
-) -> pl.DataFrame:
+def _edges(pairs: pl.DataFrame, score: float, method: str, source: str = "") -> pl.DataFrame:
     """Bring pairs to `EDGES`; what they do not say themselves is given."""
     said = {
         "leads": pl.lit(False),
         "first": FIRST,
         "source": pl.lit(source),
-        "known_at": pl.col("known_at") if known_at is None else known_at,
     }
     filled = pairs.with_columns(**{name: what for name, what in said.items() if name not in pairs.columns})
     return filled.select(
@@ -181,15 +182,20 @@ def _guesses_corrected(tickers: pl.DataFrame) -> pl.DataFrame:
     """Instruments on a guessed exchange, and the one that other vendors list under their ticker."""
     guess = pl.col("source").is_in(GUESSED)
     base = pl.col("instrument_id").str.split("@").list.first()
-    stated = tickers.filter(~guess).with_columns(base=base)
-    one = pl.col("base").n_unique().over("symbol", "country") == 1
-    stated = stated.filter(one).sort("priority", "instrument_id").unique(["symbol", "country"], keep="first")
-    guessed = tickers.filter(guess).select("symbol", "country", other="instrument_id").unique()
+    stated = tickers.filter(~guess).select(
+        "symbol", "country", "priority", *_DAYS, one="instrument_id", base=base
+    )
+    guessed = tickers.filter(guess).select("symbol", "country", *_DAYS, other="instrument_id")
     # What another vendor lists, too, is no guess.
     guessed = guessed.join(tickers.filter(~guess), left_on="other", right_on="instrument_id", how="anti")
-    return guessed.join(stated.rename({"instrument_id": "one"}), on=["symbol", "country"]).select(
-        "one", "other", leads=pl.lit(True)
-    )
+    both = guessed.join(stated, on=["symbol", "country"], suffix="_one")
+    # Another company may have had the ticker before, or have it later.
+    first = pl.max_horizontal("first", "first_one")
+    both = both.filter(first <= pl.min_horizontal("last", "last_one").fill_null(FOREVER))
+    both = both.filter(pl.col("base").n_unique().over("other", "symbol", "country") == 1)
+    both = both.with_columns(known_at=_from(first)).sort("known_at", "priority", "one")
+    best = both.unique("other", keep="first", maintain_order=True)
+    return best.select("one", "other", "known_at", leads=pl.lit(True))
 
 
 def _same_name(tickers: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:

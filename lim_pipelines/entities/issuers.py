@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from lim_pipelines.entities.evidence import ALWAYS, FIRST
+from lim_pipelines.entities.evidence import FIRST, first_days
 from lim_pipelines.schemas import ENTITY_LINKS, UTC_TIME
 
 
@@ -22,22 +22,23 @@ def issuer_links(shares: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     shares
-        Columns instrument_id and priority: listings of equities.
+        Columns instrument_id, priority and first: listings of equities.
     edges
         Frame of `evidence.EDGES`, in order of time.
 
     Returns
     -------
     pl.DataFrame
-        `issued_by` links, frame of `ENTITY_LINKS`: each instrument is its own issuer, known always, until
-        evidence says otherwise.
+        `issued_by` links, frame of `ENTITY_LINKS`: each instrument is its own issuer, known since it is
+        listed, until evidence says otherwise.
     """
     name = pl.col("instrument_id")
     order = shares.group_by("instrument_id").agg(pl.col("priority").min())
     order = order.sort(name.str.contains("@"), "priority", name.str.len_chars(), name)
     rank = {instrument: place for place, instrument in enumerate(order["instrument_id"])}
     company = {instrument: [instrument] for instrument in rank}
-    rows = [(one, one, None, 1.0, "listing", "listings", None) for one in sorted(rank)]
+    since = first_days(shares).sort("instrument_id")
+    rows = [(one, one, None, 1.0, "listing", "listings", first) for one, first in since.iter_rows()]
     for edge in edges.iter_rows(named=True):
         # The first of a company is its main instrument.
         keeps, gives = company[edge["one"]], company[edge["other"]]
@@ -57,7 +58,6 @@ def issuer_links(shares: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
         relation=pl.lit("issued_by"),
         parent="issuer:" + pl.col("parent"),
         first=pl.col("first").fill_null(FIRST),
-        known_at=pl.col("known_at").fill_null(ALWAYS),
     )
     # Of two joins known at one moment the later one is what holds.
     return ENTITY_LINKS.conform(table.unique(["child", "known_at"], keep="last", maintain_order=True))

@@ -17,7 +17,7 @@ import polars as pl
 from lim_pipelines.entities import names
 from lim_pipelines.entities.called import best_listing, entities_of, names_of
 from lim_pipelines.entities.curated import SOURCE, STATED
-from lim_pipelines.entities.evidence import ALWAYS, FIRST, evidence, same_share
+from lim_pipelines.entities.evidence import ALWAYS, FIRST, evidence, first_days, same_share
 from lim_pipelines.entities.issuers import issuer_links, issuer_spans
 from lim_pipelines.entities.places import (
     COMMODITIES,
@@ -203,7 +203,9 @@ def _member_of(stays: pl.DataFrame, listings: pl.DataFrame, listed: pl.DataFrame
         listed.sort("known_at").unique("child", keep="last").select(instrument_id="child", _same="parent")
     )
     shares = listings.select("symbol", "instrument_id").unique().join(issuer, on="instrument_id")
+    shares = shares.join(first_days(listings).rename({"known_at": "_since"}), on="instrument_id")
     others = stays.join(issuer, on="instrument_id").drop("instrument_id").join(shares, on=["symbol", "_same"])
+    others = others.with_columns(known_at=pl.max_horizontal("known_at", "_since"))
     found = pl.concat([stays, others.select(stays.columns)]).filter(pl.col("instrument_id").is_not_null())
     found = found.unique(maintain_order=True)
     return found.select(
@@ -220,7 +222,7 @@ def _member_of(stays: pl.DataFrame, listings: pl.DataFrame, listed: pl.DataFrame
 
 
 def _quoted_in(listings: pl.DataFrame) -> pl.DataFrame:
-    best = best_listing(listings)
+    best = best_listing(listings).drop("known_at").join(first_days(listings), on="instrument_id")
     return _plain(best, "quoted_in", "currency:" + pl.col("currency"))
 
 
@@ -228,7 +230,7 @@ def _on_commodity(listings: pl.DataFrame) -> pl.DataFrame:
     roots = {root: name for name, codes in COMMODITIES.items() for root in codes}
     root = pl.coalesce("root", "instrument_id")
     named = root.replace_strict(roots, default=None, return_dtype=pl.String)
-    best = best_listing(listings)
+    best = best_listing(listings).drop("known_at").join(first_days(listings), on="instrument_id")
     return _plain(
         best.with_columns(_named=named).filter(pl.col("_named").is_not_null()),
         "on_commodity",
@@ -247,5 +249,5 @@ def _plain(rows: pl.DataFrame, relation: str, parent: pl.Expr) -> pl.DataFrame:
         score=pl.lit(1.0),
         method=pl.lit("listing"),
         source=pl.lit("listings"),
-        known_at=ALWAYS,
+        known_at="known_at",
     ).select(*ENTITY_LINKS.columns)

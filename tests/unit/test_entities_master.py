@@ -205,6 +205,26 @@ def test_a_ticker_used_again_is_no_share_class_of_its_former_company() -> None:
     assert issuer(master, "XNAS:FOX", T15) == issuer(master, "XNAS:NWSA", T15) == "issuer:XNAS:NWSA"
 
 
+def test_listings_that_begin_later_change_nothing_before() -> None:
+    ended = date(2024, 12, 31)
+    ours = (
+        listing("lean", "ZZ", "XNAS:ZZ", last=ended, priority=1),
+        listing("pystock", "ZZ", "XNYS:ZZ", last=ended, priority=8),
+    )
+    later = (
+        listing("lean", "ZZ", "XNYS:ZZQ", date(2025, 1, 1), priority=1),
+        listing("late", "ZZ", "XNAS:ZZ@2025", date(2025, 1, 1), priority=9),
+    )
+    said = claims(claim("lean", "ZZ", "in_industry", "GICS/Tech", T15))
+    inside = stays(stay("ZZ", date(1998, 10, 1)))
+    now, then = made(listings(*ours, *later), said, inside), made(listings(*ours), said, inside)
+    past = pl.col("known_at") <= T18
+    assert issuer(then, "XNYS:ZZ", T15) == "issuer:XNAS:ZZ"
+    assert now.links.filter(past).equals(then.links.filter(past))
+    assert of(now, "industry:GICS/Tech", T18) == ["XNAS:ZZ", "XNYS:ZZ"]
+    assert of(now, "industry:GICS/Tech", LATER) == ["XNAS:ZZ", "XNAS:ZZ@2025", "XNYS:ZZ"]
+
+
 def test_members_come_and_go_as_it_became_known() -> None:
     table = listings(listing("v", "C", "XNYS:C"))
     left = datetime(2009, 6, 1, tzinfo=UTC)
