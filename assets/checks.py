@@ -11,6 +11,7 @@ import polars as pl
 
 from assets.catalogue import table_metadata
 from assets.partitions import exchanges
+from lim_pipelines.alternative.entity_master import refused_decisions
 from lim_pipelines.alternative.load import refused_files as alternative_refused
 from lim_pipelines.alternative.steps import SHAPES, held_back_from
 from lim_pipelines.exchanges import calendar_ends
@@ -211,6 +212,16 @@ def refused_alternative_files(home: Home) -> dg.AssetCheckResult:
     return _refused(alternative_refused(home.lake()))
 
 
+@dg.asset_check(
+    asset="link_reviews", name="refused_files", description="Lists of people's decisions that were refused."
+)
+def refused_decision_lists(home: Home) -> dg.AssetCheckResult:
+    """Warn when lists of decisions were refused, and say why and what to do."""
+    errors = refused_decisions(home.lake(), home.landing)
+    rows = [(error.path, error.rule, f"{error.reason}; {error.remedy}") for error in errors]
+    return _refused(pl.DataFrame(rows, schema=["path", "rule", "reason"], orient="row"))
+
+
 def _alternative_quarantine(asset: str, what: str, where: pl.Expr) -> dg.AssetChecksDefinition:
     """Check that no rows of alternative data are held back at a stage."""
 
@@ -223,6 +234,7 @@ def _alternative_quarantine(asset: str, what: str, where: pl.Expr) -> dg.AssetCh
 
 ALTERNATIVE_CHECKS = [
     refused_alternative_files,
+    refused_decision_lists,
     _alternative_quarantine("alternative_files", "Rows of files", pl.col("stage") == "parse"),
     *(
         _alternative_quarantine(
