@@ -14,7 +14,6 @@ from pathlib import Path
 
 import polars as pl
 
-from lim_pipelines.align import events, facts
 from lim_pipelines.alternative.people import decisions
 from lim_pipelines.entities.decided import DECISIONS
 from lim_pipelines.entities.master import Master, build
@@ -38,7 +37,7 @@ from lim_pipelines.schemas import (
 from lim_pipelines.sources.base import RejectedFileError
 from lim_pipelines.sources.link_decisions import read_decisions
 
-BY_SYMBOL = ((RAW_FACTS, facts.DAY), (RAW_EVENTS, events.DAY), (RAW_TEXTS, "ts"))
+BY_SYMBOL = (RAW_FACTS, RAW_EVENTS, RAW_TEXTS)
 
 
 @dataclass(frozen=True)
@@ -116,8 +115,8 @@ def _news(every: pl.DataFrame) -> pl.DataFrame:
 def _waiting(lake: Lake, master: Master, decided: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Find what of the raw tables is linked to nobody."""
     listings = known_listings(lake)
-    for table, day in BY_SYMBOL:
-        keys = ["source", "symbol", pl.col(day).dt.date().alias("on"), "known_at"]
+    for table in BY_SYMBOL:
+        keys = ["source", "symbol", pl.col("ts").dt.date().alias("on"), "known_at"]
         asked = lake.revisions(table).group_by(keys).agg(rows=pl.len()).collect()
         yield resolve(asked, listings, master.links, decided).review
     ends = [
