@@ -4,6 +4,7 @@ What does not belong here: which sessions those are (`lim_pipelines/inputs/news.
 """
 
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -12,7 +13,8 @@ import dagster as dg
 from assets.arrivals import import_archive, load_quotes
 from assets.partitions import FIRST_SESSION
 from assets.requests import TAG, run_key, tries
-from lim_pipelines.inputs.news import Stale, stale, versions
+from lim_pipelines.inputs.news import Stale, learnt, relearnt, stale, versions
+from lim_pipelines.modalities.store import NODES
 from resources.home import Home
 
 
@@ -60,13 +62,13 @@ class Ask:
 @dg.sensor(
     minimum_interval_seconds=60,
     jobs=[load_quotes, import_archive],
-    description="Facts, events, texts, links or macro series that changed: builds the model inputs of exactly"
-    " the sessions again that can have known of them. A run that fails is asked for again.",
+    description="Facts, events, texts, links, macro series or nodes of the graph that changed: builds the"
+    " model inputs of exactly the sessions again that can know of them. A failed run is asked for again.",
 )
 def inputs_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     """Ask for the inputs that are stale since the last look, and for those that failed."""
     lake, memory = home.lake(), json.loads(context.cursor or "{}")
-    seen, now = memory.get("seen", {}), versions(lake)
+    seen, now, nodes = memory.get("seen", {}), versions(lake), learnt(home.vectors)
     kept, requests = [], []
     for ask in (Ask(**entry) for entry in memory.get("asks", [])):
         past = tries(context.instance, ask.key)
@@ -75,13 +77,15 @@ def inputs_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorR
         kept.append(ask)
         if past.due:
             requests.append(ask.request(past.runs))
-    fresh = [ask for found in stale(lake, seen, now) for ask in _asks(found, now)]
+    news = stale(lake, seen, now, relearnt(memory.get("nodes", {}), nodes))
+    marks = {**now, NODES.name: zlib.crc32(json.dumps(nodes).encode())}
+    fresh = [ask for found in news for ask in _asks(found, marks)]
     requests += [ask.request(0) for ask in fresh]
     waiting = f"; {len(kept)} builds are not finished" if kept else ""
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else f"nothing that inputs are read from has changed{waiting}",
-        cursor=json.dumps({"seen": now, "asks": [asdict(ask) for ask in (*kept, *fresh)]}),
+        cursor=json.dumps({"seen": now, "nodes": nodes, "asks": [asdict(ask) for ask in (*kept, *fresh)]}),
     )
 
 

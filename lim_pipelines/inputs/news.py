@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -15,6 +16,8 @@ from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.inputs.decisions import moments
 from lim_pipelines.inputs.registry import BLOCKS
 from lim_pipelines.lake import Lake
+from lim_pipelines.modalities import NodeEncoder
+from lim_pipelines.modalities.store import NODES, Vectors
 from lim_pipelines.schemas import ENTITY_LINKS, VALIDATED_BARS, Table
 
 TABLES: dict[str, Table] = {
@@ -48,7 +51,24 @@ def versions(lake: Lake) -> dict[str, int]:
     return {name: lake.version(table) for name, table in TABLES.items()}
 
 
-def stale(lake: Lake, seen: dict[str, int], now: dict[str, int]) -> list[Stale]:
+def learnt(vectors: Path) -> dict[str, str]:
+    """Return what the nodes of every cutoff were learnt from: moment (ISO 8601) to digest."""
+    stored = Vectors(vectors).stored(NODES, NodeEncoder())
+    cutoffs = (
+        stored.group_by("known_at").agg(pl.col("content").unique().sort().str.join(" ")).sort("known_at")
+    )
+    return {moment.isoformat(): content for moment, content in cutoffs.iter_rows()}
+
+
+def relearnt(seen: dict[str, str], now: dict[str, str]) -> datetime | None:
+    """Return the first cutoff whose nodes are new, gone or learnt from other edges."""
+    changed = [moment for moment, _ in seen.items() ^ now.items()]
+    return min(map(datetime.fromisoformat, changed), default=None)
+
+
+def stale(
+    lake: Lake, seen: dict[str, int], now: dict[str, int], nodes: datetime | None = None
+) -> list[Stale]:
     """Find sessions whose inputs can have changed since versions that were seen.
 
     A row that is new, gone or different concerns the decisions from the moment it is known on, to the newest:
@@ -60,6 +80,8 @@ def stale(lake: Lake, seen: dict[str, int], now: dict[str, int]) -> list[Stale]:
         Lake to read.
     seen, now
         Versions of the tables: those that the inputs were built from, and those that are looked at.
+    nodes
+        As from `relearnt`: nodes are learnt after the sessions that read them have been built.
 
     Returns
     -------
@@ -67,7 +89,9 @@ def stale(lake: Lake, seen: dict[str, int], now: dict[str, int]) -> list[Stale]:
         At most one an exchange that has daily bars, in alphabetical order.
     """
     exchanges = _exchanges(lake)
-    since: dict[str, tuple[datetime, set[str]]] = {}
+    since: dict[str, tuple[datetime, set[str]]] = (
+        {} if nodes is None else {mic: (nodes, {NODES.name}) for mic in exchanges}
+    )
     for name, table in TABLES.items():
         rows = _news(lake, table, seen.get(name, -1), now[name])
         if rows.is_empty():

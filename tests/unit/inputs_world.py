@@ -273,9 +273,14 @@ def world(root: Path, facts: Facts) -> tuple[Lake, Path]:
     store = Vectors(vectors)
     for encoder in (MiniLM(), Vader()):
         store.write(TEXTS, encoder, items, _drawn(items["key"].to_list(), encoder.width))
-    nodes = facts.tables["nodes"]
-    store.write(NODES, NodeEncoder(), nodes, _drawn(nodes["key"].to_list(), NodeEncoder.width))
+    put_nodes(vectors, facts.tables["nodes"])
     return lake, vectors
+
+
+def put_nodes(vectors: Path, nodes: pl.DataFrame) -> None:
+    """Put nodes into a vector store."""
+    drawn = _drawn(nodes["key"].to_list(), NodeEncoder.width)
+    Vectors(vectors).write(NODES, NodeEncoder(), nodes, drawn)
 
 
 def _drawn(keys: list[str], width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from inputs_world import FIRST, NAMES, Facts, random_facts, scope, world
+from inputs_world import FIRST, NAMES, Facts, put_nodes, random_facts, scope, world
 
 from lim_pipelines.inputs.build import build_inputs
-from lim_pipelines.inputs.news import stale, versions
+from lim_pipelines.inputs.news import learnt, relearnt, stale, versions
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import (
     ENTITY_LINKS,
@@ -105,3 +105,23 @@ def test_building_the_stale_sessions_again_is_as_good_as_building_all(
     at = [lake.version(one) for one in (MODEL_INPUTS, INPUT_SCALES)]
     assert build_inputs(lake, vectors, scope()).changed == 0
     assert [lake.version(one) for one in (MODEL_INPUTS, INPUT_SCALES)] == at
+
+
+def test_nodes_that_are_learnt_late_reach_the_decisions_from_their_cutoff_on(
+    facts: Facts, tmp_path: Path
+) -> None:
+    nodes, may = facts.tables["nodes"], date(2015, 5, 1)
+    early = Facts({**facts.tables, "nodes": nodes.filter(pl.col("cutoff") < may)})
+    lake, vectors = world(tmp_path, early)
+    build_inputs(lake, vectors, scope())
+    seen, learnt_before = versions(lake), learnt(vectors)
+    assert relearnt(learnt_before, learnt(vectors)) is None
+    put_nodes(vectors, nodes.filter(pl.col("cutoff") == may))
+    since = relearnt(learnt_before, learnt(vectors))
+    assert since == datetime(2015, 5, 1, tzinfo=UTC)
+    [found] = stale(lake, seen, versions(lake), since)
+    # Decided in the small hours of 1 May, after the midnight that is the cutoff.
+    assert (found.first, found.reason) == (date(2015, 4, 30), "nodes")
+    again = scope().filter(pl.col("date").is_between(found.first, found.last))
+    assert build_inputs(lake, vectors, again).changed > 0
+    assert build_inputs(lake, vectors, scope()).changed == 0
