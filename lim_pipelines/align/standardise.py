@@ -80,7 +80,6 @@ def cross_section(
     by: Sequence[str],
     value: str = "value",
     at: str = "known_at",
-    fit: pl.Expr | None = None,
     at_least: int = AT_LEAST,
 ) -> Scaled:
     """Scale values among those of their own group.
@@ -95,20 +94,15 @@ def cross_section(
         Columns that make a group, such as exchange, date and feature.
     value, at
         Columns of the value and of the moment at which it is known.
-    fit
-        Rows that are fitted on; all if absent. The others are scaled by what was fitted on these: an
-        instrument whose bar came too late for the decision has a place in its cross-section, no influence.
     at_least
         Values that a fit needs.
     """
-    frame = rows.select(
-        *by, _v=pl.col(value).cast(pl.Float64), _at=pl.col(at), _fit=pl.lit(True) if fit is None else fit
-    ).with_row_index("_row")
+    frame = rows.select(*by, _v=pl.col(value).cast(pl.Float64), _at=pl.col(at)).with_row_index("_row")
     scaled = np.full(rows.height, math.nan)
     fitted: list[tuple[Any, ...]] = []
     for key, group in frame.group_by(by, maintain_order=True):
         values = group["_v"].fill_null(math.nan).to_numpy()
-        counts = np.isfinite(values) & group["_fit"].to_numpy()
+        counts = np.isfinite(values)
         # Sorted: the bits of a sum must not depend on the order of the rows.
         known = np.sort(values[counts])
         location, scale = _numbers(known, method, at_least)

@@ -110,20 +110,22 @@ def _of_instruments(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Values of a block about instruments, scaled among those of the session: one row a decision."""
     values = block.compute(reads, asked.drop("known_at")).join(asked, on=_DECISION)
-    # What came too late for the decision has a place in the cross-section and no influence on it.
-    in_time = pl.col("known_at") == pl.col("decided_at")
+    # Who comes late has no influence on those who were in time: each is scaled among all that came no later.
+    turns = values.select("decided_at", turn="known_at").unique()
+    seen = values.join(turns, on="decided_at").filter(pl.col("known_at") <= pl.col("turn"))
 
     def scale(method: Method, long: pl.DataFrame) -> Scaled:
-        return cross_section(long, method, by=["feature", "decided_at"], at="decided_at", fit=in_time)
+        return cross_section(long, method, by=["feature", "decided_at", "turn"], at="decided_at")
 
-    return _scaled(block, values, scale)
+    scaled, fitted = _scaled(block, seen, scale)
+    return scaled.filter(pl.col("known_at") == pl.col("turn")).drop("turn"), fitted
 
 
 def _scaled(
     block: Block, values: pl.DataFrame, scale: Callable[[Method, pl.DataFrame], Scaled]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Add a column `scaled.<feature>` a feature, and return the fitted numbers of all of them."""
-    keys = [name for name in (*_DECISION, "known_at") if name in values.columns]
+    keys = [name for name in (*_DECISION, "known_at", "turn") if name in values.columns]
     numbers = []
     for feature in block.features:
         if feature.scaling is None:
@@ -159,14 +161,20 @@ def _listed(block: Block, values: pl.DataFrame, asked: pl.DataFrame) -> pl.DataF
 
 
 def _complete(block: Block, fitted: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
-    """Frame of `INPUT_SCALES`: every session and feature, fitted or not."""
-    sessions = asked.select("exchange", "date", "decided_at").unique()
+    """Frame of `INPUT_SCALES`: every session and feature, fitted or not, and each later turn of it."""
+    by = ["exchange", "date", "decided_at"]
+    turns = asked.select(*by, turn="decided_at").unique()
+    if "turn" in fitted.columns:
+        turns = pl.concat([turns, asked.select(*by, turn="known_at")]).unique()
+    else:
+        fitted = fitted.with_columns(turn="decided_at")
     features = pl.DataFrame(
         {"feature": [f.name for f in block.features], "method": [f.scaling or "none" for f in block.features]}
     )
-    rows = sessions.join(features, how="cross").join(fitted, on=["feature", "decided_at"], how="left")
+    on = ["feature", "decided_at", "turn"]
+    rows = turns.join(features, how="cross").join(fitted, on=on, how="left")
     return INPUT_SCALES.conform(
         rows.rename({"first": "fitted_first", "last": "fitted_last"}).with_columns(
-            block=pl.lit(block.name), fitted_on=pl.col("n").fill_null(0), known_at="decided_at"
+            block=pl.lit(block.name), fitted_on=pl.col("n").fill_null(0), known_at="turn"
         )
     )

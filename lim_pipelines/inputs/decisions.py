@@ -10,6 +10,7 @@ from datetime import date
 import polars as pl
 
 from lim_pipelines.align.moments import decisions as session_decisions
+from lim_pipelines.align.moments import session_for
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
 
@@ -42,8 +43,10 @@ def decisions(lake: Lake, mic: str, first: date, last: date) -> pl.DataFrame:
     -------
     pl.DataFrame
         Columns exchange, date, instrument_id, decided_at, known_at; sorted by date and instrument. A bar
-        that became known after the decision (a file that came late) has a row too: models that are trained
-        later see the bar. It is known when the bar is, and what stands in it was known at the decision.
+        that became known after the decision (a file that came late, or a vendor whose days are out with the
+        next open) has a row too: models that are trained later see the bar. What stands in it was known at
+        the decision; `known_at` is the first decision of the exchange after the bar had come: so all that
+        come between two decisions come together.
     """
     bars = lake.revisions(
         VALIDATED_BARS,
@@ -54,10 +57,13 @@ def decisions(lake: Lake, mic: str, first: date, last: date) -> pl.DataFrame:
         & ~pl.col("withdrawn"),
     )
     known = bars.group_by("date", "instrument_id").agg(pl.col("known_at").min()).collect()
-    at = moments(mic, first, last)
+    rows = known.join(moments(mic, first, last), on="date")
+    late = rows.filter(pl.col("known_at") > pl.col("decided_at")).select("known_at").unique()
+    turns = late.with_columns(turn=session_for(late["known_at"], mic)["decided_at"])
+    turn = pl.coalesce("turn", pl.max_horizontal("decided_at", "known_at"))
     return (
-        known.join(at, on="date")
-        .with_columns(known_at=pl.max_horizontal("decided_at", "known_at"))
+        rows.join(turns, on="known_at", how="left")
+        .with_columns(known_at=turn)
         .select("exchange", "date", "instrument_id", "decided_at", "known_at")
         .sort("date", "instrument_id")
     )

@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from lim_pipelines.align.asof import as_known
 from lim_pipelines.inputs.blocks import Reads
 from lim_pipelines.inputs.linked import last_moment
 from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
@@ -18,9 +19,12 @@ DIVIDEND_AT_MOST: Final = 0.05
 """Part of the price. What `ex_factor` takes away beyond it is counted as a split; a larger special dividend
 costs a ratio, a split of one to twenty counted as a dividend would make it wrong."""
 
+CLOSE_AT_MOST: Final = timedelta(days=7)
+"""Age of a close at a decision: a vendor whose days are out with the next open has the session before's."""
+
 
 def with_closes(reads: Reads, decisions: pl.DataFrame, lookback: timedelta) -> pl.DataFrame:
-    """Add `close`, as traded, and `split_at`, the close of the last session that began with a split.
+    """Add `close`, the newest as traded, and `split_at`, the close of the last session begun with a split.
 
     Parameters
     ----------
@@ -45,14 +49,22 @@ def with_closes(reads: Reads, decisions: pl.DataFrame, lookback: timedelta) -> p
         & pl.col("price_type").is_in(ONE_PRICE)
     )
     moment = last_moment(decisions)
-    closes = reads.known_by(VALIDATED_BARS, moment, daily & (pl.col("date") >= first))
-    known = closes.join(decisions.select("instrument_id", "date", "decided_at"), on=["instrument_id", "date"])
-    known = known.filter(pl.col("known_at") <= pl.col("decided_at"))
-    newest = known.sort("known_at").unique(["instrument_id", "date"], keep="last", maintain_order=True)
-    newest = newest.filter(~pl.col("withdrawn")).select(
-        "instrument_id", "date", "close", close_known_at="known_at"
+    closes = reads.known_by(VALIDATED_BARS, moment, daily & (pl.col("date") >= first - CLOSE_AT_MOST))
+    told = closes.select(
+        "instrument_id",
+        "ts",
+        "known_at",
+        close=pl.when(~pl.col("withdrawn")).then("close"),
+        close_known_at="known_at",
     )
-    rows = decisions.join(newest, on=["instrument_id", "date"], how="left")
+    rows = as_known(
+        decisions,
+        told,
+        by=["instrument_id"],
+        columns=["close", "close_known_at"],
+        at="decided_at",
+        expiry=CLOSE_AT_MOST,
+    )
     keys = ["instrument_id", "decided_at"]
     asked = decisions.select(keys).unique().join(_splits(reads, moment, daily), on="instrument_id")
     # As known then: a later revision may take a split back, or withdraw the bar.

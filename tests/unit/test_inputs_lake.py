@@ -7,13 +7,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from inputs_world import Facts, build, random_facts, rows, scope, world
+from inputs_world import END, START, Facts, build, random_facts, rows, scope, world
 
+from lim_pipelines.align.moments import session_for
 from lim_pipelines.inputs import build as building
 from lim_pipelines.inputs.build import build_inputs
+from lim_pipelines.inputs.decisions import moments
 from lim_pipelines.inputs.registry import BLOCKS, OWNER
-from lim_pipelines.lake import Lake
-from lim_pipelines.schemas import INPUT_SCALES, MODEL_INPUTS
+from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.schemas import INPUT_SCALES, MODEL_INPUTS, VALIDATED_BARS
 
 MOMENTS = [datetime(2015, 5, 14, 3, tzinfo=UTC), datetime(2015, 7, 7, 1, tzinfo=UTC)]
 
@@ -73,7 +75,7 @@ def test_one_session_at_a_time_gives_the_same_bits_and_a_rebuild_commits_nothing
     assert again.coverage.equals(first.coverage)
 
 
-def test_a_bar_that_comes_late_has_inputs_from_its_own_arrival_on_and_moves_no_scale(
+def test_a_bar_that_comes_late_has_inputs_from_the_next_decision_after_it_and_moves_no_earlier_scale(
     facts: Facts, whole: Lake
 ) -> None:
     inputs = rows(whole, MODEL_INPUTS, pl.col("block") == "macro")
@@ -82,4 +84,22 @@ def test_a_bar_that_comes_late_has_inputs_from_its_own_arrival_on_and_moves_no_s
     assert late.height > 5
     bars = facts.tables["validated_bars"].group_by("instrument_id", "date").agg(pl.col("known_at").min())
     arrived = late.join(bars, on=["instrument_id", "date"], suffix="_bar")
-    assert (arrived["known_at"] == arrived["known_at_bar"]).all()
+    turn = session_for(arrived["known_at_bar"], "XNAS")["decided_at"]
+    assert (arrived["known_at"] == turn).all()
+
+
+def test_a_vendor_whose_days_are_out_with_the_next_open_has_ratios_and_scales(
+    facts: Facts, tmp_path: Path
+) -> None:
+    bars = facts.tables["validated_bars"].with_columns(known_at=pl.col("ts") + pl.duration(hours=17))
+    bars = bars.unique(VALIDATED_BARS.row_key, keep="last", maintain_order=True)
+    lake, _ = build(tmp_path, Facts({**facts.tables, "validated_bars": bars}))
+    inputs = lake.revisions(MODEL_INPUTS, pl.col("block") == "fundamentals").collect()
+    decided = inputs.join(moments("XNAS", START, END), on="date")
+    assert (decided["known_at"] > decided["decided_at"]).all()
+    for feature in BLOCKS["fundamentals"].features:
+        place = BLOCKS["fundamentals"].place(feature.name)[0]
+        assert inputs["values"].list.get(place).is_finite().sum() > 20, feature.name
+        assert inputs["scaled"].list.get(place).is_finite().sum() > 20, feature.name
+    scales = lake.read(INPUT_SCALES, as_of=LATEST, where=pl.col("feature") == "filing_age").collect()
+    assert scales["fitted_on"].max() > 5
