@@ -33,10 +33,12 @@ ARCHIVE_ASSETS = [dg.AssetKey("archive"), dg.AssetKey("archive_inputs")]
 # All assets of a job share one partitions definition: a sensor that asks for several kinds has several jobs.
 load_quotes = dg.define_asset_job("load_quotes", dg.AssetSelection.assets(*QUOTE_ASSETS))
 import_archive = dg.define_asset_job("import_archive", dg.AssetSelection.assets(*ARCHIVE_ASSETS))
-# Macro series go along: they take a second, and what has not changed commits nothing.
+# Macro series and facts about instruments go along: they take a second, what has not changed commits nothing,
+# and the entity master reads who is a member of an index.
 load_alternative = dg.define_asset_job(
     "load_alternative",
-    dg.AssetSelection.groups("alternative_data") | dg.AssetSelection.key_substring("text_embeddings"),
+    dg.AssetSelection.groups("alternative_data", "reference")
+    | dg.AssetSelection.key_substring("text_embeddings"),
 )
 register_landing_files = dg.define_asset_job(
     "register_landing_files", dg.AssetSelection.assets("landing_files")

@@ -62,7 +62,8 @@ daily_alternative = dg.ScheduleDefinition(
     name="daily_alternative",
     cron_schedule="35 23 * * *",
     job=load_alternative,
-    description="Loads macro series and alternative data once a day, whatever the sensor has seen: a listing"
+    description="Loads macro series, corporate actions, rolls, index members and alternative data once a day,"
+    " in this order, whatever the sensor has seen: a listing"
     " that came with the day's quotes links rows that waited. What has not changed commits nothing.",
 )
 

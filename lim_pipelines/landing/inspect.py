@@ -42,8 +42,8 @@ class Claims:
     folders
         Names of all sources that read landed files.
     reference
-        Those that read macro series, facts about instruments or companies, too: not every file of theirs
-        holds bars.
+        Those that read macro series, facts about instruments or people's decisions, too: not every file of
+        theirs holds bars.
     """
 
     files: dict[str, tuple[QuoteSource, SourceFile]]
@@ -77,15 +77,13 @@ def inspect(entry: Entry, claims: Claims, landing: Path) -> list[Line]:
     list of dict
         One for each exchange, sorted: exchange, first_date, last_date, rows, rows_rejected, rule, reason.
         Rejected rows count for the dates, because their quarantine belongs to a partition too. One without
-        an exchange for a file that holds no bars or is refused; one of exchange `QUARANTINE_AS` for what a
-        file holds of alternative data, or for why that is refused.
+        an exchange for a file of quotes that holds no bars or is refused; one of exchange `QUARANTINE_AS` for
+        what a file holds of alternative data, or for why that is refused, and for a file of macro series or
+        facts about instruments, which the same load reads and says what it refuses.
     """
     lines = []
     if entry.path in claims.alternative:
         lines.append(_alternative(claims.alternative[entry.path], landing))
-    if entry.source == link_decisions.SOURCE:
-        # Who is who may change with it: that is alternative data's business, and it says what is refused.
-        lines.append(_line(QUARANTINE_AS))
     if lines and entry.path not in claims.files:
         return lines
     return [*lines, *_bars(entry, claims, landing)]
@@ -97,7 +95,7 @@ def _bars(entry: Entry, claims: Claims, landing: Path) -> list[Line]:
         claim = claims.files.get(entry.path)
         if claim is None:
             _refuse_stranger(entry, claims, landing)
-            return [_line("")]
+            return [_line(QUARANTINE_AS)]
         source, file = claim
         for block in read_blocks(source, file, landing):
             _count(held, block.rows, "rows")

@@ -32,6 +32,7 @@ from lim_pipelines.definitions import defs
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import (
     ALTERNATIVE_FILES,
+    ENTITY_LINKS,
     LANDING_FILES,
     LINK_REVIEWS,
     QUARANTINE,
@@ -44,6 +45,7 @@ from resources.home import Home
 
 SHAPES = ("facts", "events", "texts", "relations")
 RAW = [*(f"raw_{shape}" for shape in SHAPES), "raw_claims", "alternative_files"]
+REFERENCE = ["corporate_actions", "futures_rolls", "index_members"]
 MASTER = ["entities", "entity_links", "link_reviews"]
 STEPS = [f"{stage}_{shape}" for stage in ("aligned", "validated") for shape in SHAPES]
 LATER = datetime(2026, 9, 2, tzinfo=UTC)
@@ -213,22 +215,62 @@ def test_a_persons_decision_brings_a_load_and_links_what_waited(lineage: Lineage
     decision = folder / "mine.csv"
     decision.write_text("source,name,entity_id,decision,decided_by\nwire,ZZZ,XNYS:AAA,accepted,me\n")
     os.utime(decision, (LONG_AGO.timestamp(),) * 2)
+    typo = folder / "typo.csv"
+    typo.write_text("source,name,entity_id,decision,decided_by\nwire,YYY,XNYS:NOBODY,accepted,me\n")
+    os.utime(typo, (LONG_AGO.timestamp(),) * 2)
     decided = learn(lineage, sensed.cursor)
     (run,) = decided.run_requests
-    load(lineage, run)
+    check = checks_of(load(lineage, run))["link_reviews/refused_files"]
+    assert not check.passed
+    assert "typo.csv | unknown_target | line 2: wire,YYY,XNYS:NOBODY" in str(check.metadata["files"].value)
     assert rows_of(lineage.lake, VALIDATED_FACTS, ["entity_id", "known_at"]) == [
         ("issuer:XNYS:AAA", LONG_AGO)
     ]
     assert rows_of(lineage.lake, QUARANTINE) == []
 
 
-def test_the_schedule_loads_everything_of_the_group() -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "frbny_nowcast/2016-07-08.xls",
+        "macro_series/history/vix-daily__vix-daily.csv",
+        "sp500_members/history/sp500_ticker_start_end.csv",
+        "link_decisions/mine.csv",
+    ],
+)
+def test_a_file_that_is_neither_quotes_nor_alternative_data_brings_the_load_too(
+    lineage: Lineage, path: str
+) -> None:
+    file = lineage.landing / path
+    file.parent.mkdir(parents=True)
+    file.write_text("ticker,start_date,end_date\nAAA,2015-01-02,\n")
+    os.utime(file, (LONG_AGO.timestamp(),) * 2)
+    sensed = learn(lineage)
+    assert [run.job_name for run in sensed.run_requests] == ["load_alternative"]
+    again = look(lineage, json.dumps({**json.loads(sensed.cursor), "asks": []}))
+    assert not again.run_requests
+
+
+def test_members_of_an_index_are_links_in_the_load_that_reads_them(lineage: Lineage) -> None:
+    list_shares(lineage.lake, listing("AAA"))
+    file = lineage.landing / "sp500_members/history/sp500_ticker_start_end.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("ticker,start_date,end_date\nAAA,2015-01-02,\n")
+    result = lineage.run(*REFERENCE, *RAW, *MASTER, checks=False)
+    assert result.success
+    member = lineage.lake.revisions(ENTITY_LINKS, pl.col("relation") == "member_of").collect()
+    assert member.select("child", "parent").rows() == [("XNYS:AAA", "index:XNYS:SPX")]
+
+
+def test_the_schedule_loads_everything_in_order() -> None:
     assert daily_alternative.job_name == "load_alternative"
     names = {
         key.to_user_string()
         for key in defs.resolve_job_def("load_alternative").asset_layer.executable_asset_keys
     }
-    assert names >= {*RAW, *MASTER, *STEPS, "raw_macro", "validated_macro", "text_embeddings"}
+    assert names >= {*RAW, *MASTER, *STEPS, "raw_macro", "validated_macro", "text_embeddings", *REFERENCE}
+    graph = defs.resolve_asset_graph()
+    assert dg.AssetKey("index_members") in graph.get(dg.AssetKey("entity_links")).parent_keys
     assert "graph_embeddings" not in names, "it has a cutoff"
 
 
