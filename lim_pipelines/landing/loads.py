@@ -61,9 +61,9 @@ def news(lake: Lake, version: int) -> pl.DataFrame:
     pl.DataFrame
         Columns of `SPAN`, one row a content and exchange: new contents and those that are back, and the
         contents that they replace, because a bar may have been withdrawn. Files that were only touched,
-        taken away or refused are no news. What `load_alternative` reads (alternative data, macro series, facts
-        about instruments, decisions) stands under the exchange `QUARANTINE_AS`, and may have no dates; a
-        refused file of it is news, because its load says why.
+        taken away or refused are no news. What `load_alternative` reads (alternative data, macro series,
+        facts about instruments, decisions) stands under the exchange `QUARANTINE_AS`, and may have no dates;
+        a refused file of it is news, because its load says why.
     """
     now = lake.revisions(LANDING_FILES).collect()
     before = LANDING_FILES.empty()

@@ -34,8 +34,8 @@ DECISIONS = pl.Schema(
 """`target` is an entity id, or the id of an instrument."""
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 _TARGET = (
-    "write the id of an entity (table entities) or instrument (table listings); one that comes with quotes still"
-    " to be loaded is known after them: the list is tried again with every load"
+    "write the id of an entity (table entities) or instrument (table listings); one that comes with quotes"
+    " still to be loaded is known after them: the list is tried again with every load"
 )
 
 
