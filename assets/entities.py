@@ -36,9 +36,9 @@ READ = (RAW_CLAIMS, RAW_FACTS, RAW_EVENTS, RAW_TEXTS, RAW_RELATIONS, INDEX_MEMBE
 HOW_TO_DECIDE = (
     "Write a file `link_decisions/<any name>.csv` in the landing folder, with the header"
     " `source,name,entity_id,decision,decided_by`, one line a decision (accepted or rejected), source, name"
-    " and candidate as in this table. With `landing_sensor` on it is loaded by itself; else run"
-    " the job `load_alternative`. A list with one wrong line is refused whole: see `refused_decisions` and the check."
-    " It counts from its arrival on; below `link_decisions/history/` for every day."
+    " and candidate as in this table. With `landing_sensor` on it is loaded by itself; else run the job"
+    " `load_alternative`. A list with one wrong line is refused whole: see `refused_decisions` and the"
+    " check. It counts from its arrival on; below `link_decisions/history/` for every day."
 )
 
 

@@ -29,6 +29,27 @@ FACTS = [
 """What the blocks read beside bars."""
 
 
+def only_macro(coverage: pl.DataFrame) -> dict[str, Any]:
+    """Warn of exchanges none of whose instruments has a value beside macro series.
+
+    Parameters
+    ----------
+    coverage
+        As of `Built`.
+    """
+    beside = pl.col("with_value").filter(pl.col("block") != "macro").sum()
+    found = coverage.group_by("exchange").agg(pl.col("decisions").max(), beside=beside)
+    bare = found.filter(pl.col("decisions") > 0, pl.col("beside") == 0)["exchange"].sort()
+    if bare.is_empty():
+        return {}
+    text = (
+        f"No block but macro has a value for {', '.join(bare)}. That is right where no file tells of"
+        " companies, as with futures. If alternative data was loaded after these inputs, switch"
+        " `inputs_sensor` on, or materialize `archive_inputs` and `model_inputs` again."
+    )
+    return {"warning": dg.MetadataValue.md(text)}
+
+
 def _result(lake: Lake, built: Built, scope: pl.DataFrame) -> dg.MaterializeResult[Any]:
     share = (100 * pl.col("with_value") / pl.col("decisions")).round(1).alias("% with a value")
     age = ((pl.col("decided") - pl.col("newest")).dt.total_minutes() / 1440).round(2).alias("age in days")
@@ -40,6 +61,7 @@ def _result(lake: Lake, built: Built, scope: pl.DataFrame) -> dg.MaterializeResu
             "partitions_written": scope.height,
             "partitions_changed": built.changed,
             "lake_version": lake.version(MODEL_INPUTS),
+            **only_macro(built.coverage),
             "coverage": table_metadata(
                 built.coverage.select("exchange", "block", "decisions", share, "newest", age), rows=60
             ),

@@ -51,7 +51,10 @@ class PystockCollection:
         name = PurePosixPath(file.path).name
         if name not in FILES:
             raise RejectedFileError(
-                file.path, "file_name", "it is none of the tables", f"name it {' or '.join(FILES)}"
+                file.path,
+                "file_name",
+                "it is none of the tables",
+                f"name it {' or '.join(FILES)} if it holds prices, {REPORTS} if it holds filings",
             )
         facts = _facts(file, landing).filter(pl.col("_file") == name).drop("_file")
         for block in read_table(file, landing, FORMAT):

@@ -142,6 +142,12 @@ def test_a_collection_of_drops_says_the_same(tmp_path: Path) -> None:
     assert feed["known_at"].to_list() == [datetime(2016, 6, 1, tzinfo=UTC)]
 
 
+def test_an_unknown_table_of_the_collection_may_hold_prices_or_filings(tmp_path: Path) -> None:
+    drop(tmp_path, "pystock_collection/figures.parquet", b"")
+    with pytest.raises(RejectedFileError, match=r"prices_revisions\.parquet if .*, reports\.parquet if"):
+        read(PystockCollection(), tmp_path)
+
+
 def test_the_vendors_drops(tmp_path: Path) -> None:
     copy(tmp_path, "pystock", folder("us_equity_eod_and_filings_pystock") / "raw")
     source = Pystock()
