@@ -5,6 +5,7 @@ whoever writes it runs in the pool `warehouse`, which has one slot.
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,11 @@ class Warehouse(dg.ConfigurableResource[Any]):
         """The DuckDB file."""
         return self.home.path / "warehouse.duckdb"
 
+    @property
+    def spill(self) -> Path:
+        """Where DuckDB writes what does not fit into memory; it stays only if the process is killed."""
+        return self.path.with_name(f"{self.path.name}.tmp")
+
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file for as long as the context lasts."""
@@ -73,7 +79,8 @@ class Warehouse(dg.ConfigurableResource[Any]):
         """Make the schema `lake` that the marts read, and say what has changed since they were built.
 
         A view `lake.<table>` of all revisions of every lake table, with the hidden `superseded_at`; tables
-        `lake.listings`, `lake.sessions`, `lake.calendar` and `lake.changed_sessions`.
+        `lake.listings`, `lake.sessions`, `lake.calendar` and `lake.changed_sessions`. What a killed build
+        left beside the file is removed.
 
         Parameters
         ----------
@@ -98,6 +105,8 @@ class Warehouse(dg.ConfigurableResource[Any]):
         held = days.filter("held")
         months = days.group_by("exchange", month=pl.col("date").dt.month_start()).len("sessions")
         with self.connect() as connection:
+            # What a killed build had written to disk. Whoever holds the file's lock is alone with it.
+            shutil.rmtree(self.spill, ignore_errors=True)
             connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
             connection.execute("CREATE TABLE IF NOT EXISTS lake.built (code VARCHAR, versions VARCHAR)")
             built = dict(connection.execute("SELECT code, versions FROM lake.built").fetchall())

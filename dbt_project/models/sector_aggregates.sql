@@ -1,5 +1,5 @@
--- One row a session and industry: its members' day, and what their issuers had filed. Bars are as known at
--- the next open, members and figures as known at the close.
+-- One row a session and industry with a bar: its members' day, and what the issuers of those that have one had filed.
+-- Bars are as known at the next open, members and figures as known at the close.
 with sessions as {{ sessions_to_build() }},
 
 bars as {{ daily_bars('sessions') }},
@@ -21,23 +21,40 @@ returns as (
 
 links as (select * from {{ source('lake', 'entity_links') }}),
 
+issued as (select * from links where relation = 'issued_by'),
+
+classified as (select * from links where relation = 'in_industry'),
+
+-- Industries of which some member has a bar: on the other sessions of an exchange, such as the twenty years of one
+-- old series, there is no day to sum up.
+days as (
+    select distinct bars.exchange, bars.date, sessions.session_close, sessions.next_open, classified.parent as industry
+    from bars
+    inner join sessions using (exchange, date)
+    inner join issued
+        on bars.instrument_id = issued.child
+        and {{ held('issued', 'bars.date', 'sessions.session_close') }}
+    inner join classified
+        on issued.parent = classified.child
+        and {{ held('classified', 'bars.date', 'sessions.session_close') }}
+),
+
 members as (
     select distinct
-        sessions.exchange,
-        sessions.date,
-        sessions.next_open,
-        industries.parent as industry,
-        issuers.parent as entity_id,
-        issuers.child as instrument_id
-    from sessions
-    inner join links as issuers
-        on issuers.relation = 'issued_by'
-        and split_part(issuers.child, ':', 1) = sessions.exchange
-        and {{ held('issuers', 'sessions.date', 'sessions.session_close') }}
-    inner join links as industries
-        on industries.relation = 'in_industry'
-        and issuers.parent = industries.child
-        and {{ held('industries', 'sessions.date', 'sessions.session_close') }}
+        days.exchange,
+        days.date,
+        days.next_open,
+        days.industry,
+        issued.parent as entity_id,
+        issued.child as instrument_id
+    from days
+    inner join classified
+        on days.industry = classified.parent
+        and {{ held('classified', 'days.date', 'days.session_close') }}
+    inner join issued
+        on classified.child = issued.parent
+        and split_part(issued.child, ':', 1) = days.exchange
+        and {{ held('issued', 'days.date', 'days.session_close') }}
 ),
 
 -- An issuer with two share classes has its figures twice.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from marts_sql import DAY, at, compiled, days, run, sessions, table
 from polars.testing import assert_frame_equal
 
+from lim_pipelines.inputs.fundamentals import EXPIRY
 from lim_pipelines.instruments import listings
 
 N = 6
@@ -21,6 +22,12 @@ moments = st.builds(
     lambda day, hour: at(DAY + timedelta(day), hour), st.integers(-3, N + 1), st.sampled_from([9, 21, 22])
 )
 a_day = st.integers(-3, N).map(lambda n: DAY + timedelta(n))
+
+
+def quote(name: str, day: date) -> dict[str, Any]:
+    """A daily bar of an instrument, known an hour after the close."""
+    about = {"exchange": "XNYS", "instrument_id": f"XNYS:{name}", "freq": "1d", "price_type": "trade"}
+    return {**about, "date": day, "ts": at(day), "known_at": at(day, 22)}
 
 
 def rows(**columns: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:
@@ -34,7 +41,8 @@ FACTS = rows(
     field=st.sampled_from(["assets", "revenues"]),
     period=st.sampled_from(["instant", "FY"]),
     unit=st.just("USD"),
-    ts=st.integers(-3, 1).map(lambda n: at(DAY + timedelta(n), 0)),
+    # Some are just young enough, or grow too old on the way.
+    ts=(st.integers(-3, 1) | st.integers(-552, -545)).map(lambda n: at(DAY + timedelta(n), 0)),
     value=st.integers(1, 99).map(float),
     known_at=moments,
 )
@@ -66,6 +74,13 @@ BARS = rows(
     ts=st.just(at(DAY)),
     known_at=moments,
 )
+QUOTED = st.lists(st.sampled_from(days(N)), max_size=N).flatmap(
+    lambda given: BARS.map(
+        lambda other: [*(quote("A1", day) for day in given), *(quote("B", day) for day in given), *other]
+    )
+)
+"""Bars at random, and on some days those of both issuers."""
+
 CONTRACTS = table(
     "listings",
     [
@@ -94,17 +109,35 @@ def linked(known: list[dict[str, Any]], relation: str, day: date, when: datetime
     }
 
 
+def with_a_bar(quoted: list[dict[str, Any]], day: date) -> set[str]:
+    """Instruments with a bar of a day that counts, as known at the next open."""
+    key = ("source", "instrument_id", "freq", "price_type", "ts")
+    known = newest([row for row in quoted if row["date"] == day], key, at(day + timedelta(1), 14))
+    return {
+        row["instrument_id"]
+        for row in known
+        if row["price_type"] in ("trade", "mid") and not row["withdrawn"]
+    }
+
+
 @RANDOM
-@given(FACTS, LINKS)
+@given(FACTS, LINKS, QUOTED)
 def test_fundamentals_are_the_newest_period_known_in_its_newest_revision(
-    facts: list[dict[str, Any]], links: list[dict[str, Any]]
+    facts: list[dict[str, Any]], links: list[dict[str, Any]], bars: list[dict[str, Any]]
 ) -> None:
     stated, told = table("validated_facts", facts), table("entity_links", links)
-    mart = run("fundamentals_as_of", sessions=sessions(N), validated_facts=stated, entity_links=told)
+    quoted = table("validated_bars", bars)
+    mart = run(
+        "fundamentals_as_of",
+        sessions=sessions(N),
+        validated_facts=stated,
+        entity_links=told,
+        validated_bars=quoted,
+    )
     expected = set()
     for day in days(N):
         for child, parent in linked(told.to_dicts(), "issued_by", day, at(day)):
-            if not child.startswith("XNYS:"):
+            if child not in with_a_bar(quoted.to_dicts(), day):
                 continue
             known: dict[tuple[str, str], list[dict[str, Any]]] = {}
             for row in stated.to_dicts():
@@ -112,6 +145,8 @@ def test_fundamentals_are_the_newest_period_known_in_its_newest_revision(
                     known.setdefault((row["field"], row["period"]), []).append(row)
             for (field, period), candidates in known.items():
                 period_end = max(row["ts"] for row in candidates)
+                if at(day) - period_end > EXPIRY:
+                    continue
                 last = max(row["known_at"] for row in candidates if row["ts"] == period_end)
                 same = [r for r in candidates if (r["ts"], r["known_at"]) == (period_end, last)]
                 value = min(same, key=lambda row: row["source"])["value"]
@@ -217,10 +252,58 @@ def test_a_revision_of_an_older_period_hides_nothing() -> None:
         sessions=sessions(3),
         validated_facts=table("validated_facts", stated),
         entity_links=table("entity_links", [link]),
+        validated_bars=table("validated_bars", [quote("A", day) for day in days(3)]),
     )
     assert mart["value"].to_list() == [2.0, 2.0, 2.0]
     assert mart["known_at"].to_list() == [at(DAY, 20)] * 3
     assert mart["days_known"].to_list() == [0, 1, 2]
+
+
+def figures_on(*days_quoted: date, ts: datetime) -> list[date]:
+    """Sessions on which a figure of a share that is quoted on some days is shown; it was known at once."""
+    told = {"entity_id": "issuer:A", "field": "assets", "period": "instant", "unit": "USD"}
+    link = {"relation": "issued_by", "child": "XNYS:A", "parent": "issuer:A", "known_at": ts}
+    # Another instrument has a bar on every day: there are sessions, but not of this share.
+    bars = [*(quote("A", day) for day in days_quoted), *(quote("B", day) for day in days(4))]
+    mart = run(
+        "fundamentals_as_of",
+        sessions=sessions(4),
+        validated_facts=table("validated_facts", [{**told, "ts": ts, "known_at": ts}]),
+        entity_links=table("entity_links", [link]),
+        validated_bars=table("validated_bars", bars),
+    )
+    return sorted(mart["date"].to_list())
+
+
+def test_figures_are_shown_where_the_share_has_a_bar_from_when_they_are_known_until_they_are_too_old() -> (
+    None
+):
+    first, second, third, fourth = days(4)
+    assert figures_on(first, third, ts=at(DAY, 0)) == [first, third]
+    assert figures_on(*days(4), ts=at(third, 9)) == [third, fourth]
+    assert figures_on(*days(4), ts=at(second) - EXPIRY) == [first, second]
+
+
+def test_a_figure_is_too_old_for_the_marts_when_it_is_for_the_inputs() -> None:
+    assert f"interval {EXPIRY.days} day" in compiled()["fundamentals_as_of"]
+
+
+def test_an_industry_has_a_day_only_where_a_member_has_a_bar() -> None:
+    told = [
+        *(("issued_by", f"XNYS:{n}", f"issuer:{n}") for n in "AB"),
+        ("in_industry", "issuer:A", "industry:s/tech"),
+        ("in_industry", "issuer:C", "industry:s/tech"),
+        ("issued_by", "XNYS:C", "issuer:C"),
+    ]
+    links = [{"relation": r, "child": c, "parent": p, "known_at": at(DAY - timedelta(9))} for r, c, p in told]
+    mart = run(
+        "sector_aggregates",
+        sessions=sessions(2),
+        entity_links=table("entity_links", links),
+        validated_bars=table("validated_bars", [quote("B", DAY), quote("A", days(2)[1])]),
+        fundamentals_as_of=run("fundamentals_as_of", sessions=sessions(2)),
+    )
+    assert mart.select("date", "members", "members_traded").rows() == [(days(2)[1], 2, 1)]
 
 
 def day_of_two_industries(**late: datetime) -> pl.DataFrame:
@@ -259,14 +342,10 @@ def day_of_two_industries(**late: datetime) -> pl.DataFrame:
         "sessions": sessions(2),
         "entity_links": table("entity_links", [{**row, "known_at": long_ago} for row in told]),
     }
-    known = run(
-        "fundamentals_as_of",
-        **lake,
-        validated_facts=table("validated_facts", [{**row, **common} for row in figures]),
-    )
-    return run(
-        "sector_aggregates", **lake, fundamentals_as_of=known, validated_bars=table("validated_bars", quoted)
-    )
+    lake["validated_bars"] = table("validated_bars", quoted)
+    stated = table("validated_facts", [{**row, **common} for row in figures])
+    known = run("fundamentals_as_of", **lake, validated_facts=stated)
+    return run("sector_aggregates", **lake, fundamentals_as_of=known)
 
 
 def test_the_day_of_an_industry() -> None:
@@ -439,10 +518,11 @@ def test_rows_held_back_are_counted_by_instrument_whatever_they_are_called() -> 
         ("XNAS", "hv_apple", "XNAS:AAPL"),
         ("XNYM", "arch_series", "wti"),
         ("XNYS", "arch_series", "sp500"),
+        # The ticker meant GOOGL until 2014 only.
         ("XNAS", "bokeh_stocks", "GOOG"),
         ("XNYS", "csv_drop", "ENRON"),
     ]
-    assert held_back(held, listings()) == {"XNAS:AAPL": 3, "XNYM:WTI": 1, "XNYS:SPX": 1, "XNAS:GOOGL": 1}
+    assert held_back(held, listings()) == {"XNAS:AAPL": 3, "XNYM:WTI": 1, "XNYS:SPX": 1}
 
 
 def test_a_symbol_counts_for_the_instrument_that_it_meant_on_the_day() -> None:
