@@ -89,7 +89,7 @@ def test_against_a_slow_reference(how: How, limit: int | None) -> None:
         expected = grid.with_columns(value=pl.Series(slow(grid, facts, way), dtype=pl.Float64))
         assert_frame_equal(filled, expected, rel_tol=1e-12)
         found += filled["value"].count()
-    assert found > 100
+    assert found > 50
 
 
 def test_a_point_sees_the_vintage_of_its_moment_of_use() -> None:
