@@ -10,6 +10,7 @@ killed leaves the commits it made, and whoever goes on encodes the rest.
 
 from __future__ import annotations
 
+import fcntl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,10 +209,19 @@ class Vectors:
     def _merge(self, kind: Kind, encoder: Encoder[Any]) -> Any:
         table = self._open(kind, encoder)
         if table is None:
-            schema = _arrow_schema(kind, encoder.width)
-            # exist_ok: another process may have made it since.
-            table = _connect(self.path).create_table(_name(kind, encoder), schema=schema, exist_ok=True)
+            table = self._create(kind, encoder)
         return table.merge_insert("key").when_matched_update_all().when_not_matched_insert_all()
+
+    def _create(self, kind: Kind, encoder: Encoder[Any]) -> Any:
+        """Make a table, one process at a time: of two at once the later one would overwrite the other's."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "create.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed, or the process dies
+            table = self._open(kind, encoder)
+            if table is None:
+                schema = _arrow_schema(kind, encoder.width)
+                table = _connect(self.path).create_table(_name(kind, encoder), schema=schema, exist_ok=True)
+        return table
 
     def _open(self, kind: Kind, encoder: Encoder[Any]) -> Any:
         """Open a table at its newest version; None, and nothing imported, if nothing was ever written."""
