@@ -5,6 +5,7 @@ What does not belong here: learning the graph (`modalities/graph.py`).
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import polars as pl
@@ -33,8 +34,8 @@ def _compute(reads: Reads, decisions: pl.DataFrame) -> pl.DataFrame:
     if at.is_empty():
         return nothing(decisions, _FEATURES)
     oldest = at["newest"].min()
-    assert oldest is not None
-    where = f"node LIKE 'issuer:%' AND known_at >= {sql_moment(oldest)}"  # type: ignore[arg-type]
+    assert isinstance(oldest, datetime)
+    where = f"node LIKE 'issuer:%' AND known_at >= {sql_moment(oldest)}"
     nodes = store.read(NODES, encoder, as_of=last_moment(decisions), where=where).select(
         entity_id="node",
         newest="known_at",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,9 +197,7 @@ def test_nothing_known_later_changes_a_bit(seed: int, moment: int, how: str) -> 
     then = changed_after(facts, t, how)
     before = moments.filter(pl.col("at") <= t)
     for expiry in (None, timedelta(hours=5), "expires_at"):
-        join: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame] = lambda m, f, e=expiry: as_known(  # noqa: E731
-            m, f, by=["who", "field"], columns=["ts", "known_at", "value"], expiry=e
-        )
+        join = partial(as_known, by=["who", "field"], columns=["ts", "known_at", "value"], expiry=expiry)
         seen = join(moments, facts).filter(pl.col("at") <= t)
         assert_frame_equal(seen, join(moments, then).filter(pl.col("at") <= t), check_exact=True)
         assert_frame_equal(seen, join(before, then), check_exact=True)

@@ -83,13 +83,13 @@ def _value(known: dict[datetime, float], t: datetime, way: Fill) -> float | None
 def test_against_a_slow_reference(how: How, limit: int | None) -> None:
     way = Fill(how, None if limit is None else timedelta(hours=limit))
     found = 0
-    for seed in range(80):
+    for seed in range(120):
         grid, facts = world(seed)
         filled = fill(grid, facts, by=["who"], fields={"value": way})
         expected = grid.with_columns(value=pl.Series(slow(grid, facts, way), dtype=pl.Float64))
         assert_frame_equal(filled, expected, rel_tol=1e-12)
         found += filled["value"].count()
-    assert found > 50
+    assert found > 100
 
 
 def test_a_point_sees_the_vintage_of_its_moment_of_use() -> None:
