@@ -41,6 +41,8 @@ LAYERS = (
     ("backtest",),
     ("evaluate",),
     ("walkforward",),
+    ("audit",),
+    ("provenance",),
 )
 TRAINING_ENTRY_POINTS = {"lim_pipelines/foundation/train.py", "lim_pipelines/finetune/train.py"}
 

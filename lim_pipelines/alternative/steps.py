@@ -1,7 +1,7 @@
 """Alternative data from raw to validated, a shape at a time, source by source in bounded memory.
 
 What does not belong here: reading files (`load.py`), what alignment means (`align/`), the rules
-(`validate/rules.py`).
+(`validate/rules/`).
 
 All rows are aligned again each time: a listing or a decision that comes later links rows that waited. What
 does not change commits nothing.

@@ -49,6 +49,7 @@ from lim_pipelines.schemas.table import (
     SchemaError,
     Table,
 )
+from lim_pipelines.schemas.validation import AUDIT_RESULTS, DRIFT_RESULTS, GATE_RESULTS, RELEASES
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -59,6 +60,8 @@ TABLES: dict[str, Table] = {
         RESAMPLED_BARS,
         CONTINUOUS_FUTURES,
         QUARANTINE,
+        GATE_RESULTS,
+        RELEASES,
         RAW_MACRO,
         ALIGNED_MACRO,
         VALIDATED_MACRO,
@@ -85,6 +88,8 @@ TABLES: dict[str, Table] = {
         BACKTEST_DAILY,
         SCORES,
         TRIALS,
+        DRIFT_RESULTS,
+        AUDIT_RESULTS,
         LISTINGS,
         CORPORATE_ACTIONS,
         ROLLS,
@@ -101,11 +106,14 @@ __all__ = [
     "ALIGNED_RELATIONS",
     "ALIGNED_TEXTS",
     "ALTERNATIVE_FILES",
+    "AUDIT_RESULTS",
     "BACKTEST_DAILY",
     "CONTINUOUS_FUTURES",
     "CORPORATE_ACTIONS",
+    "DRIFT_RESULTS",
     "ENTITIES",
     "ENTITY_LINKS",
+    "GATE_RESULTS",
     "INDEX_MEMBERS",
     "INPUT_SCALES",
     "INTRADAY",
@@ -124,6 +132,7 @@ __all__ = [
     "RAW_QUOTES",
     "RAW_RELATIONS",
     "RAW_TEXTS",
+    "RELEASES",
     "RESAMPLED_BARS",
     "ROLLS",
     "SCORES",

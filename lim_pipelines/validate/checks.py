@@ -1,6 +1,6 @@
 """The few kinds of check that rules are made of, each readable by polars and by Great Expectations.
 
-What does not belong here: which values are right (`rules.py`), running anything (`gate.py`,
+What does not belong here: which values are right (`rules/`), running anything (`gate.py`,
 `expectations.py`).
 
 A missing value passes every check: whether it may be missing is the schema's business.

@@ -15,8 +15,9 @@ import polars.selectors as cs
 
 from lim_pipelines.schemas import Table
 from lim_pipelines.validate.checks import Check
+from lim_pipelines.validate.prepare import prepare
 from lim_pipelines.validate.rule import Severity
-from lim_pipelines.validate.rules import prepare, rules_of
+from lim_pipelines.validate.rules import rules_of
 
 SAMPLE = 5
 

@@ -1,6 +1,6 @@
 """The gate: rows that pass every blocking rule are published, the others are quarantined with the reason.
 
-What does not belong here: the rules (`rules.py`).
+What does not belong here: the rules (`rules/`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
 from lim_pipelines.sources.base import QUARANTINE_AS
 from lim_pipelines.sources.macro import QUARANTINE_EXCHANGE
 from lim_pipelines.sources.quarantine import quarantine
+from lim_pipelines.validate.prepare import prepare
 from lim_pipelines.validate.rule import Rule
-from lim_pipelines.validate.rules import prepare, rules_of
+from lim_pipelines.validate.rules import rules_of
 
 
 def validate(frame: pl.DataFrame, table: Table) -> Outcome:

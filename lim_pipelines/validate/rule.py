@@ -1,6 +1,6 @@
 """What a rule is.
 
-What does not belong here: the rules (`rules.py`, `alternative.py`), kinds of check (`checks.py`).
+What does not belong here: the rules (`rules/`), kinds of check (`checks.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import polars as pl
 from lim_pipelines.validate.checks import Check
 
 Severity = Literal["blocking", "warning"]
+Level = Literal["row", "partition"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,12 @@ class Rule:
     remedy
         What to do about a row that fails.
     checks
-        Conditions that must all hold, over the frame as `prepare` gives it.
+        Conditions that must all hold: of rows over the frame as `prepare` gives it, of partitions over one
+        row a partition and source.
+    level
+        What it judges: each row, or a partition as a whole.
+    sources
+        Sources whose rows it judges; empty: all.
     """
 
     name: str
@@ -44,7 +50,10 @@ class Rule:
     rationale: str
     remedy: str
     checks: tuple[Check, ...]
+    level: Level = "row"
+    sources: tuple[str, ...] = ()
 
     def passes(self) -> pl.Expr:
         """Boolean expression over the prepared frame."""
-        return pl.all_horizontal(check.passes() for check in self.checks)
+        good = pl.all_horizontal(check.passes() for check in self.checks)
+        return good | ~pl.col("source").is_in(self.sources) if self.sources else good

@@ -13,7 +13,8 @@ from lim_pipelines.align import macro
 from lim_pipelines.schemas import ALIGNED_BARS, VALIDATED_BARS, VALIDATED_MACRO, Table
 from lim_pipelines.sources.macro import collect_macro
 from lim_pipelines.validate.expectations import ExpectationReport, check_expectations
-from lim_pipelines.validate.rules import prepare, rules_of
+from lim_pipelines.validate.prepare import prepare
+from lim_pipelines.validate.rules import rules_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

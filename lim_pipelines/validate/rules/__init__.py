@@ -1,0 +1,22 @@
+"""The rules that data must pass, as data: lists to read, argue about and extend.
+
+What does not belong here: how rules are run (`gate.py`, `expectations.py`), kinds of check (`checks.py`), the
+columns that rules read (`prepare/`).
+
+A blocking rule sends a row to quarantine, or holds a partition; a warning lets it pass and counts it. A
+blocking rule of rows judges a row by itself, its own session and reference data, never by other sessions:
+what is published of a partition depends on nothing later, and on no other partition's state.
+"""
+
+from __future__ import annotations
+
+from lim_pipelines.schemas import Table
+from lim_pipelines.validate.rule import Level, Rule
+from lim_pipelines.validate.rules import alternative, bars, macro
+
+RULES: tuple[Rule, ...] = (*bars.RULES, *macro.RULES, *alternative.RULES)
+
+
+def rules_of(table: Table, level: Level = "row") -> list[Rule]:
+    """Rules of a table, in the order in which they name a failing row's quarantine."""
+    return [rule for rule in RULES if rule.table == table.name and rule.level == level]
