@@ -1,6 +1,6 @@
 """The rules of alternative data, as data.
 
-What does not belong here: the columns that they read (`prepare/alternative.py`), how they are run (`gate.py`).
+What does not belong here: the columns that they read (`prepare/alternative.py`), running them (`gate.py`).
 """
 
 from __future__ import annotations
