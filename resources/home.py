@@ -57,3 +57,8 @@ class Home(dg.ConfigurableResource[Any]):
     def reports(self) -> Path:
         """Folder of HTML reports."""
         return self.path / "reports"
+
+    @property
+    def data_docs(self) -> Path:
+        """Folder of the site that shows how the rules hold (`validate/data_docs.py`)."""
+        return self.reports / "data_docs"
