@@ -1,15 +1,15 @@
-"""Where the platform keeps its files.
+"""Where the platform keeps its files, as a resource of Dagster.
 
-What does not belong here: what is in the files (`lim_pipelines`).
+What does not belong here: which folder is which (`lim_pipelines/places.py`).
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from lim_pipelines.lake import Lake
+from lim_pipelines.places import Places
 
 
 class Home(dg.ConfigurableResource[Any]):
@@ -32,31 +32,34 @@ class Home(dg.ConfigurableResource[Any]):
     @property
     def path(self) -> Path:
         """The folder itself, absolute."""
-        return Path(self.root or os.environ.get("LIM_HOME", ".lim")).resolve()
+        return self._places().root
 
     def lake(self) -> Lake:
         """Open the lake."""
-        return Lake(self.lake_url or os.environ.get("LIM_LAKE_URL") or self.path / "lake")
+        return self._places().lake()
+
+    def _places(self) -> Places:
+        return Places.find(self.root, self.lake_url)
 
     @property
     def landing(self) -> Path:
         """Folder into which vendors' files are dropped; never written by the platform."""
-        return self.path / "landing"
+        return self._places().landing
 
     @property
     def models(self) -> Path:
         """Folder of checkpoints and strategy models."""
-        return self.path / "models"
+        return self._places().models
 
     @property
     def vectors(self) -> Path:
         """Folder of the vector store."""
-        return self.path / "vectors"
+        return self._places().vectors
 
     @property
     def reports(self) -> Path:
         """Folder of HTML reports."""
-        return self.path / "reports"
+        return self._places().reports
 
     @property
     def data_docs(self) -> Path:

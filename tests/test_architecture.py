@@ -23,6 +23,7 @@ LAYERS = (
     ("simulate",),
     ("instruments",),
     ("lake",),
+    ("places",),
     ("sources",),
     ("entities",),
     ("align",),
