@@ -116,8 +116,9 @@ class Meta(BaseModel):
     data
         Rows read.
     windows
-        Number of training and validation windows, purge in bars, and the first moment whose targets were
-        held out.
+        `train`, `validation`: number of windows; `purge_bars`; `held_out_from`: first moment whose targets
+        were held out; `trained_until`, `validated_from`, `validated_until`: last bar that a drawn training
+        window forecasts, first and last bar that the validation windows forecast.
     metrics
         Name to value; `skill` is 1 - loss / loss of the trivial forecast on the purged, later validation
         windows.

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
@@ -29,7 +30,7 @@ from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
 from lim_pipelines.foundation.series import Series, iso, microseconds
 from lim_pipelines.foundation.skill import skill
-from lim_pipelines.foundation.windows import Span, WindowSampler, WindowStore, split_time
+from lim_pipelines.foundation.windows import Span, WindowSampler, WindowStore, split_time, target_span
 
 VALIDATION_SHARE = 0.04
 """Share of the time that the series cover, the latest, whose targets are held out."""
@@ -58,7 +59,8 @@ class Fit:
     curve
         (step, training loss), averaged between points.
     windows
-        Numbers of windows, purge in bars, and the first moment whose targets were held out.
+        Numbers of windows, purge in bars, the first moment whose targets were held out, and what the windows
+        that were really drawn forecast: the last bar in training, the first and the last in validation.
     """
 
     metrics: dict[str, float]
@@ -69,12 +71,25 @@ class Fit:
 class _Batches(IterableDataset[tuple[Inputs, Tensor]]):
     """Random windows, one batch a step; batch k depends on the seed and k alone."""
 
-    def __init__(self, store: WindowStore, sampler: WindowSampler, size: int, seed: int, steps: int) -> None:
-        self._store, self._sampler, self._size, self._seed, self._steps = store, sampler, size, seed, steps
+    def __init__(
+        self,
+        series: Sequence[Series],
+        sampler: WindowSampler,
+        config: FoundationConfig,
+        seed: int,
+        steps: int,
+    ) -> None:
+        self.store = WindowStore(series, config.context, config.horizon)
+        self.last_target = _BEGINNING
+        self._series, self._sampler, self._config = series, sampler, config
+        self._seed, self._steps = seed, steps
 
     def __iter__(self) -> Iterator[tuple[Inputs, Tensor]]:
         for step in range(self._steps):
-            batch = self._store.batch(self._sampler.draw(self._size, self._seed, step))
+            picks = self._sampler.draw(self._config.batch_size, self._seed, step)
+            last = target_span(self._series, picks, self._config.horizon)[1]
+            self.last_target = max(self.last_target, last)
+            batch = self.store.batch(picks)
             yield Inputs.of(batch), torch.from_numpy(batch.future)
 
 
@@ -202,7 +217,6 @@ def fit(
         The loss is no longer a number.
     """
     config = model.config
-    store = WindowStore(series, config.context, config.horizon)
     split = split_time(series, VALIDATION_SHARE)
     if held_out_before is not None:
         split = max(split, microseconds(held_out_before))
@@ -216,14 +230,20 @@ def fit(
             " load more history"
         )
     progress = _Progress(label, log)
-    _train(Pretraining(model, steps, learning_rate, seed), store, training, progress)
+    batches = _Batches(series, training, config, seed, steps)
+    _train(Pretraining(model, steps, learning_rate, seed), batches, progress)
     if not math.isfinite(progress.losses[-1]):
         raise FloatingPointError(
             f"{label}: the loss is {progress.losses[-1]}; lower learning_rate of {config.name}"
         )
     model.eval()
     curve = _curve(progress.losses)
-    judged = skill(model, store, validation.spread(_VALIDATION_WINDOWS)) if len(validation) else {}
+    judged, seen = {}, {}
+    if len(validation):
+        picks = validation.spread(_VALIDATION_WINDOWS)
+        judged = skill(model, batches.store, picks)
+        span = target_span(series, np.concatenate(list(picks.values())), config.horizon)
+        seen = dict(zip(("validated_from", "validated_until"), map(iso, span), strict=True))
     return Fit(
         metrics={"loss": round(curve[-1][1], 6), **judged},
         curve=curve,
@@ -232,6 +252,8 @@ def fit(
             "validation": len(validation),
             "purge_bars": config.horizon,
             "held_out_from": iso(split),
+            "trained_until": iso(batches.last_target),
+            **seen,
         },
     )
 
@@ -240,7 +262,7 @@ def _sampler(series: Sequence[Series], config: FoundationConfig, span: Span) -> 
     return WindowSampler(series, horizon=config.horizon, patch=config.patch, span=span)
 
 
-def _train(task: Pretraining, store: WindowStore, sampler: WindowSampler, progress: _Progress) -> None:
+def _train(task: Pretraining, batches: _Batches, progress: _Progress) -> None:
     # It would announce the hardware and recommend loader workers at every cutoff.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -258,7 +280,6 @@ def _train(task: Pretraining, store: WindowStore, sampler: WindowSampler, progre
         enable_model_summary=False,
         limit_val_batches=0,
     )
-    batches = _Batches(store, sampler, task.model.config.batch_size, task.seed, task.steps)
     trainer.fit(task, DataLoader(batches, batch_size=None))
     if trainer.global_step != task.steps:
         raise RuntimeError(

@@ -196,3 +196,25 @@ def split_time(series: Sequence[Series], share: float) -> int:
     first = min(int(s.ts[0]) for s in series)
     last = max(int(s.ts[-1]) for s in series)
     return last - round((last - first) * share)
+
+
+def target_span(series: Sequence[Series], picks: Ints, horizon: int) -> tuple[int, int]:
+    """First and last moment of the bars that windows forecast, in microseconds, UTC.
+
+    Read off the bars themselves, not off the span that the windows were to lie in: an audit compares the two.
+
+    Parameters
+    ----------
+    series
+        Series that the picks refer to.
+    picks
+        (n, 2) windows, n > 0.
+    horizon
+        L_Y, in bars; a horizon longer than the future ends with the last bar.
+    """
+    first, last = 2**62, -(2**62)
+    for at, row in picks.tolist():
+        ts = series[at].ts
+        first = min(first, int(ts[min(row + 1, len(ts) - 1)]))
+        last = max(last, int(ts[min(row + horizon, len(ts) - 1)]))
+    return first, last
