@@ -19,7 +19,7 @@ from lim_pipelines.finetune.base import Forecaster, skill, to_returns
 from lim_pipelines.finetune.persistence import Persistence
 from lim_pipelines.finetune.samples import Samples, build_samples
 from lim_pipelines.finetune.spec import ModelSpec
-from lim_pipelines.finetune.split import Split, split
+from lim_pipelines.finetune.split import Split, split, windows_of
 from lim_pipelines.finetune.store import ArmMeta, Book
 from lim_pipelines.foundation.model import FoundationModel
 
@@ -67,7 +67,9 @@ def fit_arms(
     # Only what the split uses: embeddings of other rows would be thrown away.
     used = np.union1d(parts.fit, parts.validation)
     samples = everything.at(used)
-    parts = Split(np.searchsorted(used, parts.fit), np.searchsorted(used, parts.validation), parts.windows)
+    parts = Split(
+        np.searchsorted(used, parts.fit), np.searchsorted(used, parts.validation), parts.purged_sessions
+    )
     frozen = head.Frozen(backbone)
 
     forecasters: dict[Book, Forecaster] = {}
@@ -77,7 +79,7 @@ def fit_arms(
         forecaster, said = _fit(spec, arm, seed, frozen, samples, parts)
         forecasters[arm, seed] = forecaster
         arms.append(_described(spec, arm, seed, forecaster, said, samples, parts, started))
-    return Arms(forecasters, arms, parts.windows)
+    return Arms(forecasters, arms, windows_of(samples, parts))
 
 
 def _fit(

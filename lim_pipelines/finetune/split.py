@@ -33,13 +33,13 @@ class Split:
     ----------
     fit, validation
         Row numbers.
-    windows
-        First and last decision session of both, and the purged sessions between; for `meta.json`.
+    purged_sessions
+        Sessions between both that are in neither.
     """
 
     fit: npt.NDArray[np.int64]
     validation: npt.NDArray[np.int64]
-    windows: dict[str, Any]
+    purged_sessions: int
 
 
 def split(spec: ModelSpec, samples: Samples, cutoff: date) -> Split:
@@ -82,9 +82,30 @@ def split(spec: ModelSpec, samples: Samples, cutoff: date) -> Split:
     return Split(
         np.flatnonzero(known & in_time & day.is_in(before).to_numpy()),
         np.flatnonzero(known & day.is_in(held_out).to_numpy()),
-        {
-            "fit": [before[0].isoformat(), before[-1].isoformat()],
-            "purged_sessions": purge,
-            "validation": [held_out[0].isoformat(), held_out[-1].isoformat()],
-        },
+        purge,
     )
+
+
+def windows_of(samples: Samples, parts: Split) -> dict[str, Any]:
+    """Say what is fitted on and what is validated on, for `meta.json`.
+
+    Read off the rows themselves, not off what the split intended: an audit compares the two.
+
+    Returns
+    -------
+    dict
+        purged_sessions; of `fit` and `validation` the first and last decision session, under
+        `<part>_rows` the number of samples, under `<part>_sessions` that of decision sessions, and under
+        `<part>_labels_end` the last session whose close a label reaches to.
+    """
+    out: dict[str, Any] = {"purged_sessions": parts.purged_sessions}
+    for name, rows in (("fit", parts.fit), ("validation", parts.validation)):
+        frame = samples.at(rows).frame
+        first, last, end = frame.select(
+            first=pl.col("date").min(), last=pl.col("date").max(), end=pl.col("label_end").max()
+        ).row(0)
+        out[name] = [first.isoformat(), last.isoformat()]
+        out[f"{name}_rows"] = frame.height
+        out[f"{name}_sessions"] = frame["date"].n_unique()
+        out[f"{name}_labels_end"] = end.isoformat()
+    return out

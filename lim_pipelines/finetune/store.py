@@ -81,7 +81,7 @@ class ModelMeta(BaseModel):
     data
         Rows read.
     windows
-        First and last decision session that was fitted on and validated on, purged sessions between.
+        What was fitted on and validated on, see `split.windows_of`.
     arms
         Every arm and seed.
     wall_seconds, hardware, torch_version, created_at
