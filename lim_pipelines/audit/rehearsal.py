@@ -1,0 +1,63 @@
+"""Doing a step again in the past: the library's own step, whose writes are kept in memory.
+
+What does not belong here: comparing what comes of it (`compare.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import polars as pl
+
+from lim_pipelines.audit.past import Past
+from lim_pipelines.lake import Commit, Lake
+from lim_pipelines.lake.partitions import as_scope, refuse_strays
+from lim_pipelines.schemas import Table
+
+
+class Rehearsal(Past):
+    """A past that takes what is written to it, and shows it to nobody.
+
+    A step reads what was known at the moment, and what it writes can be asked for afterwards. It finds the
+    partitions that it writes empty: nothing of what is audited can slip into its own proof.
+
+    Parameters
+    ----------
+    lake, moment
+        As for `Past`.
+    """
+
+    def __init__(self, lake: Lake, moment: datetime) -> None:
+        super().__init__(lake, moment)
+        self._written: dict[str, list[pl.DataFrame]] = {}
+
+    def written(self, table: Table) -> pl.DataFrame:
+        """All rows written to a table so far, sorted by row key."""
+        return table.conform(pl.concat([table.empty(), *self._written.get(table.name, [])]))
+
+    def write(self, table: Table, frame: pl.DataFrame, scope: pl.DataFrame) -> Commit:
+        """Keep what would be written.
+
+        Raises
+        ------
+        SchemaError, ValueError
+            As `Lake.write`.
+        """
+        return self.update(table, scope, lambda _: frame)
+
+    def update(
+        self, table: Table, scope: pl.DataFrame, merge: Callable[[pl.DataFrame], pl.DataFrame]
+    ) -> Commit:
+        """Keep what would be made of empty partitions.
+
+        Raises
+        ------
+        SchemaError, ValueError
+            As `Lake.update`.
+        """
+        scope = as_scope(table, scope)
+        frame = table.conform(merge(table.empty()))
+        refuse_strays(table, frame, scope)
+        self._written.setdefault(table.name, []).append(frame)
+        return Commit(-1, frame.select(table.partition_key).unique().sort(table.partition_key), frame)
