@@ -3,7 +3,8 @@
 Every file is read once. What does not fit into memory is laid aside in a scratch folder, then taken up again
 period by period, as many sessions as make about a million rows; each period goes through the same steps as
 daily partitions do and is committed before the next is taken up. An import that dies leaves whole periods
-behind; the next one commits only what is missing.
+behind; the next one commits only what is missing. The bars before a period, which it is judged against, are
+handed over from the period before: two are worked on at once, and which is committed first must not matter.
 
 What does not belong here: the steps (`ingest.py`), reading files (`sources/`).
 """
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -30,6 +32,8 @@ from lim_pipelines.sources import QUOTE_SOURCES
 from lim_pipelines.sources.base import QuoteSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.collecting import may_hold, settle
 from lim_pipelines.sources.reading import in_order, read_blocks
+from lim_pipelines.validate.beside import read_beside
+from lim_pipelines.validate.handover import Handover
 
 PERIOD_ROWS = 500_000
 """Rows of a period; a million bars are about 250 MB, and several copies while they are worked on."""
@@ -50,9 +54,10 @@ class Imported:
     rows_in
         Rows that the files gave, rejected ones included.
     published
-        Rows of `validated_bars` in the partitions now.
+        Rows of `validated_bars` in the partitions now; of those not published, what was there before.
     held
-        Rows held back: columns stage, rule, rows.
+        Rows held back: columns stage, rule, rows. Of partitions that are not published, stage publish, the
+        rows that pass all rules of rows.
     files
         Files read, refused ones included.
     refused
@@ -112,20 +117,23 @@ def import_history(
         register(lake, _read_all(aside, done, landing, mic, first, last))
         listings = known_listings(lake)
         held, contents = [done.held], hashlib.sha256()
+        handover = Handover(read_beside(lake, _scope(mic, first, last)), mic)
 
-        def load(period: tuple[date, date]) -> tuple[date, int, tuple[ingest.Step, ...]]:
-            start, end = period
+        def load(numbered: tuple[int, tuple[date, date]]) -> tuple[date, int, tuple[ingest.Step, ...]]:
+            nth, (start, end) = numbered
             rows, repeated = settle(aside.take(RAW_QUOTES, start, end))
             rejected = pl.concat([aside.take(QUARANTINE, start, end), repeated])
-            days = pl.date_range(start, end, eager=True)
-            scope = pl.DataFrame({"date": days}).select(pl.lit(mic).alias("exchange"), "date")
-            steps = ingest.load_period(lake, rows, rejected, scope, listings, done.accounted)
+            scope = _scope(mic, start, end)
+            with handover.period(nth):
+                beside = partial(handover.beside, nth, end)
+                steps = ingest.load_period(lake, rows, rejected, scope, listings, done.accounted, beside)
             resample_bars(lake, scope)
             return end, rows.height, steps
 
         periods = _periods(aside.counts(), first, last)
-        for end, count, steps in in_order(load, periods, threads=PERIODS_AT_ONCE):
+        for end, count, steps in in_order(load, enumerate(periods), threads=PERIODS_AT_ONCE):
             held += [_by_rule(step.quarantined) for step in steps]
+            held.append(_by_rule_of_partitions(steps[-1].held))
             for rule, odd in steps[-1].warnings.items():
                 done.warnings[rule] = done.warnings.get(rule, 0) + odd
             done.rows_in += steps[0].rows_in
@@ -141,7 +149,16 @@ def import_history(
 
 
 def _by_rule(quarantined: pl.DataFrame) -> pl.DataFrame:
-    return quarantined.group_by("stage", "rule").agg(rows=pl.len())
+    return quarantined.group_by("stage", "rule").agg(rows=pl.len().cast(pl.Int64))
+
+
+def _by_rule_of_partitions(held: pl.DataFrame) -> pl.DataFrame:
+    return held.group_by(pl.lit("publish").alias("stage"), "rule").agg(pl.col("rows").sum())
+
+
+def _scope(mic: str, first: date, last: date) -> pl.DataFrame:
+    days = pl.date_range(first, last, eager=True).alias("date")
+    return days.to_frame().select(pl.lit(mic).alias("exchange"), "date")
 
 
 def _read_all(

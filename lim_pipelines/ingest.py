@@ -25,6 +25,7 @@ from lim_pipelines.reference import known_listings, register
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
     ALIGNED_MACRO,
+    GATE_RESULTS,
     LANDING_FILES,
     QUARANTINE,
     RAW_MACRO,
@@ -36,7 +37,9 @@ from lim_pipelines.schemas import (
 from lim_pipelines.sources import frbny_vintages, macro_series
 from lim_pipelines.sources import macro as macro_source
 from lim_pipelines.sources.base import SourceFile
+from lim_pipelines.validate.beside import Beside, read_beside
 from lim_pipelines.validate.gate import validate
+from lim_pipelines.validate.releases import released
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class Step:
         Vendor files read; only of the first step.
     warnings
         Warning rule to the number of rows that go on although they look odd; only of validation.
+    held
+        Partitions that were not published: columns exchange, date, rule, reason, rows (that pass all rules of
+        rows and are not published all the same); only of validation of bars.
     """
 
     commit: Commit
@@ -62,6 +68,7 @@ class Step:
     quarantined: pl.DataFrame
     files: tuple[SourceFile, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
+    held: pl.DataFrame = field(default_factory=lambda: _held(QUARANTINE.empty(), GATE_RESULTS.empty()))
 
 
 def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
@@ -96,13 +103,24 @@ def align_quotes(lake: Lake, scope: pl.DataFrame) -> Step:
 
 
 def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
-    """Let through the rows of `aligned_bars` that pass every blocking rule, and write `validated_bars`."""
+    """Publish the rows of `aligned_bars` that pass every blocking rule, and write `validated_bars`.
+
+    A partition that fails a blocking rule of partitions is left as it was; the others go on. What people have
+    released goes on, too. What was found of each partition is written to `gate_results`.
+
+    Parameters
+    ----------
+    lake
+        Lake to read and write.
+    scope
+        Columns exchange and date.
+    """
     return _store_validated(
         lake,
         lambda: _partitions(lake, ALIGNED_BARS, scope),
         lambda: _partitions(lake, RAW_QUOTES, scope),
         scope,
-        known_listings(lake),
+        read_beside(lake, scope),
     )
 
 
@@ -113,6 +131,7 @@ def load_period(
     scope: pl.DataFrame,
     listings: pl.DataFrame,
     accounted: Collection[str],
+    beside: Callable[[pl.DataFrame], Beside],
 ) -> tuple[Step, Step, Step]:
     """Take what sources gave of some partitions through all three steps, without reading it back in between.
 
@@ -128,10 +147,13 @@ def load_period(
         Frame of `LISTINGS`.
     accounted
         Files whose whole content of `scope` is in `rows` or `rejected`.
+    beside
+        Gets the aligned bars, and returns what they are judged against.
     """
     loaded, raw = _store_raw(lake, rows, rejected, scope, accounted)
     on_grid, aligned = _store_aligned(lake, lambda: raw, scope, listings)
-    return loaded, on_grid, _store_validated(lake, lambda: aligned, lambda: raw, scope, listings)
+    judged = _store_validated(lake, lambda: aligned, lambda: raw, scope, beside(aligned))
+    return loaded, on_grid, judged
 
 
 def _store_raw(
@@ -157,7 +179,7 @@ def _store_aligned(
     lake: Lake, raw: Callable[[], pl.DataFrame], scope: pl.DataFrame, listings: pl.DataFrame
 ) -> tuple[Step, pl.DataFrame]:
     commit, rows_in, outcome = from_newest(
-        lake, ALIGNED_BARS, scope, raw, lambda frame: align_bars.align(frame, listings)
+        lake, ALIGNED_BARS, scope, raw, lambda frame, _: align_bars.align(frame, listings)
     )
     held = _hold_back(lake, "align", outcome.quarantined, scope)
     return Step(commit, rows_in, held), outcome.rows
@@ -168,17 +190,30 @@ def _store_validated(
     aligned: Callable[[], pl.DataFrame],
     raw: Callable[[], pl.DataFrame],
     scope: pl.DataFrame,
-    listings: pl.DataFrame,
+    beside: Beside,
 ) -> Step:
     """Publish what passes; `raw` is asked only if something is held back, for the vendor's file and line."""
-    commit, rows_in, outcome = from_newest(
-        lake, VALIDATED_BARS, scope, aligned, lambda frame: validate(frame, VALIDATED_BARS)
+
+    def judged(frame: pl.DataFrame, published: pl.DataFrame) -> Outcome:
+        return validate(frame, VALIDATED_BARS, beside, released(lake, scope), published)
+
+    commit, rows_in, outcome = from_newest(lake, VALIDATED_BARS, scope, aligned, judged)
+    quarantined = outcome.quarantined
+    if quarantined.height:
+        quarantined = _vendor_lines(quarantined, raw(), beside.listings)
+    quarantined = _hold_back(lake, "validate", quarantined, scope)
+    _hold_back(lake, "publish", outcome.held, scope)
+    lake.write(GATE_RESULTS, outcome.results, scope)
+    return Step(
+        commit, rows_in, quarantined, warnings=outcome.warnings, held=_held(outcome.held, outcome.results)
     )
-    held = outcome.quarantined
-    if held.height:
-        held = _vendor_lines(held, raw(), listings)
-    held = _hold_back(lake, "validate", held, scope)
-    return Step(commit, rows_in, held, warnings=outcome.warnings)
+
+
+def _held(held: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+    """List partitions that were not published, and how many rows go on therefore do not."""
+    passed = pl.col("rows") - pl.col("failed") + pl.col("released")
+    whole = results.filter(pl.col("rule") == "").select("exchange", "date", rows=passed)
+    return held.select("exchange", "date", "rule", "reason").join(whole, on=["exchange", "date"], how="left")
 
 
 def from_newest(
@@ -186,18 +221,22 @@ def from_newest(
     table: Table,
     scope: pl.DataFrame,
     read: Callable[[], pl.DataFrame],
-    make: Callable[[pl.DataFrame], Outcome],
+    make: Callable[[pl.DataFrame, pl.DataFrame], Outcome],
 ) -> tuple[Commit, int, Outcome]:
     """Write what is made of what is read; if another run wrote meanwhile, of what there is to read then.
 
-    Else a run that read first and writes last would put back what the other one has corrected.
+    Else a run that read first and writes last would put back what the other one has corrected. `make` gets
+    what is read and what is there; partitions that it holds stay as they are.
     """
     last: list[tuple[int, Outcome]] = []
 
-    def content(_: pl.DataFrame) -> pl.DataFrame:
+    def content(there: pl.DataFrame) -> pl.DataFrame:
         frame = read()
-        last[:] = [(frame.height, make(frame))]
-        return last[0][1].rows
+        outcome = make(frame, there)
+        last[:] = [(frame.height, outcome)]
+        if outcome.held.is_empty():
+            return outcome.rows
+        return pl.concat([outcome.rows, there.join(outcome.held, on=table.partition_key, how="semi")])
 
     commit = lake.update(table, scope, content)
     return commit, *last[0]

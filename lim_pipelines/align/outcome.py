@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from lim_pipelines.schemas import GATE_RESULTS, QUARANTINE
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a stage; rows in = rows + quarantined.
+    """Result of a stage; rows in = rows + quarantined + rows of the partitions held.
 
     Parameters
     ----------
@@ -22,8 +24,15 @@ class Outcome:
         Rows held back, frame of `QUARANTINE`.
     warnings
         Rule name to the number of rows in `rows` that look odd but go on.
+    held
+        Partitions that do not go on, of which whatever was there before stays: frame of `QUARANTINE`, stage
+        publish, a row a partition. Only of bars.
+    results
+        What was found in each partition, frame of `GATE_RESULTS`. Only of bars.
     """
 
     rows: pl.DataFrame
     quarantined: pl.DataFrame
     warnings: dict[str, int] = field(default_factory=dict)
+    held: pl.DataFrame = field(default_factory=QUARANTINE.empty)
+    results: pl.DataFrame = field(default_factory=GATE_RESULTS.empty)

@@ -169,7 +169,7 @@ def _step(
     made = lake.revisions(target).select(source.partition_key)
     for scope in blocks(lake, source, [made, _partitions_held_back(lake, stage, source)]):
         read_rows = partial(rows_of, lake, source, scope)
-        commit, read, outcome = from_newest(lake, target, scope, read_rows, make)
+        commit, read, outcome = from_newest(lake, target, scope, read_rows, lambda rows, _: make(rows))
         _hold_back(lake, stage, source, scope, outcome.quarantined)
         rows_in, rows, changed = rows_in + read, rows + commit.rows, changed + commit.changed.height
         held.append(outcome.quarantined.group_by("source", "rule").len("rows"))

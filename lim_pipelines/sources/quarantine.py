@@ -20,7 +20,7 @@ def quarantine(stage: str, failing: pl.DataFrame, evidence: list[str]) -> pl.Dat
     Parameters
     ----------
     stage
-        parse, align or validate.
+        parse, align, validate or publish.
     failing
         Rows with columns exchange, date, source, file, line, symbol, rule, reason, known_at, and the
         evidence.
@@ -36,13 +36,14 @@ def quarantine(stage: str, failing: pl.DataFrame, evidence: list[str]) -> pl.Dat
     if failing.is_empty():
         return QUARANTINE.empty()
     return QUARANTINE.conform(
-        failing.with_columns(
-            pl.lit(stage).alias("stage"),
-            pl.struct(cs.by_name(evidence) - cs.float(), (cs.by_name(evidence) & cs.float()).cast(pl.String))
-            .struct.json_encode()
-            .alias("evidence"),
-        )
+        failing.with_columns(pl.lit(stage).alias("stage"), as_evidence(evidence).alias("evidence"))
     )
+
+
+def as_evidence(columns: list[str]) -> pl.Expr:
+    """Columns of each row as JSON, numbers as text."""
+    floats = cs.by_name(columns) & cs.float()
+    return pl.struct(cs.by_name(columns) - cs.float(), floats.cast(pl.String)).struct.json_encode()
 
 
 def refused(rows: pl.DataFrame, reasons: Mapping[str, str], evidence: list[str]) -> pl.DataFrame:

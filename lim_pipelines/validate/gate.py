@@ -1,6 +1,7 @@
 """The gate: rows that pass every blocking rule are published, the others are quarantined with the reason.
 
-What does not belong here: the rules (`rules/`).
+What does not belong here: the rules (`rules/`), figures of partitions (`partitions.py`), how findings are
+written down (`verdicts.py`), releases by people (`releases.py`).
 """
 
 from __future__ import annotations
@@ -8,64 +9,153 @@ from __future__ import annotations
 import polars as pl
 
 from lim_pipelines.align.outcome import Outcome
-from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
+from lim_pipelines.schemas import RELEASES, VALIDATED_BARS, VALIDATED_MACRO, Table
 from lim_pipelines.sources.base import QUARANTINE_AS
 from lim_pipelines.sources.macro import QUARANTINE_EXCHANGE
 from lim_pipelines.sources.quarantine import quarantine
+from lim_pipelines.validate.beside import NOTHING, Beside
+from lim_pipelines.validate.partitions import UNIT, summarise
 from lim_pipelines.validate.prepare import prepare
+from lim_pipelines.validate.releases import released_partitions, released_rows, since_release
 from lim_pipelines.validate.rule import Rule
 from lim_pipelines.validate.rules import rules_of
+from lim_pipelines.validate.verdicts import PARTITION, contents, explain, held_partitions, verdicts
+
+_NO_RELEASES = RELEASES.empty()
+_NOTHING_PUBLISHED = VALIDATED_BARS.empty()
 
 
-def validate(frame: pl.DataFrame, table: Table) -> Outcome:
-    """Judge every row by every rule of its table, in one pass.
+def validate(
+    frame: pl.DataFrame,
+    table: Table,
+    beside: Beside = NOTHING,
+    releases: pl.DataFrame = _NO_RELEASES,
+    published: pl.DataFrame = _NOTHING_PUBLISHED,
+) -> Outcome:
+    """Judge every row, and of bars every partition, by every rule of its table, in one pass.
 
     Parameters
     ----------
     frame
-        Aligned rows, columns of `table`.
+        Aligned rows, columns of `table`; bars are whole partitions.
     table
         A validated table of bars, macro series or alternative data.
+    beside
+        What bars are judged against.
+    releases
+        Frame of `RELEASES`: what a person lets through. Only of bars.
+    published
+        Frame of `VALIDATED_BARS`: what is published of the same partitions. It matters only to rows that
+        count as known from their release on; what was published of the same is published again.
 
     Returns
     -------
     Outcome
-        Rows in = rows + quarantined. A quarantined row names the first blocking rule that it fails; its
-        reason holds all of them with their remedies. A withdrawal always goes on. `warnings` counts
-        published rows for each warning rule.
+        Rows in = rows + quarantined + rows of partitions held. A quarantined row names the first blocking
+        rule that it fails; its reason holds all of them with their remedies. A withdrawal always goes on.
+        `warnings` counts published rows for each warning rule.
     """
+    if table.name == VALIDATED_BARS.name:
+        return _judge_bars(frame.sort(table.row_key), beside, releases, published)
     rules = rules_of(table)
-    blocking = [rule for rule in rules if rule.severity == "blocking"]
-    warning = [rule for rule in rules if rule.severity == "warning"]
-    judged = prepare(frame, table).with_columns(rule.passes().alias(_flag(rule)) for rule in rules)
-    good = pl.all_horizontal(_flag(rule) for rule in blocking)
-    if "withdrawn" in table.columns:
-        # It repeats the values it takes back, right or wrong; held back, an earlier right one would go on.
-        good |= pl.col("withdrawn")
-    published = judged.filter(good)
-    counts = {rule.name: int((~published[_flag(rule)]).sum()) for rule in warning}
-
-    failing = judged.filter(~good).with_columns(
-        rule=pl.coalesce(pl.when(~pl.col(_flag(rule))).then(pl.lit(rule.name)) for rule in blocking),
-        reason=pl.concat_str(
-            (pl.when(~pl.col(_flag(rule))).then(pl.lit(_explain(rule))) for rule in blocking),
-            separator=" | ",
-            ignore_nulls=True,
-        ),
-    )
+    failures = _failures(prepare(frame, table), rules)
+    blocking = failures.filter(pl.col("severity") == "blocking")
+    passes = _passes(frame, blocking)
     return Outcome(
-        rows=table.conform(published),
-        quarantined=quarantine("validate", _origin(failing, table), _evidence(table)),
-        warnings=counts,
+        table.conform(frame.filter(passes)),
+        _held_back(frame, table, blocking, rules),
+        _count(_warned(failures, passes), rules),
     )
 
 
-def _flag(rule: Rule) -> str:
-    return f"_{rule.name}"
+def _judge_bars(
+    frame: pl.DataFrame, beside: Beside, releases: pl.DataFrame, published: pl.DataFrame
+) -> Outcome:
+    table, rules, whole = VALIDATED_BARS, rules_of(VALIDATED_BARS), rules_of(VALIDATED_BARS, "partition")
+    failures = _failures(prepare(frame, table, beside), rules)
+    blocking = failures.filter(pl.col("severity") == "blocking")
+    waived = released_rows(frame, blocking, releases)
+    blocking = blocking.join(waived, on=["row", "rule"], how="anti", maintain_order="left")
+    passes = _passes(frame, blocking)
+    warned = _warned(failures, passes)
+
+    partitions, figures = contents(frame), summarise(frame, ~passes, beside)
+    failed = released_partitions(_failing_partitions(figures, whole), partitions, releases)
+    holding = failed.filter(pl.col("severity") == "blocking", ~pl.col("released"))
+    goes_on = passes
+    if holding.height:
+        kept = pl.struct(PARTITION).is_in(holding.select(pl.struct(PARTITION).implode()).to_series()).not_()
+        goes_on = passes & frame.select(kept).to_series()
+    found = [
+        part.select("row", "rule", "severity", released=pl.lit(released))
+        for part, released in ((blocking, False), (waived, True), (warned, False))
+    ]
+    return Outcome(
+        table.conform(since_release(frame.filter(goes_on), frame, waived, failed, published)),
+        _held_back(frame, table, blocking, rules),
+        _count(_warned(warned, goes_on), rules),
+        held_partitions(partitions, figures, holding, whole),
+        verdicts(frame, partitions, pl.concat(found), figures, failed, [*rules, *whole]),
+    )
 
 
-def _explain(rule: Rule) -> str:
-    return f"{rule.name}: {rule.rationale}; {rule.remedy}"
+def _failures(judged: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
+    """Return columns row, rule, severity: which row of a prepared frame fails which rule, rule by rule."""
+    # A withdrawal repeats the values it takes back, right or wrong; held back, an earlier right one would
+    # go on.
+    exempt = pl.col("withdrawn") if "withdrawn" in judged.columns else pl.lit(False)
+    flags = judged.lazy().select((rule.passes() | exempt).alias(rule.name) for rule in rules).collect()
+    none = pl.DataFrame(schema={"row": pl.get_index_type(), "rule": pl.String, "severity": pl.String})
+    return pl.concat(
+        [none]
+        + [
+            none.clear()
+            if flags[rule.name].all()
+            else flags.select(
+                (~pl.col(rule.name)).arg_true().alias("row"),
+                rule=pl.lit(rule.name),
+                severity=pl.lit(rule.severity),
+            )
+            for rule in rules
+        ]
+    )
+
+
+def _passes(frame: pl.DataFrame, blocking: pl.DataFrame) -> pl.Series:
+    """Whether each row fails nothing."""
+    return pl.repeat(True, frame.height, eager=True).scatter(blocking["row"].unique(), False)
+
+
+def _warned(failures: pl.DataFrame, goes_on: pl.Series) -> pl.DataFrame:
+    """Warnings about rows that go on."""
+    warned = failures.filter(pl.col("severity") == "warning")
+    return warned.filter(goes_on.gather(warned["row"]))
+
+
+def _count(warned: pl.DataFrame, rules: list[Rule]) -> dict[str, int]:
+    """Rows for each warning rule, also where there are none."""
+    found = dict(warned.group_by("rule").len().iter_rows())
+    return {rule.name: found.get(rule.name, 0) for rule in rules if rule.severity == "warning"}
+
+
+def _failing_partitions(figures: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
+    """Return columns exchange, date, source, rule, severity: what fails which rule of partitions."""
+    return pl.concat(
+        figures.filter(~rule.passes()).select(*UNIT, rule=pl.lit(rule.name), severity=pl.lit(rule.severity))
+        for rule in rules
+    )
+
+
+def _held_back(frame: pl.DataFrame, table: Table, blocking: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
+    """Bring rows that fail blocking rules to the quarantine: the first rule, the reasons of all."""
+    reasons = {rule.name: explain(rule) for rule in rules}
+    failing = (
+        blocking.group_by("row", maintain_order=True)
+        .agg(pl.col("rule").first(), reason=pl.col("rule").replace(reasons).str.join(" | "))
+        .sort("row")
+    )
+    rows = pl.concat([frame[failing["row"]], failing.drop("row")], how="horizontal")
+    return quarantine("validate", _origin(rows, table), _evidence(table))
 
 
 def _origin(failing: pl.DataFrame, table: Table) -> pl.DataFrame:
