@@ -21,6 +21,7 @@ from assets.arrivals import (
 )
 from assets.inputs_sensor import inputs_sensor
 from assets.partitions import FIRST_CUTOFF, exchanges
+from assets.releases import releases_sensor
 from lim_pipelines import retraining
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FOUNDATIONS
@@ -65,6 +66,15 @@ daily_alternative = dg.ScheduleDefinition(
     description="Loads macro series, corporate actions, rolls, index members and alternative data once a day,"
     " in this order, whatever the sensor has seen: a listing"
     " that came with the day's quotes links rows that waited. What has not changed commits nothing.",
+)
+
+
+# Before the housekeeping of the lake, and when exchanges with weekends are closed.
+weekly_validation = dg.ScheduleDefinition(
+    name="weekly_validation",
+    cron_schedule="0 2 * * 6",
+    target=dg.AssetSelection.groups("validation") - dg.AssetSelection.assets("releases"),
+    description="Looks at everything again: the rules as Data Docs, drift, the full look-ahead audit.",
 )
 
 
@@ -170,6 +180,6 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     return dg.SensorResult(requests, cursor=json.dumps({"bars": bars, "targets": targets, "inputs": inputs}))
 
 
-SENSORS = [landing_sensor, inputs_sensor, retraining_sensor, results_sensor]
-SCHEDULES = [daily_quotes, daily_alternative, daily_reference]
+SENSORS = [landing_sensor, inputs_sensor, releases_sensor, retraining_sensor, results_sensor]
+SCHEDULES = [daily_quotes, daily_alternative, daily_reference, weekly_validation]
 JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate]

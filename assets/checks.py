@@ -1,10 +1,10 @@
-"""Asset checks: validation as the analyst sees it, quarantine, refused files, calendars, drift.
+"""Asset checks: refused files, calendars, drift.
 
 What does not belong here: the gate. Rows that fail a blocking rule never reach `validated_bars`
 (`lim_pipelines/validate/gate.py`); these checks show that and let nothing pass unseen.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import polars as pl
@@ -13,116 +13,15 @@ from assets.catalogue import table_metadata
 from assets.partitions import exchanges
 from lim_pipelines.alternative.entity_master import refused_decisions
 from lim_pipelines.alternative.load import refused_files as alternative_refused
-from lim_pipelines.alternative.steps import SHAPES, held_back_from
 from lim_pipelines.exchanges import calendar_ends
-from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.lake import LATEST
 from lim_pipelines.landing.survey import PRESENT
-from lim_pipelines.schemas import LANDING_FILES, QUARANTINE, VALIDATED_BARS, VALIDATED_MACRO, Table
-from lim_pipelines.sources.base import QUARANTINE_AS
+from lim_pipelines.schemas import LANDING_FILES, VALIDATED_BARS
 from resources.home import Home
 
 CALENDAR_WARNING = timedelta(days=60)
 DRIFT_RECENT_SESSIONS = 40
 DRIFT_REFERENCE = timedelta(days=3 * 365)
-
-
-def _run_window(context: dg.AssetCheckExecutionContext) -> pl.Expr | None:
-    """Exchanges and dates of the run that is being checked; none if it had no partitions."""
-    tags = context.run.tags
-    start = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
-    end = tags.get("dagster/asset_partition_range_end") or start
-    if start is None or end is None:
-        return None
-    (first, first_mic), (last, last_mic) = start.split("|"), end.split("|")
-    # Exchanges stand in the order in which they came, not in that of the alphabet.
-    mics = list(context.instance.get_dynamic_partitions(exchanges.name or ""))
-    here = mics[mics.index(first_mic) : mics.index(last_mic) + 1]
-    return pl.col("date").is_between(date.fromisoformat(first), date.fromisoformat(last)) & pl.col(
-        "exchange"
-    ).is_in(here)
-
-
-def _expectations(frame: pl.DataFrame, table: Table) -> dg.AssetCheckResult:
-    """Run the table's rules through Great Expectations."""
-    from lim_pipelines.validate.expectations import check_expectations
-
-    report = check_expectations(frame, table)
-    blocking = [r for r in report.results if not r.success and r.severity == "blocking"]
-    results = pl.DataFrame(
-        [
-            (r.rule, r.severity, r.success, r.evaluated, r.unexpected, "; ".join(r.sample[:3]))
-            for r in report.results
-        ],
-        schema=["rule", "severity", "success", "evaluated", "unexpected", "sample"],
-        orient="row",
-    )
-    return dg.AssetCheckResult(
-        passed=all(r.success for r in report.results),
-        severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-        description=f"{sum(r.success for r in report.results)} of {len(report.results)} expectations hold"
-        f" on {frame.height} rows",
-        metadata={
-            "rows": frame.height,
-            "expectations": table_metadata(results.sort("success", "rule"), rows=60),
-        },
-    )
-
-
-@dg.asset_check(
-    asset="validated_bars",
-    description="The validation rules, by Great Expectations, on the run's partitions.",
-)
-def expectations(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
-    """Check the bars of the run's partitions against the rules."""
-    return _expectations(
-        home.lake().read(VALIDATED_BARS, as_of=LATEST, where=_run_window(context)).collect(), VALIDATED_BARS
-    )
-
-
-@dg.asset_check(
-    asset="validated_macro", description="The validation rules, by Great Expectations.", name="expectations"
-)
-def macro_expectations(home: Home) -> dg.AssetCheckResult:
-    """Check the macro series against the rules."""
-    return _expectations(home.lake().read(VALIDATED_MACRO, as_of=LATEST).collect(), VALIDATED_MACRO)
-
-
-@dg.asset_check(
-    asset="validated_bars", description="Rows of the run's partitions that were held back, by rule."
-)
-def quarantine(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
-    """Warn when rows are in quarantine, and say which and what to do."""
-    return _held_back(home.lake(), _run_window(context))
-
-
-def _held_back(lake: Lake, where: pl.Expr | None) -> dg.AssetCheckResult:
-    """Show which rows are in quarantine, why, and what to do."""
-    rows = lake.read(QUARANTINE, as_of=LATEST, where=where)
-    by_rule = (
-        rows.group_by("stage", "rule")
-        .agg(
-            pl.len().alias("rows"),
-            pl.col("file").n_unique().alias("files"),
-            pl.col("reason").first().alias("reason and remedy"),
-        )
-        .sort("stage", "rule")
-        .collect()
-    )
-    held = int(by_rule["rows"].sum())
-    columns = ("exchange", "date", "symbol", "rule", "file", "line", "evidence")
-    sample = rows.group_by("rule").agg(pl.col(*columns[:3], *columns[4:]).head(3)).sort("rule").collect()
-    return dg.AssetCheckResult(
-        passed=not held,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{held} rows were held back; see the rules below" if held else "nothing was held back",
-        metadata={
-            "by_rule": table_metadata(by_rule, rows=60),
-            "sample": table_metadata(
-                sample.explode(*columns[:3], *columns[4:], empty_as_null=False).select(columns)
-            ),
-            "where": lake.uri(QUARANTINE),
-        },
-    )
 
 
 @dg.asset_check(
@@ -222,34 +121,10 @@ def refused_decision_lists(home: Home) -> dg.AssetCheckResult:
     return _refused(pl.DataFrame(rows, schema=["path", "rule", "reason"], orient="row"))
 
 
-def _alternative_quarantine(asset: str, what: str, where: pl.Expr) -> dg.AssetChecksDefinition:
-    """Check that no rows of alternative data are held back at a stage."""
-
-    @dg.asset_check(asset=asset, name="quarantine", description=f"{what} that are held back, by rule.")
-    def check(home: Home) -> dg.AssetCheckResult:
-        return _held_back(home.lake(), where & (pl.col("exchange") == QUARANTINE_AS))
-
-    return check
-
-
-ALTERNATIVE_CHECKS = [
-    refused_alternative_files,
-    refused_decision_lists,
-    _alternative_quarantine("alternative_files", "Rows of files", pl.col("stage") == "parse"),
-    *(
-        _alternative_quarantine(
-            shape.validated.name, f"Rows of {name}", held_back_from([shape.raw.name, shape.aligned.name])
-        )
-        for name, shape in SHAPES.items()
-    ),
-]
-
 ASSET_CHECKS = [
-    expectations,
-    macro_expectations,
-    quarantine,
     calendars,
     refused_files,
     drift,
-    *ALTERNATIVE_CHECKS,
+    refused_alternative_files,
+    refused_decision_lists,
 ]

@@ -19,6 +19,9 @@ from resources.home import Home
 
 GROUP = "quotes"
 
+MARKED = 50
+"""Held partitions that say so on their own page; of a run over thousands each costs milliseconds."""
+
 
 def _session_summary(scope: pl.DataFrame) -> dict[str, Any]:
     """How many of the run's partitions are sessions; the others materialise empty."""
@@ -36,6 +39,14 @@ def _held_back(step: ingest.Step) -> dict[str, Any]:
         "quarantine_sample": table_metadata(
             step.quarantined.select("exchange", "date", "rule", "symbol", "file", "line", "reason"), rows=5
         ),
+    }
+
+
+def _not_published(step: ingest.Step) -> dict[str, Any]:
+    return {
+        "partitions_held": step.held.height,
+        "rows_not_published": int(step.held["rows"].sum()),
+        "held": table_metadata(step.held.select("exchange", "date", "rule", "rows", "reason")),
     }
 
 
@@ -71,10 +82,26 @@ def aligned_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Materializ
 
 @table_asset(VALIDATED_BARS, GROUP, partitions_def=exchange_dates, deps=[aligned_bars])
 def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
-    """Bars that pass every blocking rule; the others are in quarantine with the rule and the reason."""
+    """Bars that pass every blocking rule; the others are in quarantine with the rule and the reason.
+
+    A partition that fails a blocking rule of partitions stays as it was until a file puts it right or
+    somebody releases it.
+    """
     scope, lake = exchange_date_scope(context), home.lake()
     step = ingest.validate_bars(lake, scope)
-    metadata = {**_held_back(step), **warned(step.warnings), **_session_summary(scope)}
+    metadata = {
+        **_held_back(step),
+        **_not_published(step),
+        **warned(step.warnings),
+        **_session_summary(scope),
+    }
+    for exchange, day, rule, reason in step.held.head(MARKED)[
+        "exchange", "date", "rule", "reason"
+    ].iter_rows():
+        context.add_asset_metadata(
+            {"not_published": f"{rule}: {reason}"},
+            partition_key=dg.MultiPartitionKey({"date": str(day), "exchange": exchange}),
+        )
     return written(lake, VALIDATED_BARS, step.commit, scope, metadata)
 
 

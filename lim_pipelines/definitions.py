@@ -21,10 +21,12 @@ from assets import (  # noqa: E402
     alternative,
     automation,
     checks,
+    data_docs,
     derived,
     embeddings,
     entities,
     foundation,
+    gate_checks,
     landing,
     leaderboard,
     macro,
@@ -34,6 +36,7 @@ from assets import (  # noqa: E402
     panorama,
     quotes,
     reference,
+    releases,
 )
 from assets.strategies import StrategyComponent  # noqa: E402
 from lim_pipelines.strategies.spec import StrategySpec  # noqa: E402
@@ -68,16 +71,18 @@ def build_definitions() -> dg.Definitions:
         *model_inputs.ASSETS,
         maintenance.lake_maintenance,
         *foundation.ASSETS,
+        *data_docs.ASSETS,
         landing.landing_files,
         marts.marts,
         *panorama.ASSETS,
         leaderboard.build_leaderboard(specs),
+        *releases.ASSETS,
     ]
     return dg.Definitions.merge(
         strategies,
         dg.Definitions(
             assets=dg.with_source_code_references(python_assets),
-            asset_checks=checks.ASSET_CHECKS,
+            asset_checks=[*checks.ASSET_CHECKS, *gate_checks.CHECKS],
             jobs=automation.JOBS,
             sensors=automation.SENSORS,
             schedules=[*automation.SCHEDULES, maintenance.weekly_maintenance],

@@ -45,8 +45,13 @@ class Lineage:
         end: str = "",
         partition: str | None = None,
         checks: bool | set[str] = True,
+        config: dict[str, Any] | None = None,
+        may_fail: bool = False,
     ) -> Any:
-        """Run some assets and their checks, all or some, over `date|MIC`..`date|MIC`, or one partition."""
+        """Run some assets and their checks, all or some, over `date|MIC`..`date|MIC`, or one partition.
+
+        `config` is that of the only asset; a run that `may_fail` returns its result all the same.
+        """
         import dagster as dg
 
         from lim_pipelines.definitions import defs
@@ -66,7 +71,11 @@ class Lineage:
             "dagster/asset_partition_range_end": end or start,
         }
         return job.execute_in_process(
-            instance=self.instance, tags=tags if start else None, partition_key=partition
+            instance=self.instance,
+            tags=tags if start else None,
+            partition_key=partition,
+            run_config={"ops": {names[0]: {"config": config}}} if config else None,
+            raise_on_error=not may_fail,
         )
 
     def quotes(self, start: str, end: str = "", checks: bool | set[str] = False) -> Any:

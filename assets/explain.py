@@ -1,0 +1,128 @@
+"""What checks of the gate say to people: where rows lie that were held back, and how they get out again.
+
+What does not belong here: what is held back (`gate_checks.py`).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.catalogue import table_metadata
+from lim_pipelines.lake import Lake
+from lim_pipelines.schemas import QUARANTINE, VALIDATED_BARS
+from lim_pipelines.validate.rules import RULES
+
+SAMPLE_FIELDS = ("freq", "source", "open", "high", "low", "close", "volume", "known_at")
+"""What the sample shows of a quarantined bar; the row as a whole is in the quarantine."""
+
+
+def where_it_lies(lake: Lake, rows: pl.DataFrame) -> dg.MetadataValue:
+    """Say where the quarantine of some rows lies, and how to read it.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    rows
+        Columns exchange and date; not empty.
+    """
+    mics = sorted(rows["exchange"].unique())
+    first, last = str(rows["date"].min()), str(rows["date"].max())
+    return dg.MetadataValue.md(
+        f"Table `quarantine` in {lake.uri(QUARANTINE)}. To read it:\n\n```python\n"
+        "import polars as pl\n"
+        "from lim_pipelines.lake import LATEST, Lake\n"
+        "from lim_pipelines.schemas import QUARANTINE\n\n"
+        f'Lake("{lake.root}").read(\n'
+        "    QUARANTINE,\n"
+        "    as_of=LATEST,\n"
+        f'    where=pl.col("exchange").is_in({json.dumps(mics)})\n'
+        f'    & pl.col("date").cast(pl.String).is_between("{first}", "{last}"),\n'
+        ").collect()\n```"
+    )
+
+
+REPAIR = dg.MetadataValue.md(
+    "Put the corrected file into `landing/` under the same name (or a new one beside it). The landing sensor"
+    " loads it; what passes then is published, known from its arrival on. Nothing else is to be done, and"
+    " nothing is to be deleted."
+)
+
+
+def release_of(exchange: str, first: date, last: date, rule: str, symbol: str = "") -> dg.MetadataValue:
+    """Give the config that releases what a rule holds back, to paste into the launchpad of `releases`."""
+    about = f"      symbol: {symbol}\n" if symbol else ""
+    return dg.MetadataValue.md(
+        "If the data is right as it is: open the asset `releases`, _Materialize_ → _Open launchpad_, paste,"
+        " and say who you are and why it is right. It is written down; the sensor `releases_sensor` then"
+        " publishes.\n\n```yaml\nops:\n  releases:\n    config:\n"
+        f"      exchange: {exchange}\n"
+        f'      first: "{first}"\n'
+        f'      last: "{last}"\n'
+        f"      rule: {rule}\n{about}"
+        "      since: release      # or arrival: known as it came, which puts history right\n"
+        '      released_by: ""\n'
+        '      why: ""\n```'
+    )
+
+
+def rules_table(found: pl.DataFrame) -> dg.MetadataValue:
+    """Show counts by rule beside why there is the rule and what to do.
+
+    Parameters
+    ----------
+    found
+        Column rule, and counts.
+    """
+    known = {rule.name: rule for rule in RULES if rule.table == VALIDATED_BARS.name}
+    texts = [(name, rule.rationale, rule.remedy) for name, rule in known.items()]
+    return table_metadata(
+        found.join(
+            pl.DataFrame(texts, schema=["rule", "why there is the rule", "what to do"], orient="row"),
+            on="rule",
+            how="left",
+            maintain_order="left",
+        ),
+        rows=60,
+    )
+
+
+def figures(evidence: str) -> str:
+    """Bring evidence of a partition from JSON to one readable line."""
+    try:
+        said = json.loads(evidence)
+    except json.JSONDecodeError:
+        return evidence
+    return "; ".join(_figures(item) for item in (said if isinstance(said, list) else [said]))
+
+
+def _figures(said: Any) -> str:
+    if not isinstance(said, Mapping):
+        return str(said)
+    return ", ".join(f"{name} {_short(value)}" for name, value in said.items() if value is not None)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def sample(rows: pl.DataFrame, each: int = 3) -> pl.DataFrame:
+    """Return some quarantined rows of each rule, with the values that the eye looks for first.
+
+    Parameters
+    ----------
+    rows
+        Frame of `QUARANTINE`.
+    each
+        Rows of each rule at most.
+    """
+    some = rows.sort(QUARANTINE.row_key).group_by("rule", maintain_order=True).head(each).sort("rule")
+    said = pl.col("evidence").str
+    values = [said.json_path_match(f"$.{name}").alias(name) for name in SAMPLE_FIELDS if name != "source"]
+    shown = some.select("rule", "exchange", "date", "symbol", "source", *values, "file", "line")
+    # Rows of alternative data have no prices: a column that says nothing is left out.
+    return shown.select(column for column in shown if column.null_count() < max(shown.height, 1))
