@@ -55,11 +55,12 @@ class Between:
             good &= (value > self.low) if self.strict else (value >= self.low)
         if self.high is not None:
             good &= (value < self.high) if self.strict else (value <= self.high)
+        # A missing word is none of the values, to pandas as to us.
         applies = pl.lit(True)
         for column, values in self.where.items():
-            applies &= pl.col(column).is_in(values)
+            applies &= pl.col(column).is_in(values).fill_null(False)
         for column, values in self.unless.items():
-            applies &= ~pl.col(column).is_in(values)
+            applies &= ~pl.col(column).is_in(values).fill_null(False)
         # NaN compares as larger than everything in polars; `finite` rules deal with it, here it is missing.
         absent = value.is_null() | value.cast(pl.Float64).is_nan()
         return ~applies | absent | good
