@@ -1,0 +1,166 @@
+"""Checkpoints made again, and compared with what is stored.
+
+What does not belong here: rows of market data (`verify_rows.py`), results (`verify_results.py`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from lim_pipelines.finetune import store
+from lim_pipelines.finetune import train as finetune
+from lim_pipelines.finetune.features import MissingInputsError
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation import train as pretrain
+from lim_pipelines.foundation.config import CODE_VERSION as FOUNDATION_VERSION
+from lim_pipelines.foundation.data import NoBarsError, read_bars
+from lim_pipelines.lake import Lake
+from lim_pipelines.places import Places
+from lim_pipelines.provenance.compare import Finding
+from lim_pipelines.provenance.subject import Models
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+def verify_models(places: Places, subject: Models, train: bool) -> list[Finding]:
+    """Find out whether a checkpoint would come out again.
+
+    Its folder is named by the digest of all that goes in, and training gives the same weights for the same on
+    the same machine; so what goes in is compared, and the weights only if asked for.
+
+    Parameters
+    ----------
+    places
+        Where everything lies; nothing in it is written.
+    subject
+        The checkpoint.
+    train
+        Train it again, too, in a temporary folder.
+
+    Returns
+    -------
+    list of Finding
+        Rows read, parent, digest, weights.
+
+    Raises
+    ------
+    CheckpointError
+        Its `meta.json` cannot be read.
+    """
+    lake = places.lake()
+    with TemporaryDirectory(prefix="lim-verify-") as folder:
+        try:
+            meta = store.read_meta(subject.folder)
+        except store.ModelError:
+            return _foundation(lake, subject, Path(folder), train)
+        return _strategy(lake, subject, meta, Path(folder), train)
+
+
+def _foundation(lake: Lake, subject: Models, aside: Path, train: bool) -> list[Finding]:
+    meta = checkpoint.read_meta(subject.folder)
+    try:
+        bars = read_bars(lake, meta.config, meta.cutoff)
+    except NoBarsError as error:
+        return [Finding("rows read", "cannot be verified", 0, str(error))]
+    found = [_same("rows read", meta.data.fingerprint, bars.fingerprint, bars.frame.height)]
+    parent, gone = None, []
+    if meta.parent is not None and meta.parent_cutoff is not None:
+        place = checkpoint.folder_of(
+            subject.folder.parents[2], meta.config.name, meta.parent_cutoff, meta.parent
+        )
+        if (place / checkpoint.META).is_file():
+            parent = checkpoint.read_meta(place)
+            target = checkpoint.folder_of(aside, meta.config.name, meta.parent_cutoff, meta.parent)
+            shutil.copytree(place, target)
+            checkpoint.set_current(aside, meta.config.name, meta.parent_cutoff, meta.parent)
+        else:
+            gone = [Finding("parent", "cannot be verified", 0, f"{place} is gone")]
+    if gone:
+        return [*found, *gone]
+    digest = pretrain.input_digest(meta.config, meta.cutoff, parent, bars.fingerprint)
+    found += [_digest(meta.input_digest, digest, meta.code_version, FOUNDATION_VERSION)]
+    if not train or digest != meta.input_digest:
+        return [*found, _readable(subject.folder)]
+    job = pretrain.Job(
+        lake=lake.root, models=str(aside), family=meta.config.name, cutoffs=(meta.cutoff,), config=meta.config
+    )
+    pretrain.train_cutoffs(job, lambda _: None)
+    again = checkpoint.folder_of(aside, meta.config.name, meta.cutoff, digest)
+    return [*found, _weights(subject.folder, again, meta.torch_version, meta.hardware)]
+
+
+def _strategy(lake: Lake, subject: Models, meta: store.ModelMeta, aside: Path, train: bool) -> list[Finding]:
+    place = store.parent_folder(subject.folder, meta)
+    if not (place / checkpoint.META).is_file():
+        return [Finding("parent", "cannot be verified", 0, f"{place} is gone")]
+    target = checkpoint.folder_of(aside, meta.parent_family, meta.cutoff, meta.parent)
+    shutil.copytree(place, target)
+    checkpoint.set_current(aside, meta.parent_family, meta.cutoff, meta.parent)
+    try:
+        plan = finetune.plan(lake.root, str(aside), meta.spec, meta.cutoff)
+    except MissingInputsError as error:
+        return [Finding("rows read", "cannot be verified", 0, str(error))]
+    found = [
+        _same(f"rows of {then.table} read", then.fingerprint, now.fingerprint, now.rows)
+        for then, now in zip(meta.data, plan.data, strict=True)
+    ]
+    found += [_digest(meta.input_digest, plan.digest, meta.code_version, finetune.CODE_VERSION)]
+    if not train or plan.digest != meta.input_digest:
+        return [*found, _readable(subject.folder)]
+    finetune.fit_cutoff(plan)
+    return [*found, _weights(subject.folder, plan.folder, meta.torch_version, meta.hardware)]
+
+
+def _same(what: str, then: str, now: str, rows: int) -> Finding:
+    if then == now:
+        return Finding(what, "equal", rows, f"fingerprint {now}")
+    return Finding(what, "differs", rows, f"fingerprint {then} when it was trained, {now} in the lake today")
+
+
+def _digest(then: str, now: str, code: str, today: str) -> Finding:
+    if then == now:
+        return Finding("digest of all that goes in", "equal", 1, now)
+    if code != today:
+        why = f"made by code version {code}, today's is {today}: check that version out to verify it"
+        return Finding("digest of all that goes in", "cannot be verified", 1, why)
+    return Finding("digest of all that goes in", "differs", 1, f"{then} is stored, {now} comes out")
+
+
+def _readable(folder: Path) -> Finding:
+    """Say whether the weights can be read; whether they are right only training again can tell."""
+    try:
+        tensors = _tensors(folder)
+    except (OSError, ValueError) as error:
+        return Finding("weights", "differs", 0, f"{folder / checkpoint.WEIGHTS} cannot be read: {error}")
+    return Finding("weights can be read", "equal", len(tensors), "not trained again (--train does)")
+
+
+def _weights(stored: Path, again: Path, torch_version: str, hardware: str) -> Finding:
+    """Compare two checkpoints' weights to the bit; where they differ, say by how much."""
+    try:
+        ours, other = _tensors(stored), _tensors(again)
+    except (OSError, ValueError) as error:
+        return Finding("weights", "differs", 0, f"{stored / checkpoint.WEIGHTS} cannot be read: {error}")
+    numbers = sum(tensor.size for tensor in ours.values())
+    if set(ours) != set(other):
+        return Finding("weights", "differs", numbers, f"other tensors: {sorted(set(ours) ^ set(other))}")
+    for name, tensor in ours.items():
+        if tensor.tobytes() != other[name].tobytes():
+            gap = float(abs(tensor.astype(float) - other[name].astype(float)).max())
+            made = f"it was trained with torch {torch_version} on {hardware}"
+            return Finding("weights", "differs", numbers, f"{name} by up to {gap:.3g}; {made}")
+    return Finding("weights", "equal", numbers, "trained again, the same to the bit")
+
+
+def _tensors(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(folder / checkpoint.WEIGHTS))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
