@@ -26,7 +26,11 @@ GATE_RESULTS = Table(
         "held": Column(
             pl.Boolean, "", "the partition is not published: a blocking rule of partitions fails, unreleased"
         ),
-        "content": Column(pl.String, "", "content hash of the rows judged; only where the rule is empty"),
+        "content": Column(
+            pl.String,
+            "",
+            "content hash of the rows judged, where a blocking rule of partitions fails; in the row of the partition",
+        ),
         "evidence": Column(pl.String, "", "why, for people: sample rows or the partition's figures, as JSON"),
     },
     key=("exchange", "date", "rule"),

@@ -79,8 +79,10 @@ def _judge_bars(
     passes = _passes(frame, blocking)
     warned = _warned(failures, passes)
 
-    partitions, figures = contents(frame), summarise(frame, ~passes, beside)
-    failed = released_partitions(_failing_partitions(figures, whole), partitions, releases)
+    figures = summarise(frame, ~passes, beside)
+    failed = _failing_partitions(figures, whole)
+    partitions = contents(frame, failed.filter(pl.col("severity") == "blocking"))
+    failed = released_partitions(failed, partitions, releases)
     holding = failed.filter(pl.col("severity") == "blocking", ~pl.col("released"))
     goes_on = passes
     if holding.height:

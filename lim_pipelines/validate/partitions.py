@@ -37,7 +37,7 @@ FEW_MEMBERS: Final = 20
 DAYS_APART: Final = 10
 """Calendar days between two sessions of a source that still follow each other."""
 
-JUMP: Final = 1.3
+JUMP: Final = 1.5
 """Factor between a close and the one before that is a jump here."""
 
 

@@ -30,25 +30,32 @@ def explain(rule: Rule) -> str:
     return f"{rule.name}: {rule.rationale}; {rule.remedy}"
 
 
-def contents(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows and content hash of each partition.
+def contents(frame: pl.DataFrame, hashed: pl.DataFrame) -> pl.DataFrame:
+    """Rows of each partition, and content hashes of some.
 
     Parameters
     ----------
     frame
         Frame of `ALIGNED_BARS`, sorted by row key.
+    hashed
+        Columns exchange and date: partitions that may have to be released by their content. A hash takes
+        milliseconds, which are too many for all.
 
     Returns
     -------
     pl.DataFrame
-        Columns exchange, date, rows, content, known_at of the newest row; sorted.
+        Columns exchange, date, rows, known_at of the newest row, content; sorted.
     """
     found = frame.group_by(PARTITION, maintain_order=True).agg(
         rows=pl.len().cast(pl.Int64), known_at=pl.col("known_at").max()
     )
-    starts, rows = (found["rows"].cum_sum() - found["rows"]).to_list(), found["rows"].to_list()
-    hashes = [fingerprint(frame.slice(start, n)) for start, n in zip(starts, rows, strict=True)]
-    return found.with_columns(content=pl.Series(hashes, dtype=pl.String))
+    starts = found.with_columns(start=pl.col("rows").cum_sum() - pl.col("rows"))
+    wanted = starts.join(hashed.select(PARTITION).unique(), on=PARTITION, how="semi", maintain_order="left")
+    hashes = [fingerprint(frame.slice(start, n)) for start, n in wanted.select("start", "rows").iter_rows()]
+    content = wanted.select(*PARTITION, content=pl.Series(hashes, dtype=pl.String))
+    return found.join(content, on=PARTITION, how="left", maintain_order="left").with_columns(
+        pl.col("content").fill_null("")
+    )
 
 
 def verdicts(

@@ -55,7 +55,8 @@ RULES: tuple[Rule, ...] = (
         "no_common_jump",
         "blocking",
         "on the worst day of the New York exchange, 1987-10-19, the median share lost a fifth; when most"
-        " instruments move by more than 1.3 at once, the unit or the adjustment of the prices has changed",
+        " instruments move by more than a factor of 1.5 at once, the unit or the adjustment of the prices has"
+        " changed",
         "send the file in the unit, and with the adjustment, of the sessions before",
         Between("common_jump", high=0.5),
     ),
