@@ -31,9 +31,12 @@ def where_it_lies(lake: Lake, rows: pl.DataFrame) -> dg.MetadataValue:
         Columns exchange and date; not empty.
     """
     mics = sorted(rows["exchange"].unique())
-    first, last = str(rows["date"].min()), str(rows["date"].max())
+    first, last = (
+        f"date({day.year}, {day.month}, {day.day})" for day in (min(rows["date"]), max(rows["date"]))
+    )
     return dg.MetadataValue.md(
         f"Table `quarantine` in {lake.uri(QUARANTINE)}. To read it:\n\n```python\n"
+        "from datetime import date\n"
         "import polars as pl\n"
         "from lim_pipelines.lake import LATEST, Lake\n"
         "from lim_pipelines.schemas import QUARANTINE\n\n"
@@ -41,7 +44,7 @@ def where_it_lies(lake: Lake, rows: pl.DataFrame) -> dg.MetadataValue:
         "    QUARANTINE,\n"
         "    as_of=LATEST,\n"
         f'    where=pl.col("exchange").is_in({json.dumps(mics)})\n'
-        f'    & pl.col("date").cast(pl.String).is_between("{first}", "{last}"),\n'
+        f'    & pl.col("date").is_between({first}, {last}),\n'
         ").collect()\n```"
     )
 

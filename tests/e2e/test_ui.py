@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import struct
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +12,7 @@ from typing import Any
 
 import pytest
 from inprocess import EXCHANGES, Lineage
+from webserver import local_dagster, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -54,57 +49,18 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from assets.catalogue import image
 
     folder = tmp_path_factory.mktemp("ui")
-    (folder / "dagster").mkdir()
-    shutil.copy(ROOT / "deploy" / "dagster.local.yaml", folder / "dagster" / "dagster.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
-        patch.setenv("LIM_HOME", str(folder / "home"))
+    with local_dagster(folder) as home:
         with dg.DagsterInstance.get() as instance:
             instance.add_dynamic_partitions("exchange", EXCHANGES)
-            lineage = Lineage(folder / "home", instance)
+            lineage = Lineage(home, instance)
             lineage.drop(HEADER + "IBM,2018-11-20,117,118,116,-117.2,5000\n", "XNYS/ibm.csv")
             lineage.quotes("2018-11-19|XNYS", "2018-11-21|XNYS", checks={"quarantine"})
             equity = {"equity": image(png(300, 200), "equity curve")}
             instance.report_runless_asset_event(
                 dg.AssetMaterialization("wti_transfer_backtest", metadata=equity)
             )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "dagster_webserver",
-                "-w",
-                "workspace.yaml",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                f"{port}",
-            ],
-            cwd=ROOT,
-            env=dict(os.environ),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/server_info")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def wait_for(address: str) -> None:
-    for _ in range(180):
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-        else:
-            return
-    raise TimeoutError(f"{address} does not answer")
+        with serve() as address:
+            yield address
 
 
 @pytest.fixture(scope="module")
