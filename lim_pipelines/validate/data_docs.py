@@ -30,6 +30,9 @@ from lim_pipelines.validate.rules import rules_of
 INDEX = Path("index.html")
 """The page that leads to all others, below the folder of the site."""
 
+ORDER = ("held back", "warns", "holds", "nothing to judge")
+"""What may be said of a rule, in the order of a page."""
+
 LONGEST = 160
 """Characters of a value that are shown."""
 
@@ -108,13 +111,13 @@ def _render(kind: str, at: datetime, **values: Any) -> str:
 
 
 def _line(one: Shown) -> dict[str, Any]:
-    """A table's line on the first page."""
+    """Make a table's line of the first page."""
     report = one.report
     failing = {result.rule.name: result.rule for result in report.failing}
     return {
         "name": one.table.name,
         "page": str(page_of(one.table.name)),
-        "words": one.excerpt.words,
+        "words": one.excerpt.words if one.excerpt.rows.height else "no rows yet",
         "rows": one.excerpt.rows.height,
         "rules": len({result.rule.name for result in report.results}),
         "expectations": len(report.results),
@@ -126,18 +129,22 @@ def _line(one: Shown) -> dict[str, Any]:
 
 
 def _table_page(one: Shown) -> dict[str, Any]:
-    """What the page of a table says."""
+    """Fill the page of a table."""
     by_rule = [(rule, list(found)) for rule, found in groupby(one.report.results, lambda result: result.rule)]
     return {
         "table": _line(one),
         "description": one.table.description,
         "index": str(INDEX),
-        "rules": [_rule(rule, found, one.table) for rule, found in by_rule],
+        # What needs a look comes first; within that the rules' own order.
+        "rules": sorted(
+            (_rule(rule, found, one.table) for rule, found in by_rule),
+            key=lambda said: ORDER.index(said["status"]),
+        ),
     }
 
 
 def _rule(rule: Rule, found: list[ExpectationResult], table: Table) -> dict[str, Any]:
-    """What the page says of a rule and its expectations."""
+    """Describe a rule and its expectations."""
     named = UNIT if rule.level == "partition" else table.row_key
     evaluated = max(result.evaluated for result in found)
     if any(not result.success for result in found):
@@ -152,7 +159,7 @@ def _rule(rule: Rule, found: list[ExpectationResult], table: Table) -> dict[str,
 
 
 def _check(result: ExpectationResult, passes: pl.Expr, named: Sequence[str]) -> dict[str, Any]:
-    """What the page says of an expectation, with the failing rows' names and the values that it reads."""
+    """Describe an expectation, with the keys of rows that fail and the values that it reads."""
     read = [name for name in passes.meta.root_names() if name not in named]
     examples = result.examples.select(
         *(n for n in named if n in result.examples.columns), *dict.fromkeys(read)

@@ -142,7 +142,7 @@ def _configured(rule: Rule, check: Check) -> tuple[str, dict[str, Any]]:
 
 
 def _meta(rule: Rule, number: int) -> dict[str, Any]:
-    """What an expectation carries of its rule; the number puts results back in order."""
+    """Put together what an expectation carries of its rule; the number puts results back in order."""
     return {
         "check": number,
         "rule": rule.name,

@@ -221,7 +221,7 @@ def test_a_disagreement_is_seen() -> None:
 
 def test_a_column_that_is_missing_is_an_error_that_names_the_rule() -> None:
     rule = Rule("high_enough", "t", "warning", "o", "why", "do", (Between("x", low=0),))
-    with pytest.raises(RuntimeError, match="rule high_enough: .* 'x'"):
+    with pytest.raises(RuntimeError, match=r"rule high_enough: .* 'x'"):
         check_expectations(pl.DataFrame({"y": [1.0]}), [rule])
 
 
