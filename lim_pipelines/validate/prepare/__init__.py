@@ -9,7 +9,9 @@ import polars as pl
 
 from lim_pipelines.schemas import VALIDATED_BARS, VALIDATED_MACRO, Table
 from lim_pipelines.validate.beside import NOTHING, Beside
-from lim_pipelines.validate.prepare import alternative
+from lim_pipelines.validate.prepare import agreement, alternative, bars, quotes
+from lim_pipelines.validate.prepare.history import history
+from lim_pipelines.validate.prepare.runs import runs_of
 
 
 def prepare(frame: pl.DataFrame, table: Table, beside: Beside = NOTHING) -> pl.DataFrame:
@@ -18,7 +20,7 @@ def prepare(frame: pl.DataFrame, table: Table, beside: Beside = NOTHING) -> pl.D
     Parameters
     ----------
     frame
-        Rows of the table before validation.
+        Rows of the table before validation; bars in the order of their row key.
     table
         A validated table of bars, macro series or alternative data.
     beside
@@ -27,9 +29,8 @@ def prepare(frame: pl.DataFrame, table: Table, beside: Beside = NOTHING) -> pl.D
     Returns
     -------
     pl.DataFrame
-        Same rows and order, with finite and seconds_to_known; for bars also days_from_session and
-        log_return, the total return since the row before of the same instrument and length, null where
-        there is none or prices are not positive; for alternative data what `alternative.prepare` adds.
+        Same rows and order, with finite and seconds_to_known; for bars also the columns that the files of
+        this folder describe; for alternative data what `alternative.prepare` adds.
     """
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
     frame = frame.with_columns(
@@ -42,11 +43,48 @@ def prepare(frame: pl.DataFrame, table: Table, beside: Beside = NOTHING) -> pl.D
         return frame
     if table.name != VALIDATED_BARS.name:
         return alternative.prepare(frame)
-    series = ["instrument_id", "freq", "price_type"]
-    before = pl.col("close").shift(1).over(series, order_by=["ts", "known_at"])
-    ratio = pl.col("close") / (before * pl.col("ex_factor"))
-    return frame.with_columns(
+    return _of_bars(frame, beside)
+
+
+def _of_bars(frame: pl.DataFrame, beside: Beside) -> pl.DataFrame:
+    runs = runs_of(frame)
+    listed = bars.of_listings(runs, beside.listings)
+    of_runs = pl.concat(
+        [
+            listed.drop("root"),
+            bars.of_exchanges(runs),
+            bars.of_heads(runs),
+            agreement.intraday(frame, runs),
+            agreement.explained_factor(runs, beside.actions).to_frame(),
+        ],
+        how="horizontal",
+    )
+    facts = runs.spread(of_runs)
+    past = history(frame, runs, beside.before, facts["price_limit"])
+    curve = agreement.curve(runs, listed["root"], past["log_return"].filter(runs.opens))
+    again = (
+        ~runs.first
+        & frame.select((pl.col("known_at") == pl.col("known_at").shift()).fill_null(False)).to_series()
+    )
+    given = pl.concat(
+        [
+            frame,
+            facts,
+            past,
+            runs.spread(curve),
+            quotes.spreads(frame, runs),
+            agreement.other_source(frame, runs).to_frame(),
+            bars.in_session(frame, facts["long"]).to_frame(),
+            (~again).alias("told_once").to_frame(),
+        ],
+        how="horizontal",
+    )
+    return given.with_columns(
         # A bar that ends at midnight is of the day that ends with it: markets that never close.
         days_from_session=(pl.col("ts").dt.offset_by("-1us").dt.date() - pl.col("date")).dt.total_days(),
-        log_return=pl.when((ratio > 0) & ratio.is_finite()).then(ratio.log()),
-    )
+        on_tick=bars.on_tick(),
+        on_lot=bars.on_lot(),
+        complete_bar=bars.complete_bar(),
+        vwap_beyond=bars.vwap_beyond_range(),
+        turnover_beyond=bars.turnover_beyond_range(),
+    ).drop("tick", "lot", "multiplier", "share_tick", "price_limit", "long")

@@ -12,9 +12,27 @@ from __future__ import annotations
 
 from lim_pipelines.schemas import Table
 from lim_pipelines.validate.rule import Level, Rule
-from lim_pipelines.validate.rules import alternative, bars, macro, partitions
+from lim_pipelines.validate.rules import (
+    agreement,
+    alternative,
+    bars,
+    history,
+    macro,
+    partitions,
+    quotes,
+    reference,
+)
 
-RULES: tuple[Rule, ...] = (*bars.RULES, *partitions.RULES, *macro.RULES, *alternative.RULES)
+RULES: tuple[Rule, ...] = (
+    *bars.RULES,
+    *reference.RULES,
+    *quotes.RULES,
+    *history.RULES,
+    *agreement.RULES,
+    *partitions.RULES,
+    *macro.RULES,
+    *alternative.RULES,
+)
 
 
 def rules_of(table: Table, level: Level = "row") -> list[Rule]:
