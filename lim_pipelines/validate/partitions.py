@@ -2,10 +2,11 @@
 
 What does not belong here: which figures are right (`rules/partitions.py`), holding partitions (`gate.py`).
 
-A file may be wrong as a whole although each of its rows could be right: half of the instruments are missing,
-it is yesterday's again, all prices are in another unit. The figures look at a session's newest bars and at the
-sessions before it, never at later ones; of earlier bars at the first revision, and only at what was known
-when the session was: what is found of a session does not change when the past is corrected or filled in.
+A file may be wrong as a whole although each of its rows could be right: half of the instruments are
+missing, it is yesterday's again, all prices are in another unit. The figures look at a session's newest
+bars and at the sessions before it, never at later ones; of earlier bars at the first revision, and only at
+what was known when the session was: what is found of a session does not change when the past is corrected
+or filled in.
 """
 
 from __future__ import annotations
@@ -69,31 +70,25 @@ def summarise(frame: pl.DataFrame, blocked: pl.Series, beside: Beside) -> pl.Dat
           shares; without coins, which do that;
         - members_kept: of the index members with a daily bar in the session before, those that have one.
     """
-    newest = frame.with_columns(blocked=blocked).filter(_newest(frame) & ~pl.col("withdrawn"))
+    newest = frame.with_columns(blocked=blocked).filter(~_same_bar(-1) & ~pl.col("withdrawn"))
     enough = pl.len() >= FEW_ROWS
     figures = newest.group_by(UNIT).agg(
         rows=pl.len().cast(pl.Int64), share_failing=pl.when(enough).then(pl.col("blocked").mean())
     )
     days = newest.filter(pl.col("freq") == "1d")
-    first = frame.filter(pl.col("freq") == "1d").select(BEFORE_COLUMNS)
-    past = _first_known(pl.concat([beside.before.select(BEFORE_COLUMNS), first]))
+    own = frame.filter(pl.col("freq") == "1d").select(BEFORE_COLUMNS)
+    # Both are sorted, and of different partitions.
+    past = pl.concat(part.filter(~_same_bar(1)) for part in (beside.before.select(BEFORE_COLUMNS), own))
     sessions = _sessions(days, past)
     for more in (_together(days, past, sessions), _members(days, past, sessions, beside)):
         sessions = sessions.join(more, on=[name for name in UNIT if name in more.columns], how="left")
     return figures.join(sessions.drop("as_of", "before"), on=UNIT, how="left").sort(UNIT)
 
 
-def _newest(frame: pl.DataFrame) -> pl.Expr:
-    """Whether a row is the newest revision of its bar; neighbours in row key order tell."""
-    return ~pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in ALIGNED_BARS.key).fill_null(
-        False
-    )
-
-
-def _first_known(days: pl.DataFrame) -> pl.DataFrame:
-    """Each daily bar in its first revision."""
-    key = list(ALIGNED_BARS.key)
-    return days.sort([*key, "known_at"]).unique(key, keep="first", maintain_order=True)
+def _same_bar(step: int) -> pl.Expr:
+    """Whether a row is a revision of the bar of the row before it (1) or after it (-1)."""
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(step) for name in ALIGNED_BARS.key)
+    return same.fill_null(False)
 
 
 def _sessions(days: pl.DataFrame, past: pl.DataFrame) -> pl.DataFrame:
@@ -133,12 +128,18 @@ def _sessions(days: pl.DataFrame, past: pl.DataFrame) -> pl.DataFrame:
 def _together(days: pl.DataFrame, past: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Shares of instruments that repeat the source's session before, and that jump from it together."""
     bar = ["open", "high", "low", "close", "volume"]
-    names = ["exchange", "source", "instrument_id", "price_type"]
+    # Text is slow to join on: what all rows share need not be.
+    names = [name for name in ("exchange", "source", "price_type") if past[name].n_unique() > 1]
+    names.append("instrument_id")
     old = past.select(
         *names, pl.col("date").alias("before"), *(pl.col(n).alias(f"{n}_before") for n in (*bar, "known_at"))
     )
-    both = days.join(sessions.select(*UNIT, "as_of", "before"), on=UNIT).join(old, on=[*names, "before"])
-    both = both.filter(pl.col("known_at_before") <= pl.col("as_of"))
+    both = (
+        days.select({*UNIT, *names, *bar, "ex_factor", "asset_class"})
+        .join(sessions.drop_nulls("before").select(*UNIT, "as_of", "before"), on=UNIT)
+        .join(old, on=[*names, "before"])
+        .filter(pl.col("known_at_before") <= pl.col("as_of"))
+    )
     traded = (pl.col("volume") > 0) & (pl.col("high") > pl.col("low"))
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in bar)
     ratio = pl.col("close") / (pl.col("close_before") * pl.col("ex_factor"))
@@ -162,19 +163,18 @@ def _members(days: pl.DataFrame, past: pl.DataFrame, sessions: pl.DataFrame, bes
     dates = sessions.select(*here, "before").unique().drop_nulls()
     listed = beside.listings.select("symbol", "exchange", "instrument_id", "first", "last")
     members = beside.members.select("symbol", since="first", until="last")
+    named = members.join(listed, on="symbol").filter(pl.col("exchange").is_in(dates["exchange"].implode()))
+    ours = pl.col("instrument_id").is_in(named["instrument_id"].unique().implode())
+    seen, days = (part.select(*here, "instrument_id").filter(ours).unique() for part in (past, days))
     expected = (
-        members.join(listed, on="symbol")
-        .join(dates, on="exchange")
+        named.join(dates, on="exchange")
         .filter(pl.col("date").is_between("since", pl.col("until").fill_null(never)))
         .filter(pl.col("date").is_between("first", pl.col("last").fill_null(never)))
-        .join(
-            past.select("exchange", "instrument_id", before="date"),
-            on=["exchange", "instrument_id", "before"],
-        )
+        .join(seen.rename({"date": "before"}), on=["exchange", "instrument_id", "before"])
         .select(*here, "instrument_id")
         .unique()
     )
-    there = days.select(*here, "instrument_id", there=pl.lit(True)).unique()
+    there = days.with_columns(there=pl.lit(True))
     share = pl.col("there").fill_null(False).mean()
     return (
         expected.join(there, on=[*here, "instrument_id"], how="left")
