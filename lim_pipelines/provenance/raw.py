@@ -44,9 +44,17 @@ def compare_raw(files: Files, stored: pl.DataFrame, derived: pl.DataFrame, table
     new = derived.join(stored, on=columns, how="anti", nulls_equal=True)
     why = {file: files.unsound(file) for file in sorted({*left["file"], *new["file"]})}
     sound = pl.col("file").is_in([file for file, reason in why.items() if not reason])
-    # The values are the file's; the moment is that of the correction's arrival, which the lake alone knows.
+    # A correction's values are the file's; the moment is that of its arrival, which the lake alone knows.
     values = [name for name in columns if name not in ("known_at", *_WHEREFROM)]
-    told = left.join(new, on=values, how="semi", nulls_equal=True)
+    again = new.select(*values, _again="known_at")
+    first = pl.col("known_at").min().over(table.key)
+    told = (
+        stored.with_columns(_revises=pl.col("known_at") > first)
+        .join(left, on=columns, how="semi", nulls_equal=True)
+        .join(again, on=values, nulls_equal=True)
+        .filter(sound, "_revises", pl.col("known_at") > pl.col("_again"))
+        .select(columns)
+    )
     left = left.join(told, on=columns, how="anti", nulls_equal=True)
     new = new.join(told, on=values, how="anti", nulls_equal=True)
     # What an unsound file says today of a fact does not count against the row of a sound one.
@@ -71,15 +79,14 @@ def compare_raw(files: Files, stored: pl.DataFrame, derived: pl.DataFrame, table
                 table.name,
                 "cannot be verified",
                 told.height,
-                "values are the files', but they came as corrections: when they arrived only the lake knows",
+                "their values are the files'; when they arrived, as corrections, only the lake knows",
             )
         )
-    return found + _unsound(table, why, [left, new])
+    return found + _unsound(table, why, pl.concat([left, new.join(left, on=table.key, how="anti")]))
 
 
-def _unsound(table: Table, why: dict[str, str], frames: list[pl.DataFrame]) -> list[Finding]:
-    """One finding a file that is not what it was."""
-    rows = pl.concat([frame.select("file") for frame in frames])
+def _unsound(table: Table, why: dict[str, str], rows: pl.DataFrame) -> list[Finding]:
+    """One finding for each reason why files are not what they were."""
     counts: dict[str, int] = {}
     for file, count in rows.group_by("file").len().sort("file").iter_rows():
         if why[file]:

@@ -131,8 +131,9 @@ class _Work:
         aligned = self._again(
             [ALIGNED_BARS], days, lambda into: ingest.align_quotes(into, days), stages=("align",)
         )
+        # What is published stays in sight: it tells when rows that a person released were published first.
         validated = self._again(
-            [VALIDATED_BARS, GATE_RESULTS], days, lambda into: ingest.validate_bars(into, days), stages=_GATE
+            [GATE_RESULTS], days, lambda into: ingest.validate_bars(into, days), stages=_GATE
         )
         return [
             *compare_raw(files, *self._pair(raw, RAW_QUOTES, days), RAW_QUOTES),
