@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -75,7 +75,13 @@ class Outcome:
     equity_png: bytes
 
 
-def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]) -> pl.DataFrame:
+def decide(
+    lake: Lake,
+    models: Path,
+    spec: StrategySpec,
+    cutoffs: Sequence[date],
+    until: datetime | None = None,
+) -> pl.DataFrame:
     """Target weights of a strategy for the periods that follow some cutoffs.
 
     Each decision sees only rows that were known by then.
@@ -88,6 +94,8 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
         The strategy.
     cutoffs
         Cutoffs; the period of each ends at the next month's first midnight, UTC.
+    until
+        The last decision that is taken, for an audit that takes it again; None takes all of the periods.
 
     Returns
     -------
@@ -107,11 +115,14 @@ def decide(lake: Lake, models: Path, spec: StrategySpec, cutoffs: Sequence[date]
     torch.set_num_threads(1)
     folders = _folders(models, spec, cutoffs)
     end = next_cutoff(max(cutoffs))
-    bars = lake.revisions(VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= midnight(end))).collect()
+    moment = until or midnight(end)
+    bars = lake.revisions(VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= moment)).collect()
     # A cross-section's period begins with the positions of the last rebalance before it.
     since = min(cutoffs) - timedelta(days=LONGEST_RHYTHM_DAYS)
-    inputs = read_features(lake, spec, bars, midnight(end), since)
+    inputs = read_features(lake, spec, bars, moment, since)
     sessions = universe_sessions(spec, end)
+    if until is not None:
+        sessions = sessions.filter(pl.col("decided_at") <= until)
     pieces = [
         make_targets(spec, cutoff, next_cutoff(cutoff), folder, bars, inputs, sessions)
         for cutoff, folder in folders.items()

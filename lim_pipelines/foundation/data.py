@@ -73,6 +73,16 @@ def read_bars(lake: Lake, config: FoundationConfig, cutoff: date) -> Bars:
     return Bars(config, cutoff, frame, version, fingerprint(frame))
 
 
+def with_resampled(bars: Bars) -> pl.DataFrame:
+    """Rows of all of a family's frequencies, those that are made of others among them."""
+    freqs = bars.config.freqs
+    parts = [bars.frame.filter(pl.col("freq").is_in(freqs))]
+    for freq in freqs:
+        if freq in _RESAMPLED:
+            parts.append(resample(bars.frame.filter(pl.col("freq") == _RESAMPLED[freq]), freq))
+    return pl.concat(parts)
+
+
 def series_of(bars: Bars) -> list[Series]:
     """Make series of bars, and of what is resampled from them.
 
@@ -81,12 +91,7 @@ def series_of(bars: Bars) -> list[Series]:
     LookAheadError
         A bar was not known at the cutoff.
     """
-    freqs = bars.config.freqs
-    parts = [bars.frame.filter(pl.col("freq").is_in(freqs))]
-    for freq in freqs:
-        if freq in _RESAMPLED:
-            parts.append(resample(bars.frame.filter(pl.col("freq") == _RESAMPLED[freq]), freq))
-    series = build_series(pl.concat(parts))
+    series = build_series(with_resampled(bars))
     newest = max(int(s.known_at.max()) for s in series)
     if newest > microseconds(midnight(bars.cutoff).isoformat()):
         raise LookAheadError(
