@@ -11,17 +11,25 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.catalogue import table_metadata
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import QUARANTINE, VALIDATED_BARS
 from lim_pipelines.validate.rules import RULES
 
-SAMPLE_FIELDS = ("freq", "source", "open", "high", "low", "close", "volume", "known_at")
+SAMPLE_FIELDS = ("ts", "open", "high", "low", "close", "volume")
 """What the sample shows of a quarantined bar; the row as a whole is in the quarantine."""
 
 
-def where_it_lies(lake: Lake, rows: pl.DataFrame) -> dg.MetadataValue:
-    """Say where the quarantine of some rows lies, and how to read it.
+def table(frame: pl.DataFrame, rows: int = 20) -> dg.MetadataValue:
+    """Show the first rows of a frame in the check's page itself; the UI hides Markdown behind a click."""
+    columns = [dg.TableColumn(name, type=str(dtype)) for name, dtype in frame.schema.items()]
+    texts = frame.head(rows).with_columns(pl.col(pl.Date).cast(pl.String))
+    return dg.MetadataValue.table(
+        [dg.TableRecord(row) for row in texts.iter_rows(named=True)], dg.TableSchema(columns)
+    )
+
+
+def how_to_read(lake: Lake, rows: pl.DataFrame) -> dg.MetadataValue:
+    """Give the code that reads the quarantine of some rows.
 
     Parameters
     ----------
@@ -35,7 +43,7 @@ def where_it_lies(lake: Lake, rows: pl.DataFrame) -> dg.MetadataValue:
         f"date({day.year}, {day.month}, {day.day})" for day in (min(rows["date"]), max(rows["date"]))
     )
     return dg.MetadataValue.md(
-        f"Table `quarantine` in {lake.uri(QUARANTINE)}. To read it:\n\n```python\n"
+        "```python\n"
         "from datetime import date\n"
         "import polars as pl\n"
         "from lim_pipelines.lake import LATEST, Lake\n"
@@ -49,10 +57,9 @@ def where_it_lies(lake: Lake, rows: pl.DataFrame) -> dg.MetadataValue:
     )
 
 
-REPAIR = dg.MetadataValue.md(
-    "Put the corrected file into `landing/` under the same name (or a new one beside it). The landing sensor"
-    " loads it; what passes then is published, known from its arrival on. Nothing else is to be done, and"
-    " nothing is to be deleted."
+REPAIR = (
+    "put the corrected file into landing/ under the same name; the landing sensor loads it, and what passes"
+    " is published, known from its arrival on. Nothing is to be deleted"
 )
 
 
@@ -83,14 +90,13 @@ def rules_table(found: pl.DataFrame) -> dg.MetadataValue:
     """
     known = {rule.name: rule for rule in RULES if rule.table == VALIDATED_BARS.name}
     texts = [(name, rule.rationale, rule.remedy) for name, rule in known.items()]
-    return table_metadata(
+    return table(
         found.join(
             pl.DataFrame(texts, schema=["rule", "why there is the rule", "what to do"], orient="row"),
             on="rule",
             how="left",
             maintain_order="left",
-        ),
-        rows=60,
+        )
     )
 
 
@@ -125,7 +131,8 @@ def sample(rows: pl.DataFrame, each: int = 3) -> pl.DataFrame:
     """
     some = rows.sort(QUARANTINE.row_key).group_by("rule", maintain_order=True).head(each).sort("rule")
     said = pl.col("evidence").str
-    values = [said.json_path_match(f"$.{name}").alias(name) for name in SAMPLE_FIELDS if name != "source"]
-    shown = some.select("rule", "exchange", "date", "symbol", "source", *values, "file", "line")
+    values = [said.json_path_match(f"$.{name}").alias(name) for name in SAMPLE_FIELDS]
+    line = pl.format("{}:{}", "file", "line").alias("file and line")
+    shown = some.select("rule", "exchange", "date", "symbol", *values, line)
     # Rows of alternative data have no prices: a column that says nothing is left out.
     return shown.select(column for column in shown if column.null_count() < max(shown.height, 1))

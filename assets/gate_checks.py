@@ -17,7 +17,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_metadata
-from assets.explain import REPAIR, figures, release_of, rules_table, sample, where_it_lies
+from assets.explain import REPAIR, figures, how_to_read, release_of, rules_table, sample, table
 from assets.partitions import FIRST_SESSION, exchanges
 from lim_pipelines.alternative.steps import SHAPES, held_back_from
 from lim_pipelines.lake import LATEST, Lake
@@ -29,8 +29,8 @@ from resources.home import Home
 PUBLISH = "publish"
 """Stage of the quarantine under which a partition stands that is held as a whole."""
 
-SHOWN = 50
-"""Partitions that a check lists at most."""
+SHOWN, FIRST = 50, 5
+"""Partitions that a check lists at most, and that it names in its first words."""
 
 
 def run_window(context: dg.AssetCheckExecutionContext) -> pl.Expr:
@@ -95,7 +95,7 @@ def published(lake: Lake, home: Home, verdicts: pl.DataFrame) -> dg.AssetCheckRe
         .sort("known_at", *RELEASES.key, descending=[True, *(False for _ in RELEASES.key)])
         .collect()
     )
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = {"partitions_held": held.select("exchange", "date").unique().height}
     if held.height:
         failing = (
             lake.read(QUARANTINE, as_of=LATEST, where=here & (pl.col("stage") == "validate"))
@@ -106,16 +106,17 @@ def published(lake: Lake, home: Home, verdicts: pl.DataFrame) -> dg.AssetCheckRe
         same = held.filter((pl.col("exchange") == exchange) & (pl.col("rule") == rule))["date"]
         by_rule = held.group_by("rule", maintain_order=True).agg(pl.len().alias("partitions"), pl.sum("rows"))
         metadata |= {
-            "not_published": table_metadata(held, rows=SHOWN),
+            "not_published": table(held, rows=SHOWN),
             "rules": rules_table(by_rule),
-            "sample_rows": table_metadata(sample(failing)),
-            "quarantine": where_it_lies(lake, held),
-            "repair": REPAIR,
-            "release": release_of(exchange, min(same), day, rule),
+            "sample_rows": table(sample(failing)),
+            "quarantine": lake.uri(QUARANTINE),
+            "quarantine_how_to_read": how_to_read(lake, held),
+            "how_to_repair": REPAIR,
+            "how_to_release": release_of(exchange, min(same), day, rule),
         }
     if released.height:
-        shown = ("exchange", "date", "rule", "symbol", "since", "released_by", "why", "known_at")
-        metadata["released"] = table_metadata(released.select(shown).unique(maintain_order=True), rows=SHOWN)
+        shown = ("exchange", "date", "rule", "symbol", "since", "released_by", "why")
+        metadata["released"] = table(released.select(shown).unique(maintain_order=True), rows=SHOWN)
     return dg.AssetCheckResult(
         check_name="published",
         passed=held.is_empty(),
@@ -126,26 +127,25 @@ def published(lake: Lake, home: Home, verdicts: pl.DataFrame) -> dg.AssetCheckRe
 
 
 def _summary(held: pl.DataFrame, partitions: pl.DataFrame, released: pl.DataFrame) -> str:
-    """Say it in a sentence or two: what a person reads before opening anything."""
+    """Say it in Markdown, which the check's page draws: what a person reads before opening anything."""
     people = sorted(released["released_by"].unique())
-    let_through = f"; {released.height} releases by {', '.join(people)}" if people else ""
+    let_through = f" {released.height} releases by {', '.join(people)}, see `released`." if people else ""
     if held.is_empty():
-        return f"all {partitions.height} partitions with rows are published{let_through}"
+        return f"All {partitions.height} partitions with rows are published.{let_through}"
     keys = held.select("exchange", "date").unique().height
-    first = held.row(0, named=True)
-    more = f" (and {held.height - 1} more, see not_published)" if held.height > 1 else ""
+    listed = table_metadata(held, rows=FIRST).value
     return (
-        f"{keys} of {partitions.height} partitions are not published; what was published of them before"
-        f" stays, nothing after them changes. {first['exchange']} {first['date']}: {first['rule']}"
-        f" ({first['why']}){more}. Send a corrected file (see repair), or release what is right (see release)"
-        f"{let_through}"
+        f"**{keys} of {partitions.height} partitions are not published.** What was published of them before"
+        f" stays; nothing that follows changes.{let_through}\n\n{listed}\n\n**Wrong?** Send the file again,"
+        " corrected: `how_to_repair`. **Right as it is?** Say who you are and why: `how_to_release`."
     )
 
 
 def data_docs(home: Home, table: str) -> dict[str, Any]:
-    """Link to the page on which Great Expectations shows the table's rules, if it has been built."""
+    """Link to the page on which Great Expectations shows the table's rules, or say how it comes about."""
     page = home.data_docs / page_of(table)
-    return {"data_docs": dg.MetadataValue.path(page)} if page.exists() else {}
+    built = page.exists()
+    return {"data_docs": dg.MetadataValue.path(page) if built else "not built yet: materialise `data_docs`"}
 
 
 def held_back(lake: Lake, where: pl.Expr) -> dg.AssetCheckResult:
@@ -162,18 +162,18 @@ def held_back(lake: Lake, where: pl.Expr) -> dg.AssetCheckResult:
         .collect()
     )
     held = int(by_rule["rows"].sum())
-    result = {"by_rule": table_metadata(by_rule, rows=60)}
+    result: dict[str, Any] = {"by_rule": table(by_rule, rows=60), "where": lake.uri(QUARANTINE)}
     if held:
-        some = rows.sort(QUARANTINE.row_key).group_by("rule").head(3).collect()
+        some = rows.sort(QUARANTINE.row_key).group_by("rule", maintain_order=True).head(3).collect()
         result |= {
-            "sample": table_metadata(sample(some), rows=60),
-            "where": where_it_lies(lake, some),
-            "repair": REPAIR,
+            "sample": table(sample(some), rows=60),
+            "how_to_read": how_to_read(lake, some),
+            "how_to_repair": REPAIR,
         }
         judged = some.filter((pl.col("stage") == "validate") & (pl.col("exchange") != QUARANTINE_AS))
         if judged.height:
             one = judged.sort(QUARANTINE.row_key).row(0, named=True)
-            result["release"] = release_of(
+            result["how_to_release"] = release_of(
                 one["exchange"], one["date"], one["date"], one["rule"], one["symbol"]
             )
     return dg.AssetCheckResult(

@@ -1,7 +1,8 @@
-"""Take the README's pictures of a running Dagster UI: `python scripts/screenshots.py [http://localhost:3000]`.
+"""Take the pictures of the docs of a running Dagster UI: `python scripts/screenshots.py [address [held]]`.
 
-Needs a Chromium on the PATH, `make demo` before and `make ui` running, and the same LIM_HOME as these. The
-pictures go to docs/images, each below 300 kB. What does not belong here: assertions (`tests/e2e/test_ui.py`,
+Needs a Chromium on the PATH, `make demo` before and `make ui` running, and the same LIM_HOME as these; for
+`held` a home made by `scripts/held_home.py` instead. The pictures go to docs/images, each below 300 kB. What
+does not belong here: assertions (`tests/e2e/test_ui.py`,
 `tests/e2e/test_panorama_pages.py`, which look at the same pages).
 """
 
@@ -67,14 +68,19 @@ def check(page: Page, base: str, asset: str = "validated_bars", name: str = "exp
     visit(page, f"{base}/assets/{asset}?view=checks&checkDetail={name}")
 
 
-def plot(page: Page, base: str, asset: str = "wti_transfer_backtest", entry: str = "equity") -> None:
-    """Show a plot in an asset's newest metadata."""
-    visit(page, f"{base}/assets/{asset}?view=events")
+def show_markdown(page: Page, entry: str) -> None:
+    """Open the Markdown of an entry of the metadata that is shown."""
     page.locator(f"tr:has-text('{entry}'):has-text('[Show Markdown]')").last.get_by_text(
         "[Show Markdown]"
     ).click()
-    page.locator("img").first.wait_for()
     page.wait_for_timeout(SETTLE_MS)
+
+
+def plot(page: Page, base: str, asset: str = "wti_transfer_backtest", entry: str = "equity") -> None:
+    """Show a plot in an asset's newest metadata."""
+    visit(page, f"{base}/assets/{asset}?view=events")
+    show_markdown(page, entry)
+    page.locator("img").first.wait_for()
 
 
 def reports(page: Page, folder: Path) -> None:
@@ -121,5 +127,22 @@ def main(base: str) -> None:
         reports(page, Home().reports)
 
 
+def held(base: str) -> None:
+    """Take the pictures of a partition that is held."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        page = open_page(playwright)
+        page.set_viewport_size({"width": 1500, "height": 1250})
+        check(page, base, name="published")
+        save(page, "red_check")
+        page.set_viewport_size({"width": 1500, "height": 850})
+        show_markdown(page, "how_to_release")
+        save(page, "release")
+        visit(page, f"{base}/assets/validated_bars?view=partitions&partition=2018-11-20%7CXNYS")
+        save(page, "held_partition")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://localhost:3000")
+    address = sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://localhost:3000"
+    (held if sys.argv[2:] == ["held"] else main)(address)
