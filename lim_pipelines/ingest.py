@@ -39,7 +39,9 @@ from lim_pipelines.sources import macro as macro_source
 from lim_pipelines.sources.base import SourceFile
 from lim_pipelines.validate.beside import Beside, read_beside
 from lim_pipelines.validate.gate import validate
+from lim_pipelines.validate.origins import vendor_lines
 from lim_pipelines.validate.releases import released
+from lim_pipelines.validate.verdicts import not_published
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class Step:
     quarantined: pl.DataFrame
     files: tuple[SourceFile, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
-    held: pl.DataFrame = field(default_factory=lambda: _held(QUARANTINE.empty(), GATE_RESULTS.empty()))
+    held: pl.DataFrame = field(
+        default_factory=lambda: not_published(QUARANTINE.empty(), GATE_RESULTS.empty())
+    )
 
 
 def load_raw_quotes(lake: Lake, landing: Path, scope: pl.DataFrame) -> Step:
@@ -200,20 +204,12 @@ def _store_validated(
     commit, rows_in, outcome = from_newest(lake, VALIDATED_BARS, scope, aligned, judged)
     quarantined = outcome.quarantined
     if quarantined.height:
-        quarantined = _vendor_lines(quarantined, raw(), beside.listings)
+        quarantined = vendor_lines(quarantined, raw(), beside.listings)
     quarantined = _hold_back(lake, "validate", quarantined, scope)
     _hold_back(lake, "publish", outcome.held, scope)
     lake.write(GATE_RESULTS, outcome.results, scope)
-    return Step(
-        commit, rows_in, quarantined, warnings=outcome.warnings, held=_held(outcome.held, outcome.results)
-    )
-
-
-def _held(held: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
-    """List partitions that were not published, and how many rows go on therefore do not."""
-    passed = pl.col("rows") - pl.col("failed") + pl.col("released")
-    whole = results.filter(pl.col("rule") == "").select("exchange", "date", rows=passed)
-    return held.select("exchange", "date", "rule", "reason").join(whole, on=["exchange", "date"], how="left")
+    held = not_published(outcome.held, outcome.results)
+    return Step(commit, rows_in, quarantined, warnings=outcome.warnings, held=held)
 
 
 def from_newest(
@@ -286,27 +282,6 @@ def _near(scope: pl.DataFrame) -> pl.Expr:
 def _partitions(lake: Lake, table: Table, scope: pl.DataFrame) -> pl.DataFrame:
     rows = lake.revisions(table, _near(scope)).join(scope.lazy(), on=list(table.partition_key), how="semi")
     return rows.sort(table.row_key).collect()
-
-
-def _vendor_lines(held: pl.DataFrame, raw: pl.DataFrame, listings: pl.DataFrame) -> pl.DataFrame:
-    """Give rows held back after alignment the vendor's file and line; aligned bars have left them behind."""
-    key = ["exchange", "date", "source", "symbol", "known_at", "freq", "price_type", "ts"]
-    owners = listings.select("source", "symbol", "exchange", "instrument_id", "first", "last")
-    until = pl.col("last").fill_null(pl.date(9999, 12, 31))
-    origins = (
-        raw.join(owners, on=["exchange", "source", "symbol"])
-        .filter(pl.col("date").is_between("first", until))
-        .with_columns(symbol="instrument_id")
-        .unique(key, keep="first", maintain_order=True)
-        .select(*key, vendor_file="file", vendor_line="line")
-    )
-    ts = pl.col("evidence").str.json_path_match("$.ts").str.to_datetime(time_unit="us", time_zone="UTC")
-    said = {name: pl.col("evidence").str.json_path_match(f"$.{name}") for name in ("freq", "price_type")}
-    return (
-        held.with_columns(ts=ts, **said)
-        .join(origins, on=key, how="left")
-        .with_columns(file=pl.coalesce("vendor_file", "file"), line=pl.coalesce("vendor_line", "line"))
-    )
 
 
 def _hold_back(lake: Lake, stage: str, rows: pl.DataFrame, scope: pl.DataFrame) -> pl.DataFrame:

@@ -30,6 +30,7 @@ USUAL_SESSIONS: Final = 5
 """Sessions that these days must hold; before, nothing is usual."""
 
 FEW_ROWS: Final = 20
+FEW_EXPECTED: Final = 20
 FEW_INSTRUMENTS: Final = 10
 FEW_COPIES: Final = 5
 FEW_MEMBERS: Final = 20
@@ -115,7 +116,7 @@ def _sessions(days: pl.DataFrame, past: pl.DataFrame) -> pl.DataFrame:
         .group_by(UNIT)
         .agg(before=pl.col("earlier").max(), usual=pl.col("found").median(), sessions=pl.len())
     )
-    known = (pl.col("sessions") >= USUAL_SESSIONS) & (pl.col("usual") >= FEW_INSTRUMENTS)
+    known = (pl.col("sessions") >= USUAL_SESSIONS) & (pl.col("usual") >= FEW_EXPECTED)
     near = pl.col("date") - pl.col("before") <= DAYS_APART * day
     return (
         today.join(usual, on=UNIT, how="left")

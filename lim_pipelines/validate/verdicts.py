@@ -166,6 +166,26 @@ def held_partitions(
     )
 
 
+def not_published(held: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+    """List partitions that are not published, and how many rows that pass all rules of rows stay behind.
+
+    Parameters
+    ----------
+    held
+        What `held_partitions` gives.
+    results
+        What `verdicts` gives.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns exchange, date, rule, reason, rows.
+    """
+    passed = pl.col("rows") - pl.col("failed") + pl.col("released")
+    whole = results.filter(pl.col("rule") == "").select(*PARTITION, rows=passed)
+    return held.select(*PARTITION, "rule", "reason").join(whole, on=PARTITION, how="left")
+
+
 def _by_rule(frame: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Count the rows that fail each rule, with samples."""
     where = frame.select(pl.col(name).gather(rows["row"]) for name in PARTITION)
@@ -193,7 +213,7 @@ def _whole(
     told: pl.DataFrame,
     by_rule: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Describe each partition: rows that fail some blocking rule, whether it is held, its sources' figures."""
+    """Describe each partition: rows that fail a blocking rule, whether it is held, its sources' figures."""
     bad = rows.filter(pl.col("severity") == "blocking").group_by("row").agg(pl.col("released").all())
     where = frame.select(pl.col(name).gather(bad["row"]) for name in PARTITION)
     failed = (

@@ -18,6 +18,7 @@ from lim_pipelines.bulk import Imported, import_history
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
+    GATE_RESULTS,
     LISTINGS,
     QUARANTINE,
     RAW_QUOTES,
@@ -27,7 +28,7 @@ from lim_pipelines.sources import QUOTE_SOURCES
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS, QUARANTINE)
+TABLES = (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS, QUARANTINE, GATE_RESULTS)
 SPANS = {"XNYS": (date(2018, 10, 1), date(2018, 12, 31)), "XSIM": (date(2018, 12, 10), date(2018, 12, 21))}
 DROPPED = """symbol,date,open,high,low,close,volume
 IBM,2018-11-20,117,118,116,117.2,5000

@@ -31,7 +31,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "covered",
         "blocking",
-        "a source that delivered ten instruments or more in a usual session does not lose half of them in"
+        "a source that delivered twenty instruments or more in a usual session does not lose half of them in"
         " one: the file is cut off, or it is another list",
         "send the whole file; if the source was really cut down, release the sessions until it is usual",
         Between("coverage", low=0.5),

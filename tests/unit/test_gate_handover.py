@@ -1,0 +1,57 @@
+"""Periods side by side are judged against the bars before them, whichever is committed first."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from gate_world import DAYS, MIC, bars, scope
+
+from lim_pipelines.lake import Lake
+from lim_pipelines.schemas import ALIGNED_BARS
+from lim_pipelines.validate.beside import NOTHING, read_beside
+from lim_pipelines.validate.handover import Handover
+
+PERIODS = [DAYS[:3], DAYS[3:4], DAYS[4:20], DAYS[20:]]
+
+
+def test_each_period_gets_what_the_lake_would_have_given(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write(ALIGNED_BARS, bars(3), scope(*DAYS))
+    handover = Handover(read_beside(lake, scope(*DAYS)), MIC)
+    for nth, days in enumerate(PERIODS):
+        end = PERIODS[nth + 1][0] if nth + 1 < len(PERIODS) else DAYS[-1]
+        got = handover.beside(nth, _day_before(end), bars(3, days)).before
+        assert got.equals(read_beside(lake, scope(*days)).before), days
+
+
+def _day_before(day: date) -> date:
+    return date.fromordinal(day.toordinal() - 1)
+
+
+def test_a_period_waits_for_the_one_before(tmp_path: Path) -> None:
+    handover = Handover(NOTHING, MIC)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(handover.beside, 1, DAYS[5], bars(3, DAYS[3:6]))
+        assert not second.done()
+        handover.beside(0, DAYS[2], bars(3, DAYS[:3]))
+        assert second.result(timeout=60).before["date"].unique().sort().to_list() == DAYS[:3]
+
+
+def test_a_period_whose_predecessor_failed_fails_instead_of_waiting() -> None:
+    handover = Handover(NOTHING, MIC)
+    with pytest.raises(OSError, match="disk"), handover.period(0):
+        raise OSError("the disk is full")
+    with pytest.raises(OSError, match="disk"), handover.period(1):
+        handover.beside(1, DAYS[5], bars(3, DAYS[3:6]))
+    with pytest.raises(OSError, match="disk"):
+        handover.beside(2, DAYS[6], ALIGNED_BARS.empty())
+
+
+def test_minute_bars_are_not_handed_over() -> None:
+    handover = Handover(NOTHING, MIC)
+    handover.beside(0, DAYS[2], bars(3, DAYS[:3]).with_columns(freq=pl.lit("1m")))
+    assert handover.beside(1, DAYS[3], ALIGNED_BARS.empty()).before.is_empty()
