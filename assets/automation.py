@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import polars as pl
 
+from assets import drift
 from assets.arrivals import (
     exchange_date_run,
     import_archive,
@@ -24,9 +25,10 @@ from assets.partitions import FIRST_CUTOFF, exchanges
 from assets.releases import releases_sensor
 from lim_pipelines import retraining
 from lim_pipelines.foundation import checkpoint
-from lim_pipelines.foundation.config import FOUNDATIONS
-from lim_pipelines.lake import LATEST
-from lim_pipelines.schemas import MODEL_INPUTS, TARGETS, VALIDATED_BARS
+from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
+from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.schemas import DRIFT_RESULTS, MODEL_INPUTS, TARGETS, VALIDATED_BARS
+from lim_pipelines.validate.drift.inputs import EVERY_CLASS
 from resources.home import Home
 
 decide = dg.define_asset_job("decide", dg.AssetSelection.key_substring("_targets"))
@@ -84,16 +86,19 @@ weekly_validation = dg.ScheduleDefinition(
     | dg.AssetSelection.key_substring("_model")
     | dg.AssetSelection.key_substring("_targets"),
     description=f"Trains the next cutoff after at least {retraining.NEW_SESSIONS} new or corrected"
-    " sessions, or when the drift check fails.",
+    " sessions, or when something drifted that it is trained on.",
 )
 def retraining_sensor(
     context: dg.SensorEvaluationContext, home: Home
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for the newest cutoff of every family for which there is a cause."""
-    drifted = _failed_drift_check(context.instance)
+    failed = _failed_drift_check(context.instance)
+    drifted = _drifted(home.lake()) if failed else pl.DataFrame()
     reasons = []
     for family, config in FOUNDATIONS.items():
-        plan = retraining.plan(home.lake(), home.models, config, datetime.now(UTC), FIRST_CUTOFF, drifted)
+        # What drifted elsewhere is no cause.
+        cause = failed if failed and not drifted.filter(_read_by(config)).is_empty() else ""
+        plan = retraining.plan(home.lake(), home.models, config, datetime.now(UTC), FIRST_CUTOFF, cause)
         if not plan.due:
             reasons.append(f"{family}: {plan.reason}")
             continue
@@ -119,7 +124,19 @@ def retraining_sensor(
         yield dg.SkipReason("; ".join(reasons))
 
 
-DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey("validated_bars"), "drift")
+DRIFT_CHECK = dg.AssetCheckKey(drift.drift_report.key, drift.CHECK)
+
+
+def _drifted(lake: Lake) -> pl.DataFrame:
+    """Exchanges and asset classes on which something drifted."""
+    found = lake.read(DRIFT_RESULTS, as_of=LATEST, where=pl.col("drifted"))
+    return found.select("exchange", "asset_class").unique().collect()
+
+
+def _read_by(config: FoundationConfig) -> pl.Expr:
+    """Rows of `_drifted` that concern what a family is trained on."""
+    classes = [*config.asset_classes, EVERY_CLASS]
+    return pl.col("exchange").is_in(config.exchanges) & pl.col("asset_class").is_in(classes)
 
 
 def _failed_drift_check(instance: dg.DagsterInstance) -> str:

@@ -42,6 +42,7 @@ def table_asset(
     code_version: str = CODE_VERSION,
     partitions_def: dg.PartitionsDefinition[str] | None = None,
     deps: Sequence[dg.AssetDep | dg.AssetsDefinition | str] = (),
+    check_specs: Sequence[dg.AssetCheckSpec] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Decorate a function as the asset that writes one lake table.
 
@@ -53,13 +54,13 @@ def table_asset(
         Stage of the lineage.
     name, description
         Of the asset; the function's name and the table's description if absent.
-    code_version, partitions_def, deps
+    code_version, partitions_def, deps, check_specs
         As for `dagster.asset`.
     """
     attributes = table_attributes(table, group)
     attributes |= {"description": description or table.description, "code_version": code_version}
     decorated: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
-        name=name, partitions_def=partitions_def, deps=deps, **attributes
+        name=name, partitions_def=partitions_def, deps=deps, check_specs=check_specs, **attributes
     )
     return decorated
 

@@ -1,4 +1,4 @@
-"""Asset checks: refused files, calendars, drift.
+"""Asset checks: refused files, calendars.
 
 What does not belong here: the gate. Rows that fail a blocking rule never reach `validated_bars`
 (`lim_pipelines/validate/gate.py`); these checks show that and let nothing pass unseen.
@@ -14,14 +14,11 @@ from assets.partitions import exchanges
 from lim_pipelines.alternative.entity_master import refused_decisions
 from lim_pipelines.alternative.load import refused_files as alternative_refused
 from lim_pipelines.exchanges import calendar_ends
-from lim_pipelines.lake import LATEST
 from lim_pipelines.landing.survey import PRESENT
-from lim_pipelines.schemas import LANDING_FILES, VALIDATED_BARS
+from lim_pipelines.schemas import LANDING_FILES
 from resources.home import Home
 
 CALENDAR_WARNING = timedelta(days=60)
-DRIFT_RECENT_SESSIONS = 40
-DRIFT_REFERENCE = timedelta(days=3 * 365)
 
 
 @dg.asset_check(
@@ -64,44 +61,6 @@ def _refused(refused: pl.DataFrame) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
-    asset="validated_bars",
-    description="Population stability of recent daily returns against the three years before, by exchange;"
-    " the retraining sensor listens.",
-)
-def drift(home: Home) -> dg.AssetCheckResult:
-    """Warn when the newest sessions look unlike the years before."""
-    from lim_pipelines.validate.drift import drift as measure
-
-    bars = home.lake().read(VALIDATED_BARS, as_of=LATEST, where=pl.col("freq") == "1d").collect()
-    if bars.is_empty():
-        return dg.AssetCheckResult(passed=True, description="no daily bars yet")
-    days = bars["date"].unique().sort()
-    first_recent = days[-min(DRIFT_RECENT_SESSIONS, len(days))]
-    found = measure(
-        bars, (first_recent - DRIFT_REFERENCE, first_recent - timedelta(days=1)), (first_recent, days[-1])
-    )
-    if not found:
-        return dg.AssetCheckResult(
-            passed=True,
-            description=f"{len(days)} sessions are too few to compare recent ones with earlier ones",
-        )
-    drifted = [d.exchange for d in found if d.drifted]
-    table = pl.DataFrame(
-        [(d.exchange, d.psi, d.threshold, d.drifted, d.reference_sessions, d.recent_sessions) for d in found],
-        schema=["exchange", "psi", "threshold", "drifted", "reference_sessions", "recent_sessions"],
-        orient="row",
-    )
-    return dg.AssetCheckResult(
-        passed=not drifted,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"returns since {first_recent} drifted on {', '.join(drifted)}"
-        if drifted
-        else f"no drift since {first_recent}",
-        metadata={"by_exchange": table_metadata(table)},
-    )
-
-
-@dg.asset_check(
     asset="alternative_files",
     name="refused_files",
     description="Files of alternative data that were refused as a whole.",
@@ -124,7 +83,6 @@ def refused_decision_lists(home: Home) -> dg.AssetCheckResult:
 ASSET_CHECKS = [
     calendars,
     refused_files,
-    drift,
     refused_alternative_files,
     refused_decision_lists,
 ]

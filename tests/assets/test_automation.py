@@ -309,23 +309,6 @@ def test_retraining_asks_for_checkpoint_models_and_targets_with_its_cause(lineag
     assert due(lineage)[0].run_key == run.run_key, "a failing training is not asked for at every tick"
 
 
-def test_a_failed_drift_check_is_a_cause(lineage: Lineage) -> None:
-    sessions(lineage, [date(2018, 11, d) for d in (1, 2, 5)])
-
-    @dg.asset_check(asset="validated_bars", name="drift")
-    def failing() -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed=False)
-
-    job = dg.Definitions(
-        asset_checks=[failing],
-        jobs=[dg.define_asset_job("check", dg.AssetSelection.all_asset_checks())],
-    ).resolve_job_def("check")
-    job.execute_in_process(instance=lineage.instance)
-    (run,) = due(lineage)
-    assert run.tags["lim/cause"].startswith("the drift check failed; 3 sessions and no checkpoint yet")
-    assert "@drift" in run.run_key
-
-
 def test_results_follow_bars_and_targets(lineage: Lineage) -> None:
     def look() -> Any:
         return results_sensor(

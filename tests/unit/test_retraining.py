@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from trained import train
 
 from lim_pipelines import retraining
 from lim_pipelines.foundation import checkpoint
@@ -65,40 +66,6 @@ def write(lake: Lake, days: list[date], exchange: str = "XNAS", known: datetime 
     prices = dict.fromkeys(("open", "high", "low", "volume"))
     frame = pl.DataFrame([{**row, **prices} for row in rows], schema=VALIDATED_BARS.schema)
     lake.write(VALIDATED_BARS, pl.concat([there, frame]), scope)
-
-
-def train(lake: Lake, models: Path, cutoff: date) -> None:
-    """Leave behind what a training leaves, but for the weights: nobody here reads them."""
-    digest = f"{cutoff.toordinal():064x}"
-    read = checkpoint.DataRead(
-        table=VALIDATED_BARS.name,
-        lake_version=lake.version(VALIDATED_BARS),
-        as_of=cutoff.isoformat(),
-        fingerprint="",
-        rows=1,
-        groups=(),
-    )
-    meta = checkpoint.Meta(
-        config=REAL,
-        cutoff=cutoff,
-        input_digest=digest,
-        parent=None,
-        parent_cutoff=None,
-        code_version="",
-        seed=0,
-        steps=1,
-        data=read,
-        windows={},
-        metrics={},
-        loss_curve=(),
-        wall_seconds=0,
-        hardware="",
-        torch_version="",
-        created_at="",
-    )
-    with checkpoint.atomic_folder(checkpoint.folder_of(models, REAL.name, cutoff, digest)) as folder:
-        (folder / checkpoint.META).write_text(meta.model_dump_json())
-    checkpoint.set_current(models, REAL.name, cutoff, digest)
 
 
 def plan(lake: Lake, models: Path, now: datetime = NOW, drifted: str = "") -> Plan:
