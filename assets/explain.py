@@ -80,24 +80,21 @@ def release_of(exchange: str, first: date, last: date, rule: str, symbol: str = 
     )
 
 
-def rules_table(found: pl.DataFrame) -> dg.MetadataValue:
-    """Show counts by rule beside why there is the rule and what to do.
+def rules(found: pl.DataFrame) -> dict[str, str]:
+    """Say of each rule how much it holds, why there is the rule and what to do, an entry a rule.
 
     Parameters
     ----------
     found
-        Column rule, and counts.
+        Columns rule, partitions, rows.
     """
     known = {rule.name: rule for rule in RULES if rule.table == VALIDATED_BARS.name}
-    texts = [(name, rule.rationale, rule.remedy) for name, rule in known.items()]
-    return table(
-        found.join(
-            pl.DataFrame(texts, schema=["rule", "why there is the rule", "what to do"], orient="row"),
-            on="rule",
-            how="left",
-            maintain_order="left",
-        )
-    )
+    texts = {}
+    for name, partitions, count in found.select("rule", "partitions", "rows").iter_rows():
+        rule = known.get(name)
+        why = f": {rule.rationale}. What to do: {rule.remedy}" if rule else ""
+        texts[f"rule_{name}"] = f"{partitions} partitions, {count} rows{why}"
+    return texts
 
 
 def figures(evidence: str) -> str:
@@ -132,7 +129,9 @@ def sample(rows: pl.DataFrame, each: int = 3) -> pl.DataFrame:
     some = rows.sort(QUARANTINE.row_key).group_by("rule", maintain_order=True).head(each).sort("rule")
     said = pl.col("evidence").str
     values = [said.json_path_match(f"$.{name}").alias(name) for name in SAMPLE_FIELDS]
-    line = pl.format("{}:{}", "file", "line").alias("file and line")
-    shown = some.select("rule", "exchange", "date", "symbol", *values, line)
+    line = pl.format("{}:{}", pl.col("file").str.replace(r"^.*/", ""), "line").alias("file and line")
+    # 2018-11-20 14:51 fits, 2018-11-20T14:51:00.000000Z does not.
+    moment = pl.coalesce(pl.col("ts").str.slice(0, 16).str.replace("T", " "), pl.col("date").cast(pl.String))
+    shown = some.select("rule", "date", "symbol", *values, line).with_columns(ts=moment).drop("date")
     # Rows of alternative data have no prices: a column that says nothing is left out.
     return shown.select(column for column in shown if column.null_count() < max(shown.height, 1))

@@ -17,7 +17,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_metadata
-from assets.explain import REPAIR, figures, how_to_read, release_of, rules_table, sample, table
+from assets.explain import REPAIR, figures, how_to_read, release_of, rules, sample, table
 from assets.partitions import FIRST_SESSION, exchanges
 from lim_pipelines.alternative.steps import SHAPES, held_back_from
 from lim_pipelines.lake import LATEST, Lake
@@ -106,14 +106,15 @@ def published(lake: Lake, home: Home, verdicts: pl.DataFrame) -> dg.AssetCheckRe
         same = held.filter((pl.col("exchange") == exchange) & (pl.col("rule") == rule))["date"]
         by_rule = held.group_by("rule", maintain_order=True).agg(pl.len().alias("partitions"), pl.sum("rows"))
         metadata |= {
-            "not_published": table(held, rows=SHOWN),
-            "rules": rules_table(by_rule),
+            **rules(by_rule),
             "sample_rows": table(sample(failing)),
             "quarantine": lake.uri(QUARANTINE),
             "quarantine_how_to_read": how_to_read(lake, held),
             "how_to_repair": REPAIR,
             "how_to_release": release_of(exchange, min(same), day, rule),
         }
+    if held.height > FIRST:
+        metadata["not_published"] = table(held, rows=SHOWN)
     if released.height:
         shown = ("exchange", "date", "rule", "symbol", "since", "released_by", "why")
         metadata["released"] = table(released.select(shown).unique(maintain_order=True), rows=SHOWN)

@@ -2,8 +2,8 @@
 
 Needs a Chromium on the PATH, `make demo` before and `make ui` running, and the same LIM_HOME as these; for
 `held` a home made by `scripts/held_home.py` instead. The pictures go to docs/images, each below 300 kB. What
-does not belong here: assertions (`tests/e2e/test_ui.py`,
-`tests/e2e/test_panorama_pages.py`, which look at the same pages).
+does not belong here: assertions (`test_ui.py`, `test_panorama_pages.py`, `test_red_check.py` in
+`tests/e2e`, which look at the same pages).
 """
 
 from __future__ import annotations
@@ -133,13 +133,13 @@ def held(base: str) -> None:
 
     with sync_playwright() as playwright:
         page = open_page(playwright)
-        page.set_viewport_size({"width": 1500, "height": 1250})
+        page.set_viewport_size({"width": 1500, "height": 1000})
         check(page, base, name="published")
         save(page, "red_check")
-        page.set_viewport_size({"width": 1500, "height": 850})
         show_markdown(page, "how_to_release")
         save(page, "release")
         visit(page, f"{base}/assets/validated_bars?view=partitions&partition=2018-11-20%7CXNYS")
+        page.get_by_text("not_published", exact=True).scroll_into_view_if_needed()
         save(page, "held_partition")
 
 
