@@ -127,9 +127,10 @@ def held_back(rows_in: int, by_rule: pl.DataFrame) -> dict[str, Any]:
 
 
 def warned(warnings: Mapping[str, int]) -> dict[str, Any]:
-    """Show the rows that went on although they look odd, by rule."""
+    """Show the rows that went on although they look odd, by rule, most first."""
     counts = pl.DataFrame({"rule": list(warnings), "rows": list(warnings.values())})
-    return {"rows_warned": sum(warnings.values()), "warnings": table_metadata(counts)}
+    found = counts.filter(pl.col("rows") > 0).sort("rows", descending=True, maintain_order=True)
+    return {"rows_warned": sum(warnings.values()), "warnings": table_metadata(found)}
 
 
 def table_metadata(frame: pl.DataFrame, rows: int = 20) -> dg.MetadataValue:

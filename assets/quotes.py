@@ -127,9 +127,7 @@ def archive(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResu
             f"{mic}/rows_in": done.rows_in,
             f"{mic}/rows_published": done.published,
             f"{mic}/held_back": table_metadata(done.held),
-            f"{mic}/warnings": table_metadata(
-                pl.DataFrame({"rule": list(done.warnings), "rows": list(done.warnings.values())})
-            ),
+            f"{mic}/warnings": warned(done.warnings)["warnings"],
             f"{mic}/files_read": len(done.files),
             f"{mic}/files_refused": len(done.refused),
             f"{mic}/partitions_changed": done.changed,
