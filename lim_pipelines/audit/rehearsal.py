@@ -5,7 +5,7 @@ What does not belong here: comparing what comes of it (`compare.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import polars as pl
@@ -26,11 +26,22 @@ class Rehearsal(Past):
     ----------
     lake, moment
         As for `Past`.
+    only
+        Table name to the partitions of it that exist, for steps that take whole tables.
     """
 
-    def __init__(self, lake: Lake, moment: datetime) -> None:
+    def __init__(self, lake: Lake, moment: datetime, only: Mapping[str, pl.DataFrame] | None = None) -> None:
         super().__init__(lake, moment)
+        self._only = only or {}
         self._written: dict[str, list[pl.DataFrame]] = {}
+
+    def revisions(
+        self, table: Table, where: pl.Expr | None = None, version: int | None = None
+    ) -> pl.LazyFrame:
+        """Read all revisions as `Past.revisions`, of the partitions that exist."""
+        rows = super().revisions(table, where, version)
+        scope = self._only.get(table.name)
+        return rows if scope is None else rows.join(scope.lazy(), on=scope.columns, how="semi")
 
     def written(self, table: Table) -> pl.DataFrame:
         """All rows written to a table so far, sorted by row key."""

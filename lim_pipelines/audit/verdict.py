@@ -15,8 +15,9 @@ import polars as pl
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import AUDIT_RESULTS
 
-Audit = Literal["recompute", "reads", "windows"]
-"""Done again on truncated history; which rows were read; where training ends and validation begins."""
+Audit = Literal["recompute", "publication", "reads", "windows"]
+"""Done again on truncated history; whether `known_at` can be true; which rows were read; where training ends
+and validation begins."""
 
 
 @dataclass(frozen=True)

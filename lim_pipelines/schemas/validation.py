@@ -96,7 +96,7 @@ AUDIT_RESULTS = Table(
     {
         "asset": Column(pl.String, "", "asset that was audited"),
         "partition": Column(pl.String, "", "its partition, as Dagster writes it; empty if it has none"),
-        "audit": Column(pl.String, "", "recompute, reads or windows"),
+        "audit": Column(pl.String, "", "recompute, publication, reads or windows"),
         "moment": Column(UTC_TIME, "UTC", "history was truncated here; the read's or the window's end"),
         "passed": Column(pl.Boolean, "", "nothing of the future was found"),
         "compared": Column(pl.Int64, "rows", "rows, weights or windows compared"),

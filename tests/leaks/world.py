@@ -56,6 +56,9 @@ GONE, GONE_ON = "C10", date(2015, 4, 1)
 REUSED, REUSED_ON = "C11", date(2015, 3, 16)
 """A ticker that means XNAS:D11 from then on."""
 
+EXPIRY = date(2015, 3, 20)
+"""Last session of the first future."""
+
 LAG = timedelta(minutes=15)
 ORIGIN = {"source": "wire", "file": "wire.csv"}
 CUTOFFS = (date(2015, 3, 1), date(2015, 4, 1))
@@ -192,7 +195,7 @@ def listings() -> list[Row]:
         *(one(name, source="other", priority=9) for name in NAMES[:3]),
         one("M00"),
         one("Q00", asset_class="cfd"),
-        one("FUTH", expiry=date(2015, 3, 20), **future),
+        one("FUTH", expiry=EXPIRY, **future),
         one("FUTM", expiry=date(2015, 6, 19), **future),
     ]
 
@@ -202,7 +205,8 @@ def quotes(rng: np.random.Generator) -> list[Row]:
     rows: list[Row] = []
     grid = sessions(MIC, START, END)
     for symbol in (*NAMES, "FUTH", "FUTM"):
-        held = [row for row in grid.iter_rows(named=True) if symbol != GONE or row["date"] <= GONE_ON]
+        last = {GONE: GONE_ON, "FUTH": EXPIRY}.get(symbol, END)
+        held = [row for row in grid.iter_rows(named=True) if row["date"] <= last]
         closes = 50 * np.exp(np.cumsum(0.01 * rng.standard_normal(len(held))))
         for session, close in zip(held, closes, strict=True):
             row = bar(symbol, session["date"], session["close"], float(close))
