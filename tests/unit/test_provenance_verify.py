@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 from gate_world import DAYS as GATE_DAYS
 from gate_world import LAST, MIC, align, bars, gate
+from landing_files import copy
 from provenance_world import DAYS, IBM, KEY, TEXT, drop, everything, home, load
+from shared_data import folder
 
 from lim_pipelines import ingest
 from lim_pipelines.lake import Lake
@@ -148,6 +150,17 @@ def test_of_a_partition_that_the_gate_holds_it_says_so(tmp_path: Path) -> None:
     assert "held by the gate" in of(found, "validated_bars").detail
     assert of(found, "gate_results").verdict == "equal"
     assert of(looked_at(places, f"{GATE_DAYS[-2]}|{MIC}"), "validated_bars").verdict == "equal"
+
+
+def test_a_vendors_real_files_come_out_again(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    copy(places.landing, "fxcm", folder("fx_minute_fxcm"))
+    load(places, pl.DataFrame({"exchange": ["FXCM"], "date": [date(2012, 2, 15)]}))
+    found = looked_at(places, "2012-02-15|FXCM")
+    assert verdict(found) == "equal"
+    compared = {one.what: one.compared for one in found}
+    assert compared["raw_quotes"] > 2000
+    assert compared["validated_bars"] > compared["raw_quotes"], "and mid quotes"
 
 
 def test_macro_series_come_out_again(tmp_path: Path) -> None:

@@ -39,13 +39,13 @@ def drop(places: Places, text: str = TEXT, days_later: int = 0) -> Path:
     return file
 
 
-def load(places: Places) -> Lake:
+def load(places: Places, scope: pl.DataFrame = SCOPE) -> Lake:
     """Register what lies there and take it through all steps, as the sensor's run does."""
     lake = places.lake()
     register(lake, places.landing)
-    ingest.load_raw_quotes(lake, places.landing, SCOPE)
-    ingest.align_quotes(lake, SCOPE)
-    ingest.validate_bars(lake, SCOPE)
+    ingest.load_raw_quotes(lake, places.landing, scope)
+    ingest.align_quotes(lake, scope)
+    ingest.validate_bars(lake, scope)
     return lake
 
 
