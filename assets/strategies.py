@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
+from assets.audits_models import build_strategy_audits
 from assets.catalogue import OWNERS, column_schema, image, table_asset, table_metadata, written
 from assets.partitions import BARS, INPUTS, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
@@ -52,9 +53,10 @@ class StrategyComponent(dg.Component):
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Assets of the strategy."""
+        """Assets of the strategy, and the checks that nothing of them looks ahead."""
         return dg.Definitions(
-            assets=[build_model(self.spec), build_targets(self.spec), build_backtest(self.spec)]
+            assets=[build_model(self.spec), build_targets(self.spec), build_backtest(self.spec)],
+            asset_checks=build_strategy_audits(self.spec),
         )
 
 
