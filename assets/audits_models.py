@@ -70,8 +70,8 @@ def build_strategy_audits(spec: StrategySpec) -> list[dg.AssetChecksDefinition]:
             f"{spec.name}_model",
             spec.name,
             "The rows that the newest models of the run were fitted on are those known at their cutoff; no"
-            " label of the fit reaches the validation; features, contexts and scalings show nothing later, and"
-            " labels begin behind the decision's own close.",
+            " label of the fit reaches the validation; features, contexts and scalings show nothing later,"
+            " and labels begin behind the decision's own close.",
             model,
         ),
         _of_cutoff(

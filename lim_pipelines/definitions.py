@@ -19,6 +19,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from assets import (  # noqa: E402
     alternative,
+    audits_models,
     automation,
     checks,
     data_docs,
@@ -84,7 +85,7 @@ def build_definitions() -> dg.Definitions:
         strategies,
         dg.Definitions(
             assets=dg.with_source_code_references(python_assets),
-            asset_checks=[*checks.ASSET_CHECKS, *gate_checks.CHECKS],
+            asset_checks=[*checks.ASSET_CHECKS, *gate_checks.CHECKS, *audits_models.CHECKS],
             jobs=automation.JOBS,
             sensors=automation.SENSORS,
             schedules=[*automation.SCHEDULES, maintenance.weekly_maintenance],
