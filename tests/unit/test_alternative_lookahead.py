@@ -45,7 +45,8 @@ def rows(draw: st.DrawFn, first: int = 0) -> Row:
     symbol, value = draw(st.sampled_from(SYMBOLS)), float(draw(st.integers(1, 3)))
     kind = draw(st.sampled_from(["fact", "event", "text", "relation"]))
     if kind == "fact":
-        return fact(symbol, ts, day(known), value)
+        # Days after its period: no 10-Q ever was that quick.
+        return fact(symbol, ts, day(known), value, form="8-K")
     if kind == "event":
         return event(symbol, ts, day(known), value=value, unit="percent")
     if kind == "text":
@@ -143,13 +144,17 @@ def test_what_is_known_later_changes_no_bit_of_what_was_known(
 def test_the_worlds_hold_something_and_differ_after_the_moment(tmp_path: Path) -> None:
     moment = FIRST + timedelta(days=5)
     early = [
-        fact("AAA", day(1), day(2)),
-        fact("ZZZ", day(1), day(2)),
+        fact("AAA", day(1), day(2), form="8-K"),
+        fact("ZZZ", day(1), day(2), form="8-K"),
         event("BBB", day(3), day(3)),
         text("AAB", day(2)),
         relation(NAMES[0], NAMES[1], day(4)),
     ]
-    late = [fact("AAA", day(1), day(6), 2.0), event("BBB", day(7), day(7)), text("AAB", day(8), "x")]
+    late = [
+        fact("AAA", day(1), day(6), 2.0, form="8-K"),
+        event("BBB", day(7), day(7)),
+        text("AAB", day(8), "x"),
+    ]
     late.append(relation(NAMES[1], NAMES[0], day(9)))
     links = {"class": 6, "name": 6, "decision": 6}
     one, other = made(tmp_path / "one", [*early, *late], links), made(tmp_path / "other", early, {})

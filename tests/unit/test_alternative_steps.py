@@ -289,6 +289,8 @@ FAILS: list[tuple[str, str, Row]] = [
     ("facts", "not_negative", fact(field="assets", value=-1.0)),
     ("facts", "possible_amount", fact(value=1e14)),
     ("facts", "possible_amount", fact(field="eps_basic", unit="USD/share", value=-1367000.0)),
+    ("facts", "filed_after_period", fact(known="2015-04-01")),
+    ("facts", "filed_after_period", fact(form="10-K", known="2015-04-09")),
     ("events", "finite_event", event(value=math.inf)),
     ("events", "future_event", event(known="2015-04-30")),
     ("events", "named_event", event(kind=" ")),
@@ -328,7 +330,9 @@ def test_every_blocking_rule_has_a_row_that_fails_it() -> None:
         for rule in rules_of(shape.validated)
         if rule.severity == "blocking"
     }
-    assert {rule for _, rule, _ in FAILS} == blocking
+    # Readers make the partition of the moment: no line of a file can fail those (test_rules_alternative.py).
+    partition = {"year_of_fact", "year_of_event", "day_of_text", "year_of_relation"}
+    assert {rule for _, rule, _ in FAILS} == blocking - partition
 
 
 def test_warnings_go_on_and_are_counted(lake: Lake) -> None:
@@ -342,7 +346,8 @@ def test_warnings_go_on_and_are_counted(lake: Lake) -> None:
     align_shape(lake, "facts")
     done = validate_shape(lake, "facts")
     assert done.rows == 4
-    assert done.warnings == {"usual_earnings": 1, "cash_not_negative": 1, "timely": 1}
+    counted = {rule: count for rule, count in done.warnings.items() if count}
+    assert counted == {"usual_earnings": 1, "cash_not_negative": 1, "timely": 1}
 
 
 def test_what_is_announced_beforehand_may_be_known_beforehand(lake: Lake) -> None:

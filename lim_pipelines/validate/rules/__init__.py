@@ -16,6 +16,7 @@ from lim_pipelines.validate.rules import (
     agreement,
     alternative,
     bars,
+    facts,
     history,
     macro,
     partitions,
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     *agreement.RULES,
     *partitions.RULES,
     *macro.RULES,
+    *facts.RULES,
     *alternative.RULES,
 )
 
