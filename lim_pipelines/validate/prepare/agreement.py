@@ -16,7 +16,7 @@ from lim_pipelines.validate.prepare.runs import Runs, unknown
 
 EDGE: Final = timedelta(minutes=5)
 """Silence at both ends of a session that still lets its intraday bars stand for it."""
-CONTRACTS: Final = 3
+CONTRACTS: Final = 2
 """Contracts of a root that make a curve."""
 WITHIN: Final = ("beyond_intraday", "close_off_intraday", "volume_of_intraday")
 CURVE: Final = ("off_curve", "return_off_curve")

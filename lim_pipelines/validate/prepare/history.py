@@ -32,7 +32,6 @@ _VALUES = ("open", "high", "low", "close", "volume", "ex_factor")
 OF_DAYS: Final = {
     "surprise": pl.Float64,
     "from_split": pl.Float64,
-    "beyond_limit": pl.Float64,
     "sessions_since": pl.Int64,
     "repeats": pl.Boolean,
     "stuck": pl.Boolean,
@@ -78,14 +77,16 @@ def history(frame: pl.DataFrame, runs: Runs, before: pl.DataFrame, price_limit: 
     log_return = pl.when((ratio > 0) & ratio.is_finite()).then(ratio.log())
     if not facts:
         rest = [unknown(frame.height, [name], dtype) for name, dtype in OF_DAYS.items()]
-        return pl.concat([rows.select(log_return=log_return), *rest], how="horizontal")
+        own = rows.select(log_return=log_return, beyond_limit=_beyond_limit(pl.lit(None, pl.Float64)))
+        return pl.concat([own, *rest], how="horizontal")
     return rows.with_columns(log_return=log_return).select(
         "log_return",
         surprise=pl.when((pl.col("usual") > 0) & (pl.col("log_return").abs() > MOVE)).then(
             pl.col("log_return").abs() / pl.col("usual")
         ),
         from_split=_from_split(),
-        beyond_limit=_beyond_limit(),
+        # Within a session the close before is no base of the limit.
+        beyond_limit=_beyond_limit(pl.when(pl.col("sessions_since").is_not_null()).then("last_close")),
         sessions_since="sessions_since",
         repeats=~(
             pl.all_horizontal(
@@ -112,7 +113,12 @@ def _long(runs: Runs, before: pl.DataFrame, long: pl.Series) -> pl.DataFrame:
     names = ["exchange", "date", *_SERIES, *_VALUES]
     run = pl.int_range(pl.len(), dtype=pl.UInt32)
     own = runs.heads.select(*names, run=run).filter(long)
-    past = before.sort("known_at").unique(["date", *_SERIES], keep="first", maintain_order=True)
+    # Sorted by row key, as the lake gives them: a bar's first known revision stands above the others.
+    past = before.filter(
+        pl.any_horizontal(
+            (pl.col(name) != pl.col(name).shift()).fill_null(True) for name in ("date", *_SERIES)
+        )
+    )
     past = past.select(*names, run=pl.lit(None, pl.UInt32))
     both = pl.concat([past, own])
     both = both.with_columns(_ordinals(both)).sort("series", "date")
@@ -195,9 +201,9 @@ def _from_split() -> pl.Expr:
     return pl.when((pl.col("ex_factor") == 1) & (ratio > 0)).then(away)
 
 
-def _beyond_limit() -> pl.Expr:
-    """How far the prices lie beyond the limit; of the range alone where no close before is known."""
-    base = pl.col("last_close") * pl.col("ex_factor")
+def _beyond_limit(last_close: pl.Expr) -> pl.Expr:
+    """How far the prices lie beyond the limit; of the range alone where no session before is known."""
+    base = last_close * pl.col("ex_factor")
     moved = pl.max_horizontal(
         pl.col("high") / base - 1, 1 - pl.col("low") / base, (pl.col("close") / base - 1).abs()
     )

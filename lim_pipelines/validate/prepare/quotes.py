@@ -30,7 +30,7 @@ def spreads(frame: pl.DataFrame, runs: Runs) -> pl.DataFrame:
         the lowest bid: below zero the bid stood above the ask all the while. Each side is held against what
         was last known of the other by then. Null without both sides.
     """
-    kinds = set(runs.heads["price_type"])
+    kinds = set(runs.heads["price_type"].unique())
     if not {"bid", "ask"} <= kinds:
         return unknown(frame.height, COLUMNS)
     values = ("high", "low", "close")

@@ -39,10 +39,10 @@ RULES: tuple[Rule, ...] = (
         VALIDATED_BARS.name,
         "warning",
         _OWNER,
-        "a share that costs 1/2, 1/3 ... or 2, 3 ... times what it did, to within a percent, and has no ex"
-        " factor, was probably split: 5 in 200,000 real days, most of them splits",
+        "a share that costs 1/2, 1/3 ... or 2, 3 ... times what it did, to within 3 %, and has no ex"
+        " factor, was probably split: 8 in 200,000 real days",
         "look for the split at the vendor; add its factor, or a release",
-        (Between("from_split", low=0.01, where={"asset_class": ("equity",)}),),
+        (Between("from_split", low=0.03, where={"asset_class": ("equity",)}),),
     ),
     Rule(
         "gap",
