@@ -97,9 +97,14 @@ def published(lake: Lake, home: Home, verdicts: pl.DataFrame) -> dg.AssetCheckRe
     )
     metadata: dict[str, Any] = {"partitions_held": held.select("exchange", "date").unique().height}
     if held.height:
+        # The quarantine may be large: rows of the partitions that are named first say enough.
+        some = held.head(FIRST)
+        near = pl.col("exchange").is_in(some["exchange"].unique().to_list()) & pl.col("date").is_in(
+            some["date"].unique().to_list()
+        )
         failing = (
-            lake.read(QUARANTINE, as_of=LATEST, where=here & (pl.col("stage") == "validate"))
-            .join(held.lazy(), on=["exchange", "date"], how="semi")
+            lake.read(QUARANTINE, as_of=LATEST, where=near & (pl.col("stage") == "validate"))
+            .join(some.lazy(), on=["exchange", "date"], how="semi")
             .collect()
         )
         exchange, day, rule = held.select("exchange", "date", "rule").row(0)
@@ -131,6 +136,8 @@ def _summary(held: pl.DataFrame, partitions: pl.DataFrame, released: pl.DataFram
     """Say it in Markdown, which the check's page draws: what a person reads before opening anything."""
     people = sorted(released["released_by"].unique())
     let_through = f" {released.height} releases by {', '.join(people)}, see `released`." if people else ""
+    if partitions.is_empty():
+        return "No partition has rows yet."
     if held.is_empty():
         return f"All {partitions.height} partitions with rows are published.{let_through}"
     keys = held.select("exchange", "date").unique().height

@@ -311,3 +311,47 @@ def test_a_run_killed_before_it_wrote_down_why_is_healed_by_the_next(week: Linea
     result = week.run(*LINE[:3], start=WEEK[0], end=WEEK[1], checks={"published", "gate"})
     assert not checks_of(result)["validated_bars/published"].passed
     assert all(there.equals(everything(week.lake, t)) for there, t in zip(before, tables, strict=True))
+
+
+def test_the_history_before_the_first_daily_partition_is_held_and_released_alike(lineage: Lineage) -> None:
+    day = date(2018, 9, 18)
+    lineage.drop(minutes(day, 10), f"XNYS/history/{day}.csv")
+    first = lineage.run("archive", partition="XNYS")
+    red = checks_of(first)["archive/published"]
+    assert not red.passed
+    assert f"| XNYS | {day} | mostly_right |" in said(red)
+    assert day not in one_minute(lineage.lake)
+
+    cursor = look(lineage).cursor
+    assert release(lineage, first=str(day), last=str(day)).success
+    (request,) = look(lineage, cursor).run_requests or ()
+    assert (request.job_name, request.partition_key) == ("import_archive", "XNYS")
+    assert {key.to_user_string() for key in request.asset_selection or ()} == {"archive", "archive_inputs"}
+    green = checks_of(lineage.run("archive", partition="XNYS"))["archive/published"]
+    assert green.passed
+    assert one_minute(lineage.lake)[day] == 20
+
+
+def test_releases_far_apart_are_validated_in_runs_of_their_own(lineage: Lineage) -> None:
+    days = [date(2018, 11, 16), MONDAY, date(2019, 3, 1)]  # over a weekend, and months later
+    rows = RELEASES.conform(
+        pl.DataFrame({"date": days}).with_columns(
+            *(
+                pl.lit(RELEASE[name]).alias(name)
+                for name in ("exchange", "rule", "since", "released_by", "why")
+            ),
+            symbol=pl.lit(""),
+            content=pl.lit("as looked at"),
+            known_at=pl.lit(LATER),
+        )
+    )
+    lineage.lake.write(RELEASES, rows, rows.select(RELEASES.partition_key))
+    asked = look(lineage)
+    start, end = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    assert [(run.tags[start], run.tags[end]) for run in asked.run_requests or ()] == [
+        ("2018-11-16|XNYS", "2018-11-19|XNYS"),
+        ("2019-03-01|XNYS", "2019-03-01|XNYS"),
+    ]
+    again = look(lineage, asked.cursor)
+    keys = [run.run_key for run in again.run_requests or ()]
+    assert keys == [run.run_key for run in asked.run_requests or ()], "until they have run: the same, once"
