@@ -70,7 +70,8 @@ def random_values(
         pool = [*sorted(named), "something else"]
     else:
         bounds = sorted(named) or [0.0]
-        pool = [*bounds, *(b + step for b in bounds for step in (-1.0, 1.0)), -1e18, 1e18]
+        far = 100.0 if dtype == pl.Int8 else 1e18
+        pool = [*bounds, *(b + step for b in bounds for step in (-1.0, 1.0)), -far, far]
         if dtype.is_float():
             pool += [b + step for b in bounds for step in (-1e-6, 1e-6)] + [float("nan"), float("inf")]
     values = [pool[i] for i in rng.integers(0, len(pool), count)]
