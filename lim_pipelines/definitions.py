@@ -19,6 +19,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from assets import (  # noqa: E402
     alternative,
+    audits_data,
     audits_models,
     automation,
     checks,
@@ -80,15 +81,25 @@ def build_definitions() -> dg.Definitions:
         *panorama.ASSETS,
         leaderboard.build_leaderboard(specs),
         *releases.ASSETS,
+        audits_data.build_look_ahead_audit(specs),
     ]
     return dg.Definitions.merge(
         strategies,
         dg.Definitions(
             assets=dg.with_source_code_references(python_assets),
-            asset_checks=[*checks.ASSET_CHECKS, *gate_checks.CHECKS, *audits_models.CHECKS],
+            asset_checks=[
+                *checks.ASSET_CHECKS,
+                *gate_checks.CHECKS,
+                *audits_models.CHECKS,
+                *audits_data.CHECKS,
+            ],
             jobs=automation.JOBS,
             sensors=automation.SENSORS,
-            schedules=[*automation.SCHEDULES, maintenance.weekly_maintenance],
+            schedules=[
+                *automation.SCHEDULES,
+                maintenance.weekly_maintenance,
+                audits_data.weekly_look_ahead_audit,
+            ],
             resources={"home": home, "warehouse": Warehouse(home=home), "trainer": Trainer()},
             # Steps of a run share a process: importing the code location again for each costs more than
             # most steps.

@@ -110,8 +110,8 @@ def _nodes(lake: Lake, vectors: Path) -> list[Verdict]:
             finding = (
                 f"{other.height} of {nodes.height} nodes of cutoff {cutoff}, such as {other['key'][0]}, were"
                 f" learnt from a graph of digest {other['content'][0]} and count as known at"
-                f" {other['known_at'][0]}; the graph known at the cutoff has digest {digest}: materialize graph_embeddings, and if it"
-                " stays, look for edges that are read without the cutoff"
+                f" {other['known_at'][0]}; the graph known at the cutoff has digest {digest}: materialize"
+                " graph_embeddings, and if it stays, look for edges that are read without the cutoff"
             )
         verdicts.append(
             Verdict(

@@ -145,8 +145,8 @@ ARRIVAL: Final = Law(
 """The law of files."""
 
 REMEDY: Final = (
-    "Correct the reader in lim_pipelines/sources that sets known_at (its zone, its lag), or the file, and load"
-    " it again"
+    "Correct the reader in lim_pipelines/sources that sets known_at (its zone, its lag), or the file, and"
+    " load it again"
 )
 
 

@@ -114,7 +114,14 @@ STEPS: Final[dict[str, Step]] = {
             (ALIGNED_BARS, CORPORATE_ACTIONS, INDEX_MEMBERS),
             validate_bars,
         ),
-        Step("resampled_bars", (RESAMPLED_BARS,), VALIDATED_BARS, (VALIDATED_BARS,), resample_bars),
+        Step(
+            "resampled_bars",
+            (RESAMPLED_BARS,),
+            VALIDATED_BARS,
+            (VALIDATED_BARS,),
+            resample_bars,
+            clock=RESAMPLED_BARS,
+        ),
         Step(
             "continuous_futures",
             (CONTINUOUS_FUTURES,),

@@ -1,0 +1,109 @@
+"""Asset checks `no_look_ahead` on tables of data, and the long audit of everything.
+
+A check makes a few rows of its run again as of a few moments; `look_ahead_audit` makes many, and trains
+again. What does not belong here: the audits (`lim_pipelines/audit`), checks of models (`audits_models.py`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.audits_models import NAME, result
+from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
+from assets.gate_checks import run_window
+from assets.partitions import BARS, INPUTS
+from lim_pipelines.audit import verdict
+from lim_pipelines.audit.data import ARCHIVES, ASSETS, audit_asset, audit_data
+from lim_pipelines.audit.models import audit_models
+from lim_pipelines.foundation.config import FOUNDATIONS
+from lim_pipelines.schemas import AUDIT_RESULTS
+from lim_pipelines.strategies.spec import StrategySpec
+from resources.home import Home
+
+SECONDS = 1800.0
+"""Time for each half of the long audit: after it no further audit is begun."""
+
+DATED = ("aligned_bars", "validated_bars", "resampled_bars", "model_inputs")
+"""Assets with a partition a session."""
+
+WHAT = (
+    "Some of the rows that the run made are made again from what was known at some moments in the past, as if"
+    " nothing had happened since: they must come out the same to the bit. No row counts as known before its"
+    " session, its filing or its file could be known. If it fails, nothing that is made of it runs. How it"
+    " works: docs/look-ahead.md."
+)
+
+
+def build_check(asset: str) -> dg.AssetChecksDefinition:
+    """Make the check of one asset."""
+
+    @dg.asset_check(asset=asset, name=NAME, blocking=True, description=WHAT)
+    def check(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
+        where = None
+        if asset in DATED:
+            where = run_window(context)
+        elif asset in ARCHIVES:
+            where = _exchange_of(context)
+        # A session's inputs look back five years: one of them takes as long as many of the others.
+        few = 1 if asset in ("model_inputs", "archive_inputs") else 2
+        return result(home.lake(), audit_asset(home.lake(), home.vectors, asset, where, few, few))
+
+    return check
+
+
+def _exchange_of(context: dg.AssetCheckExecutionContext) -> pl.Expr | None:
+    """Partitions of an archive's run; everything if it was started by hand."""
+    tags = context.run.tags
+    mic = tags.get("dagster/partition") or tags.get("dagster/asset_partition_range_start")
+    return None if mic is None else pl.col("exchange") == mic
+
+
+def build_look_ahead_audit(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
+    """Make the asset of the long audit."""
+    made = [name for spec in specs for name in (f"{spec.name}_targets", f"{spec.name}_backtest")]
+    every = dg.AllPartitionMapping()
+
+    @dg.asset(
+        group_name="validation",
+        kinds={"polars", "pytorch"},
+        owners=OWNERS,
+        code_version=CODE_VERSION,
+        deps=[*BARS, *INPUTS, *(dg.AssetDep(name, partition_mapping=every) for name in made)],
+        pool="training",
+    )
+    def look_ahead_audit(home: Home) -> dg.MaterializeResult[Any]:
+        """Everything again on truncated history: data, models trained anew, decisions, backtests."""
+        lake = home.lake()
+        data = audit_data(lake, home.vectors, SECONDS)
+        models = audit_models(lake, home.models, list(FOUNDATIONS.values()), specs, SECONDS)
+        verdicts = [*data.verdicts, *models.verdicts]
+        verdict.record(lake, verdicts)
+        found = verdict.rows(verdicts).sort("passed", "asset", "partition", "moment")
+        failed = found.filter(~pl.col("passed"))
+        by_asset = found.group_by("asset", "audit").agg(
+            audits=pl.len(), compared=pl.col("compared").sum(), failed=(~pl.col("passed")).sum()
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/uri": lake.uri(AUDIT_RESULTS),
+                "dagster/row_count": found.height,
+                "failed": failed.height,
+                "findings": table_metadata(failed),
+                "by_asset": table_metadata(by_asset.sort("asset", "audit"), rows=200),
+                "no_time_for": ", ".join([*data.left, *models.left]) or "nothing was left out",
+            },
+        )
+
+    return look_ahead_audit
+
+
+CHECKS = [build_check(asset) for asset in ASSETS]
+
+weekly_look_ahead_audit = dg.ScheduleDefinition(
+    name="weekly_look_ahead_audit",
+    cron_schedule="0 7 * * 6",
+    target=dg.AssetSelection.assets("look_ahead_audit"),
+    description="Audits everything on Saturday, when exchanges with weekends are closed.",
+)

@@ -1,0 +1,120 @@
+"""The audits of an asset of data: a few partitions and moments in its run, more of them on demand.
+
+What does not belong here: the audits (a file each), those of models (`models.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+import lim_pipelines
+from lim_pipelines.audit.inputs import audit_vectors, inputs_step
+from lim_pipelines.audit.models import Audited
+from lim_pipelines.audit.published import audit_arrivals, audit_published
+from lim_pipelines.audit.reads import ROOMS, unsafe_reads
+from lim_pipelines.audit.sample import sample
+from lim_pipelines.audit.tables import STEPS, Step, audit_step
+from lim_pipelines.audit.verdict import Verdict
+from lim_pipelines.lake import Lake
+from lim_pipelines.schemas import ENTITY_LINKS, LINK_REVIEWS, RAW_CLAIMS
+
+ARCHIVES: Final = {"archive": "validated_bars", "archive_inputs": "model_inputs"}
+"""Assets that make the same tables, an exchange a partition."""
+
+ASSETS: Final = (*STEPS, "model_inputs", *ARCHIVES)
+"""Assets whose tables can be made again."""
+
+_TELLING: Final = (ENTITY_LINKS, LINK_REVIEWS, RAW_CLAIMS)
+_DATED: Final = {"exchange", "date"}
+
+
+def step_of(asset: str, vectors: Path) -> Step:
+    """Return the step that makes an asset's tables."""
+    name = ARCHIVES.get(asset, asset)
+    return inputs_step(vectors) if name == "model_inputs" else STEPS[name]
+
+
+def audit_asset(
+    lake: Lake,
+    vectors: Path,
+    asset: str,
+    where: pl.Expr | None = None,
+    partitions: int = 2,
+    moments: int = 2,
+) -> list[Verdict]:
+    """Make some of an asset's rows again on truncated history, and hold all against the laws of publication.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    vectors
+        Folder of the vector store.
+    asset
+        One of `ASSETS`.
+    where
+        Filter of partitions, such as those of a run; None: all.
+    partitions, moments
+        How many are sampled.
+
+    Returns
+    -------
+    list of Verdict
+        None if there is nothing to audit.
+    """
+    step = step_of(asset, vectors)
+    clock = step.clock or step.source
+    scope = lake.revisions(clock, where).select(clock.partition_key).unique().collect()
+    telling = _TELLING if step.whole else ()
+    chosen, at = sample(lake, clock, scope, partitions, moments, telling)
+    verdicts = []
+    if at and set(chosen.columns) == _DATED:
+        key = (lambda row: str(row["exchange"])) if asset in ARCHIVES else _multi_key
+        verdicts += audit_step(lake, step, chosen, at, asset, key)
+    elif at:
+        verdicts += audit_step(lake, step, chosen, at, asset)
+    return verdicts + audit_published(lake, asset, where)
+
+
+def _multi_key(row: dict[str, object]) -> str:
+    return f"{row['date']}|{row['exchange']}"
+
+
+def audit_data(lake: Lake, vectors: Path, budget: float) -> Audited:
+    """Audit all data: many partitions and moments, laws, arrivals, vectors, and the reads in the code.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    vectors
+        Folder of the vector store.
+    budget
+        Seconds after which no further audit is begun.
+
+    Returns
+    -------
+    Audited
+    """
+    began = time.monotonic()
+    verdicts = [_code(), *audit_arrivals(lake), *audit_vectors(lake, vectors)]
+    left = []
+    for asset in (name for name in ASSETS if name not in ARCHIVES):
+        if time.monotonic() - began > budget:
+            left.append(asset)
+            continue
+        verdicts += audit_asset(lake, vectors, asset, partitions=12, moments=9)
+    return Audited(verdicts, left)
+
+
+def _code() -> Verdict:
+    """Judge how the code of models, decisions and backtests reads."""
+    found = unsafe_reads(Path(lim_pipelines.__file__).parent)
+    # The code has no moment of its own; it is judged as it is now, and the verdict of before replaced.
+    moment = datetime(1970, 1, 1, tzinfo=UTC)
+    return Verdict("code", "", "reads", moment, len(ROOMS), len(found), "; ".join(found))
