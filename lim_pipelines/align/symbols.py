@@ -28,6 +28,10 @@ DOUBLE = (
     " first was kept: remove the wrong one, or tell the two apart in landing/link_decisions"
 )
 
+ON = pl.min_horizontal("ts", "known_at").dt.date()
+"""Day on which a row's symbol is taken to mean a company: the day that it describes, and of what is announced
+ahead the day it was. Whether the listing lasts until then nobody knows yet."""
+
 
 def mentions(rows: pl.DataFrame) -> pl.DataFrame:
     """Symbols as they are mentioned: each once a day of the fact and moment of knowledge.
@@ -40,10 +44,10 @@ def mentions(rows: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Columns source, symbol, on (the day of `ts`) and known_at, as `resolve` asks for them; and
+        Columns source, symbol, on (`ON`) and known_at, as `resolve` asks for them; and
         mentioned_at: the row's own `known_at`, which a late link leaves as it is.
     """
-    asked = rows.select("source", "symbol", on=pl.col("ts").dt.date(), known_at="known_at").unique()
+    asked = rows.select("source", "symbol", on=ON, known_at="known_at").unique()
     return asked.with_columns(mentioned_at="known_at").sort(asked.columns)
 
 
@@ -65,7 +69,7 @@ def with_entity(rows: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
     """
     found = matched.select("source", "symbol", "on", "mentioned_at", "entity_id", linked_at="known_at")
     return (
-        rows.with_columns(on=pl.col("ts").dt.date())
+        rows.with_columns(on=ON)
         .join(
             found,
             left_on=["source", "symbol", "on", "known_at"],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lim_pipelines.align.symbols import ON
 from lim_pipelines.alternative.people import decisions
 from lim_pipelines.entities.decided import DECISIONS
 from lim_pipelines.entities.master import Master, build
@@ -116,7 +117,7 @@ def _waiting(lake: Lake, master: Master, decided: pl.DataFrame) -> Iterator[pl.D
     """Find what of the raw tables is linked to nobody."""
     listings = known_listings(lake)
     for table in BY_SYMBOL:
-        keys = ["source", "symbol", pl.col("ts").dt.date().alias("on"), "known_at"]
+        keys = ["source", "symbol", ON.alias("on"), "known_at"]
         asked = lake.revisions(table).group_by(keys).agg(rows=pl.len()).collect()
         yield resolve(asked, listings, master.links, decided).review
     ends = [
