@@ -56,7 +56,7 @@ def validate(
         `warnings` counts published rows for each warning rule.
     """
     if table.name == VALIDATED_BARS.name:
-        return _judge_bars(frame.sort(table.row_key), beside, releases, published)
+        return _judge_bars(table.conform(frame), beside, releases, published)
     rules = rules_of(table)
     failures = _failures(prepare(frame, table), rules)
     blocking = failures.filter(pl.col("severity") == "blocking")
@@ -88,12 +88,13 @@ def _judge_bars(
     if holding.height:
         kept = pl.struct(PARTITION).is_in(holding.select(pl.struct(PARTITION).implode()).to_series()).not_()
         goes_on = passes & frame.select(kept).to_series()
+    good = frame if goes_on.all() else frame.filter(goes_on)  # Copying all is the dearest step of all.
     found = [
         part.select("row", "rule", "severity", released=pl.lit(released))
         for part, released in ((blocking, False), (waived, True), (warned, False))
     ]
     return Outcome(
-        table.conform(since_release(frame.filter(goes_on), frame, waived, failed, published)),
+        since_release(good, frame, waived, failed, published),
         _held_back(frame, table, blocking, rules),
         _count(_warned(warned, goes_on), rules),
         held_partitions(partitions, figures, holding, whole),

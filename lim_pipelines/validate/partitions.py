@@ -71,13 +71,16 @@ def summarise(frame: pl.DataFrame, blocked: pl.Series, beside: Beside) -> pl.Dat
           shares; without coins, which do that;
         - members_kept: of the index members with a daily bar in the session before, those that have one.
     """
-    newest = frame.with_columns(blocked=blocked).filter(~_same_bar(-1) & ~pl.col("withdrawn"))
+    newest, daily = ~_same_bar(-1) & ~pl.col("withdrawn"), pl.col("freq") == "1d"
     enough = pl.len() >= FEW_ROWS
-    figures = newest.group_by(UNIT).agg(
-        rows=pl.len().cast(pl.Int64), share_failing=pl.when(enough).then(pl.col("blocked").mean())
+    figures = (
+        frame.select(*UNIT, newest.alias("newest"), blocked=blocked)
+        .filter("newest")
+        .group_by(UNIT)
+        .agg(rows=pl.len().cast(pl.Int64), share_failing=pl.when(enough).then(pl.col("blocked").mean()))
     )
-    days = newest.filter(pl.col("freq") == "1d")
-    own = frame.filter(pl.col("freq") == "1d").select(BEFORE_COLUMNS)
+    own = frame.filter(daily).select(BEFORE_COLUMNS)
+    days = own.filter(newest)
     # Both are sorted, and of different partitions.
     past = pl.concat(part.filter(~_same_bar(1)) for part in (beside.before.select(BEFORE_COLUMNS), own))
     sessions = _sessions(days, past)

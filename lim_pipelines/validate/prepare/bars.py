@@ -155,27 +155,64 @@ def _inside(rows: pl.DataFrame, grid: pl.DataFrame, by: str, asked: pl.Series) -
     return verdict & asked
 
 
-def on_tick() -> pl.Expr:
-    """Whether all prices are whole ticks: of `tick`, quotes of shares of `share_tick`; null if unknown."""
+def steps(runs: Runs, facts: pl.DataFrame) -> pl.DataFrame:
+    """Find the steps that prices and volumes of each run move in: a row a run.
+
+    Parameters
+    ----------
+    runs
+        Runs of bars.
+    facts
+        Columns tick, share_tick and lot: a row a run.
+
+    Returns
+    -------
+    pl.DataFrame
+        tick, null if unknown or none; tick_from, the price below which it is finer, null if it never is; lot,
+        null if unknown.
+    """
     shares, quoted = pl.col("asset_class") == "equity", pl.col("price_type").is_in(["bid", "ask"])
     strict = pl.col("exchange").is_in(TRADES_ON_TICK)
-    of_share = (
-        pl.when(strict)
-        .then(pl.coalesce("tick", "share_tick"))
-        .when(quoted & (pl.min_horizontal(PRICES) >= TICKS_ABOVE))
-        .then("share_tick")
-    )
     ticking = pl.col("asset_class").is_in(TICKING) & (pl.col("price_type") != "mid")
-    tick = pl.when(shares).then(of_share).when(ticking).then("tick")
+    lot = (
+        pl.when(pl.col("asset_class") == "equity")
+        .then(1.0)
+        .when(pl.col("asset_class") == "crypto")
+        .then("lot")
+        .when(pl.col("asset_class") == "future")
+        .then(pl.col("lot").fill_null(1.0))
+    )
+    heads = runs.heads.select("exchange", "asset_class", "price_type")
+    return pl.concat([heads, facts.select("tick", "share_tick", "lot")], how="horizontal").select(
+        tick=pl.when(shares & strict)
+        .then(pl.coalesce("tick", "share_tick"))
+        .when(shares & quoted)
+        .then("share_tick")
+        .when(~shares & ticking)
+        .then("tick"),
+        tick_from=pl.when(shares & ~strict & quoted).then(TICKS_ABOVE),
+        lot=lot,
+    )
+
+
+def on_tick(rows: pl.DataFrame) -> pl.Expr:
+    """Whether all prices are whole ticks; null if unknown.
+
+    Parameters
+    ----------
+    rows
+        Bars with tick and tick_from.
+    """
+    if rows["tick"].null_count() == rows.height:
+        return pl.lit(None, pl.Boolean)
+    finer = (pl.min_horizontal(PRICES) < pl.col("tick_from")).fill_null(False)
+    tick = pl.when(~finer).then("tick")
     return pl.all_horizontal(_multiple(pl.col(name), tick).fill_null(True) for name in PRICES)
 
 
 def on_lot() -> pl.Expr:
     """Whether volumes are whole shares, or whole lots of contracts and coins; null if unknown."""
-    kind = pl.col("asset_class")
-    of_future = pl.when(kind == "future").then(pl.col("lot").fill_null(1.0))
-    lot = pl.when(kind == "equity").then(1.0).when(kind == "crypto").then("lot").otherwise(of_future)
-    return _multiple(pl.col("volume"), lot)
+    return _multiple(pl.col("volume"), pl.col("lot"))
 
 
 def _multiple(value: pl.Expr, step: pl.Expr) -> pl.Expr:
