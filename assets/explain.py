@@ -135,3 +135,10 @@ def sample(rows: pl.DataFrame, each: int = 3) -> pl.DataFrame:
     shown = some.select("rule", "date", "symbol", *values, line).with_columns(ts=moment).drop("date")
     # Rows of alternative data have no prices: a column that says nothing is left out.
     return shown.select(column for column in shown if column.null_count() < max(shown.height, 1))
+
+
+def files(rows: pl.DataFrame, most: int = 8) -> str:
+    """Name the vendor's files of quarantined rows in full, a few of them."""
+    names = rows["file"].unique().sort().to_list()
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -17,7 +17,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_metadata
-from assets.explain import REPAIR, figures, how_to_read, release_of, rules, sample, table
+from assets.explain import REPAIR, figures, files, how_to_read, release_of, rules, sample, table
 from assets.partitions import FIRST_SESSION, exchanges
 from lim_pipelines.alternative.steps import SHAPES, held_back_from
 from lim_pipelines.lake import LATEST, Lake
@@ -113,6 +113,7 @@ def published(lake: Lake, home: Home, verdicts: pl.DataFrame) -> dg.AssetCheckRe
         metadata |= {
             **rules(by_rule),
             "sample_rows": table(sample(failing)),
+            "files": files(failing) or "see aligned_bars: no single row is to blame",
             "quarantine": lake.uri(QUARANTINE),
             "quarantine_how_to_read": how_to_read(lake, held),
             "how_to_repair": REPAIR,
@@ -175,6 +176,7 @@ def held_back(lake: Lake, where: pl.Expr) -> dg.AssetCheckResult:
         some = rows.sort(QUARANTINE.row_key).group_by("rule", maintain_order=True).head(3).collect()
         result |= {
             "sample": table(sample(some), rows=60),
+            "files": files(some),
             "how_to_read": how_to_read(lake, some),
             "how_to_repair": REPAIR,
         }

@@ -113,6 +113,7 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "inputs_sensor",
         "landing_sensor",
+        "releases_sensor",
         "results_sensor",
         "retraining_sensor",
     }
@@ -120,7 +121,9 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
         "daily_alternative",
         "daily_quotes",
         "daily_reference",
+        "weekly_look_ahead_audit",
         "weekly_maintenance",
+        "weekly_validation",
     }
     for key in graph.asset_check_keys:
         if graph.get(key.asset_key).group_name != "marts":

@@ -121,7 +121,7 @@ def test_a_held_partition_is_not_published_and_the_others_of_the_range_go_on(wee
         "wrong as a whole",  # why there is the rule
         "send the file again",  # what to do
         "ohlc_order",  # what its rows fail
-        "2018-11-20.csv",  # the vendor's file
+        "csv_drop/XNYS/2018-11-20.csv",  # the vendor's file
         week.lake.uri(QUARANTINE),
         "landing/",
         "      rule: mostly_right",

@@ -60,7 +60,8 @@ def test_a_red_check_explains_itself_without_a_click(page: Any, base: str) -> No
         "share_failing 0.3333",  # why
         "send the file again",  # what to do about the rule
         "ohlc_order",  # what its rows fail
-        "2018-11-20.csv:22",  # the vendor's file and line
+        "csv_drop/XNYS/2018-11-20.csv",  # the vendor's file
+        "2018-11-20.csv:22",  # and line
         "/lake/quarantine",  # where they lie
         "put the corrected file into landing/",
     ):
