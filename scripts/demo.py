@@ -90,6 +90,7 @@ def stages(mics: Sequence[str]) -> list[Stage]:
         Stage("model inputs: history", ("archive_inputs",), mics[0], mics[-1]),
         Stage("model inputs: 92 days x 4 exchanges", ("model_inputs",), first, last),
         Stage("panorama", ("coverage", "instrument_timelines", "source_staleness")),
+        Stage("Data Docs", ("data_docs",)),
         Stage("SQL marts", MARTS),
         Stage("foundation: real", ("foundation_checkpoint",), *cutoffs),
         Stage("foundation: simulated", ("xsim_foundation_checkpoint",), *cutoffs),

@@ -63,7 +63,7 @@ def partitions(page: Page, base: str, asset: str = "validated_bars", dates: str 
         page.wait_for_timeout(SETTLE_MS)
 
 
-def check(page: Page, base: str, asset: str = "validated_bars", name: str = "expectations") -> None:
+def check(page: Page, base: str, name: str, asset: str = "validated_bars") -> None:
     """Show the newest evaluation of a check."""
     visit(page, f"{base}/assets/{asset}?view=checks&checkDetail={name}")
 
@@ -84,12 +84,13 @@ def plot(page: Page, base: str, asset: str = "wti_transfer_backtest", entry: str
 
 
 def reports(page: Page, folder: Path) -> None:
-    """Take the top of the pages of the panorama, dark and light."""
+    """Take the top of the pages of the panorama and of the Data Docs, dark and light."""
     timelines = sorted((folder / "timelines").glob("*.html"), key=lambda path: path.stat().st_size)
     page.set_viewport_size({"width": 1000, "height": 1250})
     for name, path, scheme in (
         ("staleness", folder / "staleness.html", "dark"),
         ("timeline", timelines[-1], "light"),
+        ("data_docs", folder / "data_docs" / "validated_bars.html", "light"),
     ):
         page.emulate_media(color_scheme=scheme)
         visit(page, path.as_uri())
@@ -118,7 +119,7 @@ def main(base: str) -> None:
         page.set_viewport_size({"width": 1500, "height": 850})
         partitions(page, base, dates="[2018-10-01...2018-12-31]")
         save(page, "partitions")
-        check(page, base)
+        check(page, base, "validated_bars", "data_docs")
         save(page, "check")
         plot(page, base)
         save(page, "plot")

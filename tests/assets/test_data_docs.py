@@ -1,4 +1,4 @@
-"""Data Docs through Dagster: the asset, its checks, its pages; and runs that never load Great Expectations."""
+"""Data Docs through Dagster: the asset, its checks, its pages; runs never load Great Expectations."""
 
 from __future__ import annotations
 
