@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from model_leaks import LEAKS, Leak
-from model_world import CUTOFFS, FAMILIES, OIL, SHARES, ModelWorld, build
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelWorld]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield build(tmp_path_factory.mktemp("models") / "world")
-    torch.set_num_threads(before)
+from model_world import CUTOFFS, FAMILIES, OIL, SHARES, ModelWorld
 
 
 def test_a_clean_world_passes(world: ModelWorld) -> None:
