@@ -129,11 +129,17 @@ def sample(rows: pl.DataFrame, each: int = 3) -> pl.DataFrame:
     some = rows.sort(QUARANTINE.row_key).group_by("rule", maintain_order=True).head(each).sort("rule")
     said = pl.col("evidence").str
     values = [said.json_path_match(f"$.{name}").alias(name) for name in SAMPLE_FIELDS]
-    line = pl.format("{}:{}", pl.col("file").str.replace(r"^.*/", ""), "line").alias("file and line")
+    line = pl.format("{}:{}", pl.col("file").str.replace(r"^.*/", ""), "line")
     # 2018-11-20 14:51 fits, 2018-11-20T14:51:00.000000Z does not.
     moment = pl.coalesce(pl.col("ts").str.slice(0, 16).str.replace("T", " "), pl.col("date").cast(pl.String))
-    shown = some.select("rule", "date", "symbol", *values, line).with_columns(ts=moment).drop("date")
-    # Rows of alternative data have no prices: a column that says nothing is left out.
+    priced = pl.any_horizontal(pl.col(SAMPLE_FIELDS[1:]).is_not_null())
+    # A row that has no prices is shown as it came, the beginning of it.
+    row = pl.when(~priced).then(pl.col("evidence").str.slice(0, 120)).alias("row")
+    shown = (
+        some.with_columns(values)
+        .with_columns(ts=moment, row=row, line=line)
+        .select("rule", "symbol", *SAMPLE_FIELDS, "row", pl.col("line").alias("file and line"))
+    )
     return shown.select(column for column in shown if column.null_count() < max(shown.height, 1))
 
 

@@ -66,6 +66,8 @@ def partitions(page: Page, base: str, asset: str = "validated_bars", dates: str 
 def check(page: Page, base: str, name: str, asset: str = "validated_bars") -> None:
     """Show the newest evaluation of a check."""
     visit(page, f"{base}/assets/{asset}?view=checks&checkDetail={name}")
+    page.get_by_text("About", exact=True).first.wait_for()
+    page.wait_for_timeout(SETTLE_MS)
 
 
 def show_markdown(page: Page, entry: str) -> None:

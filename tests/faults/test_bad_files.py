@@ -219,8 +219,19 @@ def test_the_quarantine_check_leads_from_the_badge_to_the_line(lineage: Lineage)
     check = checks_of(result)["validated_bars/quarantine"]
     assert not check.passed
     assert check.description == "1 rows were held back; see the rules below"
-    sample = str(check.metadata["sample"].value)
-    assert "| XNYS | 2018-11-21 | XNYS:IBM | positive_prices | csv_drop/XNYS/rows.csv | 3 |" in sample
+    (record,) = check.metadata["sample"].value.records
+    assert record.data == {
+        "rule": "positive_prices",
+        "symbol": "XNYS:IBM",
+        "ts": "2018-11-21 21:00",
+        "open": "118.0",
+        "high": "119.0",
+        "low": "-117.0",
+        "close": "118.5",
+        "volume": "5000.0",
+        "file and line": "rows.csv:3",
+    }
+    assert check.metadata["files"].value == "csv_drop/XNYS/rows.csv"
     assert "correct the price at the vendor" in str(check.metadata["by_rule"].value)
 
 
