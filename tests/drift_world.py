@@ -60,6 +60,7 @@ def bars(
             asset_class=pl.lit("equity"),
             source=pl.lit("test"),
             withdrawn=pl.lit(False),
+            turnover=pl.lit(None, pl.Float64),
             known_at=pl.col("ts"),
         )
         for i in range(instruments)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -74,11 +73,11 @@ def judge(tests: Sequence[tuple[str, Floats]], level: float = LEVEL) -> list[Ver
     independence between tests: of k tests the i-th smallest p-value is held to level / (k - i + 1), until the
     first that is not below.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     usable = {i: found for i, (_, d) in enumerate(tests) if (found := _usable(d)) is not None}
     fits = {i: _fit(tests[i][0], found) for i, found in usable.items()}
-    p_values = {i: _p_value(fit, t) for i, fit in fits.items()}
+    p_values = {i: _p_value(fit) for i, fit in fits.items()}
     verdicts: list[Verdict | None] = [None] * len(tests)
     left, stopped = len(usable), False
     for i in sorted(p_values, key=lambda i: (p_values[i], i)):
@@ -88,7 +87,7 @@ def judge(tests: Sequence[tuple[str, Floats]], level: float = LEVEL) -> list[Ver
             left -= 1
         center, spread, freedom, _ = fits[i]
         kind, statistic = tests[i][0], float(usable[i][-1])
-        edge = center + float(t.isf(share, freedom)) * spread
+        edge = center - float(stdtrit(freedom, share)) * spread
         verdicts[i] = Verdict(statistic, max(edge ** (1 / ROOTS[kind]), FLOORS[kind]), p_values[i])
     return verdicts
 
@@ -109,8 +108,10 @@ def _fit(kind: str, distances: Floats) -> tuple[float, float, int, float]:
     return float(past.mean()), spread, past.size - 1, float(rooted[-1])
 
 
-def _p_value(fit: tuple[float, float, int, float], t: Any) -> float:
+def _p_value(fit: tuple[float, float, int, float]) -> float:
+    from scipy.special import stdtr
+
     center, spread, freedom, recent = fit
     if not spread:
         return float(recent <= center)
-    return float(t.sf((recent - center) / spread, freedom))
+    return float(stdtr(freedom, (center - recent) / spread))

@@ -24,7 +24,13 @@ from lim_pipelines.validate.drift.observations import (
     standardised,
     variables_of,
 )
-from lim_pipelines.validate.drift.windows import Stretches, Windows, windows_of
+from lim_pipelines.validate.drift.windows import (
+    MOST_STRETCHES,
+    RECENT_SESSIONS,
+    Stretches,
+    Windows,
+    windows_of,
+)
 
 JOINT = "+"
 """Between the names of variables that are compared jointly."""
@@ -123,7 +129,9 @@ def judged(found: Sequence[Comparison]) -> Report:
     return Report(results, shapes)
 
 
-def compare_bars(exchange: str, variables: pl.DataFrame) -> Iterator[Comparison]:
+def compare_bars(
+    exchange: str, variables: pl.DataFrame, length: int = RECENT_SESSIONS, stretches: int = MOST_STRETCHES
+) -> Iterator[Comparison]:
     """Compare return, volume, spread, and all three of the same bar jointly, by asset class.
 
     Parameters
@@ -132,9 +140,11 @@ def compare_bars(exchange: str, variables: pl.DataFrame) -> Iterator[Comparison]
         Market identifier.
     variables
         As `variables_of` gives them.
+    length, stretches
+        Sessions in a stretch, and stretches of the reference, at most.
     """
     for part in variables.partition_by("asset_class", maintain_order=True):
-        windows = windows_of(part["date"])
+        windows = windows_of(part["date"], length, stretches)
         if windows is None:
             continue
         rows = standardised(windows.number(part), windows.stretches)
