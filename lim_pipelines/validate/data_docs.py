@@ -161,9 +161,9 @@ def _rule(rule: Rule, found: list[ExpectationResult], table: Table) -> dict[str,
 def _check(result: ExpectationResult, passes: pl.Expr, named: Sequence[str]) -> dict[str, Any]:
     """Describe an expectation, with the keys of rows that fail and the values that it reads."""
     read = [name for name in passes.meta.root_names() if name not in named]
-    examples = result.examples.select(
-        *(n for n in named if n in result.examples.columns), *dict.fromkeys(read)
-    )
+    # The values first: the keys are long, and the page is only so wide.
+    keys = [name for name in named if name in result.examples.columns]
+    examples = result.examples.select(*dict.fromkeys(read), *keys)
     return {
         "words": result.expectation,
         "evaluated": result.evaluated,
