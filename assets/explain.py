@@ -93,7 +93,8 @@ def rules(found: pl.DataFrame) -> dict[str, str]:
     for name, partitions, count in found.select("rule", "partitions", "rows").iter_rows():
         rule = known.get(name)
         why = f": {rule.rationale}. What to do: {rule.remedy}" if rule else ""
-        texts[f"rule_{name}"] = f"{partitions} partitions, {count} rows{why}"
+        held = "1 partition" if partitions == 1 else f"{partitions} partitions"
+        texts[f"rule_{name}"] = f"{held}, {count} rows{why}"
     return texts
 
 

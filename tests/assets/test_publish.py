@@ -15,6 +15,7 @@ import pytest
 from inprocess import Lineage, checks_of, metadata_of
 from lake_rows import content_hash
 
+from assets.gate_checks import published
 from assets.releases import releases_sensor
 from lim_pipelines.definitions import defs
 from lim_pipelines.lake import LATEST, Lake, scope_of
@@ -26,6 +27,7 @@ from lim_pipelines.schemas import (
     VALIDATED_BARS,
     Table,
 )
+from lim_pipelines.validate.data_docs import page_of
 from resources.home import Home
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -355,3 +357,15 @@ def test_releases_far_apart_are_validated_in_runs_of_their_own(lineage: Lineage)
     again = look(lineage, asked.cursor)
     keys = [run.run_key for run in again.run_requests or ()]
     assert keys == [run.run_key for run in asked.run_requests or ()], "until they have run: the same, once"
+
+
+def test_checks_link_to_the_data_docs_once_they_are_built(lineage: Lineage) -> None:
+    home = Home(root=str(lineage.path))
+    verdicts = GATE_RESULTS.empty()
+    assert "materialise `data_docs`" in str(
+        published(lineage.lake, home, verdicts).metadata["data_docs"].value
+    )
+    page = home.data_docs / page_of(VALIDATED_BARS.name)
+    page.parent.mkdir(parents=True)
+    page.write_text("rules")
+    assert published(lineage.lake, home, verdicts).metadata["data_docs"].value == str(page)

@@ -109,7 +109,7 @@ def test_a_check_has_a_badge_and_leads_to_the_rule(page: Any, base: str) -> None
 
     check(page, base, name="quarantine")
     said = page.inner_text("body")
-    assert "Checks (4)" in said
+    assert "Checks (5)" in said
     assert "Not Evaluated" in said
     assert "1 rows were held back" in said
     assert "Rows of the run's partitions that were held back" in said
