@@ -28,6 +28,10 @@ SECONDS = 1800.0
 DATED = ("aligned_bars", "validated_bars", "resampled_bars", "model_inputs")
 """Assets with a partition a session."""
 
+DEAR = ("model_inputs", "archive_inputs", "aligned_relations")
+"""Assets of which one partition at one moment is made again: a session's inputs look back five years, a year
+of relations holds tens of thousands of names."""
+
 WHAT = (
     "Some of the rows that the run made are made again from what was known at some moments in the past, as if"
     " nothing had happened since: they must come out the same to the bit. No row counts as known before its"
@@ -46,8 +50,7 @@ def build_check(asset: str) -> dg.AssetChecksDefinition:
             where = run_window(context)
         elif asset in ARCHIVES:
             where = _exchange_of(context)
-        # A session's inputs look back five years: one of them takes as long as many of the others.
-        few = 1 if asset in ("model_inputs", "archive_inputs") else 2
+        few = 1 if asset in DEAR else 2
         return result(home.lake(), audit_asset(home.lake(), home.vectors, asset, where, few, few))
 
     return check

@@ -69,7 +69,8 @@ def audit_asset(
     """
     step = step_of(asset, vectors)
     clock = step.clock or step.source
-    scope = lake.revisions(clock, where).select(clock.partition_key).unique().collect()
+    held = lake.revisions(clock, where).select(clock.partition_key).unique()
+    scope = held.collect(engine="streaming")
     telling = _TELLING if step.whole else ()
     chosen, at = sample(lake, clock, scope, partitions, moments, telling)
     verdicts = []

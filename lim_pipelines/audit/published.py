@@ -224,7 +224,10 @@ def _held_against(law: Law, rows: pl.LazyFrame) -> _Count:
     bad = ~pl.col("_good").fill_null(True)
     judged = rows.with_columns(_good=law.holds)
     count, broken, newest = (
-        judged.select(rows=pl.len(), broken=bad.sum(), newest=pl.col("known_at").max()).collect().row(0)
+        judged.select(rows=pl.len(), broken=bad.sum(), newest=pl.col("known_at").max())
+        # An archive has more rows than memory.
+        .collect(engine="streaming")
+        .row(0)
     )
     if not broken:
         return _Count(count, 0, newest, "")
