@@ -105,7 +105,7 @@ def _judged(name: str, files: str) -> tuple[int, pl.DataFrame]:
         history = landing / name / "history"
         found = sorted(DATA.glob(files))
         if len(found) == 1 and found[0].is_dir():
-            shutil.copytree(found[0], history)
+            shutil.copytree(found[0], history, ignore=shutil.ignore_patterns("README.md"))
         else:
             history.mkdir()
             for path in found:

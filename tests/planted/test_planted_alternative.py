@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -25,7 +25,7 @@ from lim_pipelines.schemas import QUARANTINE
 from lim_pipelines.sources.pystock import Pystock
 
 Frames = dict[str, pl.DataFrame]
-NEVER = datetime(2030, 1, 6)
+NEVER = datetime(2030, 1, 6, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,11 @@ STALE_OVER: Final = 10
 """Sessions for which a close may stay where it is while shares change hands."""
 MOVE: Final = 0.1
 """Size of a return below which nothing is a surprise, however quiet the instrument has been."""
-SPLITS: Final = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0)
-"""Old shares into one, or one into new shares: splits that occur. 3:2 is left out: shares move by as much
-without a split."""
+WHOLE_SPLITS: Final = 10.5
+"""Up to here splits are by any whole number: old shares into one, or one into new shares. 3:2 is left out:
+shares move by as much without a split."""
+LARGE_SPLITS: Final = (15.0, 20.0, 25.0, 30.0, 50.0, 100.0)
+"""Splits that occur beyond."""
 _SERIES = ("instrument_id", "freq", "price_type")
 _VALUES = ("open", "high", "low", "close", "volume", "ex_factor")
 OF_DAYS: Final = {
@@ -195,9 +197,9 @@ def _ordinals(rows: pl.DataFrame) -> list[pl.Series]:
 def _from_split() -> pl.Expr:
     """Distance of close to close from the nearest usual split, where no factor explains it."""
     ratio = pl.col("close") / pl.col("last_close")
-    away = pl.min_horizontal(
-        *((ratio * n - 1).abs() for n in SPLITS), *((ratio / n - 1).abs() for n in SPLITS)
-    )
+    times = pl.max_horizontal(ratio, 1 / ratio)
+    whole = pl.when(times <= WHOLE_SPLITS).then(pl.max_horizontal(times.round(), 2.0))
+    away = pl.min_horizontal((times / n - 1).abs() for n in (whole, *LARGE_SPLITS))
     return pl.when((pl.col("ex_factor") == 1) & (ratio > 0)).then(away)
 
 
