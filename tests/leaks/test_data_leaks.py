@@ -73,7 +73,7 @@ class Leak:
 
 
 def again(asset: str, table: Table | None = None, where: pl.Expr | None = None) -> Audit:
-    """Make an asset again at every third moment at which something of it became known."""
+    """Make an asset again at two or three of the moments at which something of it became known."""
 
     def audit(world: World) -> list[Verdict]:
         step = step_of(asset, world.vectors)
@@ -83,7 +83,7 @@ def again(asset: str, table: Table | None = None, where: pl.Expr | None = None) 
         if days is None:
             days = world.lake.revisions(step.source).select(step.source.partition_key).unique().collect()
         known = rows.select(pl.col("known_at").unique().sort()).collect()["known_at"].to_list()
-        return audit_step(world.lake, step, days, known[:: max(1, len(known) // 3)])
+        return audit_step(world.lake, step, days, known[:: max(1, len(known) // 2)])
 
     return audit
 
