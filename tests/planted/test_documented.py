@@ -77,7 +77,8 @@ def test_google_finance(tmp_path: Path) -> None:
     assert counts["complete_bar"] == zeros.height
     assert raw.filter(pl.col("open") == 0).height == 8694
     contradicting = (
-        (pl.col("high") > 0)
+        (pl.col("close") > 0)
+        & (pl.col("high") > 0)
         & (pl.col("low") > 0)
         & (
             (pl.col("high") < pl.col("low"))
