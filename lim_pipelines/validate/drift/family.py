@@ -16,13 +16,11 @@ from lim_pipelines.validate.drift.windows import FEWEST_STRETCHES
 LEVEL = 0.05
 """Chance of one alarm or more in a whole report of data that do not drift."""
 
-ROOTS = {"psi": 1 / 6, "ks": 1 / 3, "mmd": 1 / 6}
-"""Power under which the distances of stretches are nearest to normal. The index and the squared discrepancy
-are squares of what Kolmogorov-Smirnov measures, hence half its power. Chosen by false alarms (docs/drift.md).
-"""
-
 FLOORS = {"psi": 0.1, "ks": 0.1, "mmd": 0.01}
 """What is nearer is no drift, however surely it is seen: a tenth of the rows elsewhere changes no model."""
+
+_NOTHING = 0.001
+"""Share of its floor below which a distance counts as that: a logarithm cannot tell nothing from next to it."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,12 @@ def judge(tests: Sequence[tuple[str, Floats]], level: float = LEVEL) -> list[Ver
 
     Notes
     -----
-    Under its root the recent distance is taken for one more draw of what the reference's b stretches are
-    draws of: (y - mean) / (s sqrt(1 + 1/b)) is Student's t with b - 1 degrees of freedom. Dependence within a
-    stretch (instruments that move together, volatility that clusters) is in those draws already. The family
+    The logarithm y of the recent distance is taken for one more draw of what those of the reference's b
+    stretches are draws of: (y - mean) / (s sqrt(1 + 1/b)) is Student's t with b - 1 degrees of freedom.
+    Dependence within a stretch (instruments that move together, volatility that clusters) is in those draws
+    already. Roots bring the middle of the distances nearer to normal than logarithms do, but volatility comes
+    in bursts, and under a root the farthest stretches lie beyond a normal tail: alarms of the family then
+    exceed their level (docs/drift.md). The family
     is held by Holm's step-down procedure (Scandinavian Journal of Statistics 6, 1979), which needs no
     independence between tests: of k tests the i-th smallest p-value is held to level / (k - i + 1), until the
     first that is not below.
@@ -87,8 +88,8 @@ def judge(tests: Sequence[tuple[str, Floats]], level: float = LEVEL) -> list[Ver
             left -= 1
         center, spread, freedom, _ = fits[i]
         kind, statistic = tests[i][0], float(usable[i][-1])
-        edge = center - float(stdtrit(freedom, share)) * spread
-        verdicts[i] = Verdict(statistic, max(edge ** (1 / ROOTS[kind]), FLOORS[kind]), p_values[i])
+        edge = float(np.exp(center - float(stdtrit(freedom, share)) * spread))
+        verdicts[i] = Verdict(statistic, max(edge, FLOORS[kind]), p_values[i])
     return verdicts
 
 
@@ -101,11 +102,11 @@ def _usable(distances: Floats) -> Floats | None:
 
 
 def _fit(kind: str, distances: Floats) -> tuple[float, float, int, float]:
-    """Mean, spread of one more draw, degrees of freedom; the recent distance, all under the root."""
-    rooted = distances ** ROOTS[kind]
-    past = rooted[:-1]
+    """Mean, spread of one more draw, degrees of freedom; the recent distance, all as logarithms."""
+    logs = np.log(np.maximum(distances, _NOTHING * FLOORS[kind]))
+    past = logs[:-1]
     spread = float(past.std(ddof=1)) * float(np.sqrt(1 + 1 / past.size))
-    return float(past.mean()), spread, past.size - 1, float(rooted[-1])
+    return float(past.mean()), spread, past.size - 1, float(logs[-1])
 
 
 def _p_value(fit: tuple[float, float, int, float]) -> float:
