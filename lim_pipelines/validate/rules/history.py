@@ -40,7 +40,7 @@ RULES: tuple[Rule, ...] = (
         "warning",
         _OWNER,
         "a share that costs 1/2, 1/3 ... or 2, 3 ... times what it did, to within 3 %, and has no ex"
-        " factor, was probably split: 8 in 200,000 real days",
+        " factor, was probably split: 35 in 2.7 million of Google Finance's days",
         "look for the split at the vendor; add its factor, or a release",
         (Between("from_split", low=0.03, where={"asset_class": ("equity",)}),),
     ),
@@ -69,7 +69,7 @@ RULES: tuple[Rule, ...] = (
         "warning",
         _OWNER,
         "a close that stays where it is for ten sessions in which shares changed hands is a price that is no"
-        " longer updated; in 400,000 real days there is none but for placeholders",
+        " longer updated; 27 in 5.5 million real days",
         "check whether the share was delisted or its symbol changed",
         (IsTrue("stuck"),),
     ),
