@@ -20,7 +20,7 @@ FLOORS = {"psi": 0.1, "ks": 0.1, "mmd": 0.01}
 """What is nearer is no drift, however surely it is seen: a tenth of the rows elsewhere changes no model."""
 
 _NOTHING = 0.001
-"""Share of its floor below which a distance counts as that: a logarithm cannot tell nothing from next to it."""
+"""Share of its floor that a distance counts as at least: the logarithm of none at all is no number."""
 
 
 @dataclass(frozen=True)
