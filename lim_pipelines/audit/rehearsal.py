@@ -13,14 +13,16 @@ import polars as pl
 from lim_pipelines.audit.past import Past
 from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.lake.partitions import as_scope, refuse_strays
-from lim_pipelines.schemas import Table
+from lim_pipelines.schemas import RELEASES, VALIDATED_BARS, Table
 
 
 class Rehearsal(Past):
     """A past that takes what is written to it, and shows it to nobody.
 
     A step reads what was known at the moment, and what it writes can be asked for afterwards. It finds the
-    partitions that it writes empty: nothing of what is audited can slip into its own proof.
+    partitions that it writes empty: nothing of what is audited can slip into its own proof. But partitions of
+    validated bars of which people released something: the gate lets what was published before the release
+    keep its `known_at`, so it finds what was published of them by the moment.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ class Rehearsal(Past):
     def update(
         self, table: Table, scope: pl.DataFrame, merge: Callable[[pl.DataFrame], pl.DataFrame]
     ) -> Commit:
-        """Keep what would be made of empty partitions.
+        """Keep what would be made of partitions that are empty, or that people released something of.
 
         Raises
         ------
@@ -68,7 +70,19 @@ class Rehearsal(Past):
             As `Lake.update`.
         """
         scope = as_scope(table, scope)
-        frame = table.conform(merge(table.empty()))
+        frame = table.conform(merge(self._published(scope) if table is VALIDATED_BARS else table.empty()))
         refuse_strays(table, frame, scope)
         self._written.setdefault(table.name, []).append(frame)
         return Commit(-1, frame.select(table.partition_key).unique().sort(table.partition_key), frame)
+
+    def _published(self, scope: pl.DataFrame) -> pl.DataFrame:
+        """What was published by the moment of the partitions of a scope that people released something of."""
+        on = list(RELEASES.partition_key)
+        released = scope.join(self.revisions(RELEASES).select(on).unique().collect(), on=on, how="semi")
+        if released.is_empty():
+            return VALIDATED_BARS.empty()
+        near = pl.col("exchange").is_in(released["exchange"].unique().to_list()) & pl.col("date").is_between(
+            released["date"].min(), released["date"].max()
+        )
+        rows = super().revisions(VALIDATED_BARS, near)
+        return VALIDATED_BARS.conform(rows.join(released.lazy(), on=on, how="semi").collect())

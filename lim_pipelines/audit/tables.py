@@ -78,10 +78,13 @@ EXCUSED: Final[dict[str, str]] = {
     "held": "a partition of bars that the gate would have held at the moment: what was published of it later"
     " counts as known when the vendor's rows were, as the rows released with `since` = arrival do, but was"
     " published to nobody then",
+    "held since": "what is not published of a partition that the gate holds today, though its first rows, seen"
+    " alone, would have been; what was published of it before is compared",
     "unrolled": "rows of a continuous future at a moment at which no roll of it was known: that the calendar"
     " begins with this contract is told by its first roll alone",
 }
-"""Stored rows that are not compared, and why. Tests show for each that it excuses nothing else."""
+"""Rows that are not compared, and why, for the reader: `_comparable` leaves them out. Tests show for each that
+it excuses nothing else."""
 
 
 def _shape_steps() -> list[Step]:
@@ -215,21 +218,47 @@ def _both(
     lake: Lake, again: Rehearsal, table: Table, scope: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of some partitions that were known by the moment: as stored, and as made again."""
-    near = known = pl.col("known_at") <= again.moment
+    known = pl.col("known_at") <= again.moment
     parts = scope.select(name for name in table.partition_key if name in scope.columns).unique()
-    for name in parts.columns:
-        near &= pl.col(name).is_between(pl.lit(parts[name].min()), pl.lit(parts[name].max()))
+    near = known & _of_any(table, parts)
     stored, made = (
         (rows.join(parts.lazy(), on=parts.columns, how="semi") if parts.columns else rows)
         .sort(table.row_key)
         .collect()
         for rows in (lake.revisions(table, near), again.written(table).lazy().filter(known))
     )
+    return _comparable(lake, again, table, parts, stored, made)
+
+
+def _comparable(
+    lake: Lake, again: Rehearsal, table: Table, parts: pl.DataFrame, stored: pl.DataFrame, made: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Leave out rows that are `EXCUSED`."""
     if table is CONTINUOUS_FUTURES:
         rolled = again.revisions(ROLLS).select(instrument_id="root").unique().collect()
         stored = stored.join(rolled, on="instrument_id", how="semi", maintain_order="left")
-    held = again.written(GATE_RESULTS).filter("held").select(GATE_RESULTS.partition_key)
-    if held.height:
-        on = list(GATE_RESULTS.partition_key)
-        stored, made = (rows.join(held, on=on, how="anti", maintain_order="left") for rows in (stored, made))
+    if table is VALIDATED_BARS:
+        then = again.written(GATE_RESULTS).lazy()
+        today = lake.revisions(GATE_RESULTS, _of_any(GATE_RESULTS, parts))
+        stored, made = (_outside(rows, then) for rows in (stored, made))
+        unpublished = made.join(stored, on=table.row_key, how="anti")
+        hidden = unpublished.join(_outside(unpublished, today), on=table.row_key, how="anti")
+        made = made.join(hidden, on=table.row_key, how="anti", maintain_order="left")
     return stored, made
+
+
+def _of_any(table: Table, parts: pl.DataFrame) -> pl.Expr:
+    """Filter of the span of some partitions, which the files of the lake are chosen by."""
+    names = [name for name in table.partition_key if name in parts.columns]
+    return pl.all_horizontal(
+        pl.lit(True),
+        *(pl.col(name).is_between(pl.lit(parts[name].min()), pl.lit(parts[name].max())) for name in names),
+    )
+
+
+def _outside(rows: pl.DataFrame, verdicts: pl.LazyFrame) -> pl.DataFrame:
+    """Rows of partitions that the gate does not hold."""
+    on = list(GATE_RESULTS.partition_key)
+    return rows.join(
+        verdicts.filter("held").select(on).unique().collect(), on=on, how="anti", maintain_order="left"
+    )
