@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import REAL
+from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import VALIDATED_BARS
 
@@ -40,6 +41,6 @@ def train(lake: Lake, models: Path, cutoff: date) -> None:
         torch_version="",
         created_at="",
     )
-    with checkpoint.atomic_folder(checkpoint.folder_of(models, REAL.name, cutoff, digest)) as folder:
+    with atomic_folder(checkpoint.folder_of(models, REAL.name, cutoff, digest)) as folder:
         (folder / checkpoint.META).write_text(meta.model_dump_json())
     checkpoint.set_current(models, REAL.name, cutoff, digest)

@@ -86,6 +86,8 @@ class ModelMeta(BaseModel):
         Every arm and seed.
     wall_seconds, hardware, torch_version, created_at
         How it came about. Not part of the digest.
+    weights_sha256
+        Content hash of the weights as they were saved, which `save` enters; None in folders of before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +106,7 @@ class ModelMeta(BaseModel):
     hardware: str
     torch_version: str
     created_at: str
+    weights_sha256: str | None = None
 
     def scales(self) -> dict[Book, float]:
         """Return the standard deviation of the fitted forecasts, by book."""
@@ -156,6 +159,7 @@ def save(forecasters: Mapping[Book, Forecaster], meta: ModelMeta, folder: Path) 
     from safetensors.torch import save_file
 
     save_file(tensors_of(forecasters), folder / checkpoint.WEIGHTS)
+    meta = meta.model_copy(update={"weights_sha256": checkpoint.sha256_of_weights(folder)})
     (folder / checkpoint.META).write_text(meta.model_dump_json(indent=2) + "\n")
 
 

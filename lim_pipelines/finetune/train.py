@@ -37,6 +37,7 @@ from lim_pipelines.finetune import store
 from lim_pipelines.finetune.features import read_features
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.lake import Lake, fingerprint, midnight
 from lim_pipelines.schemas import MODEL_INPUTS, ONE_PRICE, VALIDATED_BARS
 
@@ -189,7 +190,7 @@ def fit_cutoff(todo: Plan) -> None:
         torch_version=torch.__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    with checkpoint.atomic_folder(todo.folder) as folder:
+    with atomic_folder(todo.folder) as folder:
         store.save(result.forecasters, meta, folder)
 
 

@@ -9,13 +9,9 @@ What does not belong here: training (`train.py`), what the weights mean (`model.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import shutil
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.foundation.folders import sync
 
 if TYPE_CHECKING:
     from lim_pipelines.foundation.model import FoundationModel
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 META = "meta.json"
 CURRENT = "current.json"
-_STALE_SECONDS = 24 * 3600
 
 
 class CheckpointError(ValueError):
@@ -126,6 +122,8 @@ class Meta(BaseModel):
         (step, training loss) pairs, averaged between.
     wall_seconds, hardware, torch_version, created_at
         How it came about. Not part of the digest.
+    weights_sha256
+        Content hash of the weights as they were saved, which `save` enters; None in folders of before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -146,6 +144,7 @@ class Meta(BaseModel):
     hardware: str
     torch_version: str
     created_at: str
+    weights_sha256: str | None = None
 
 
 def folder_of(root: str | Path, name: str, cutoff: date, digest: str) -> Path:
@@ -176,9 +175,9 @@ def set_current(root: str | Path, name: str, cutoff: date, digest: str) -> None:
         return
     fresh = pointer.with_name(f".tmp-{uuid.uuid4().hex}.json")
     fresh.write_text(text)
-    _sync(fresh)
+    sync(fresh)
     fresh.replace(pointer)
-    _sync(pointer.parent)
+    sync(pointer.parent)
 
 
 def read_meta(folder: str | Path) -> Meta:
@@ -198,50 +197,38 @@ def read_meta(folder: str | Path) -> Meta:
         ) from error
 
 
-@contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Fill a folder aside and move it into place when the block ends without an error.
-
-    If the folder exists by then, another process has done the same work: its result stays, ours is dropped.
-
-    Parameters
-    ----------
-    folder
-        Final place.
-
-    Yields
-    ------
-    Path
-        Temporary folder beside it, to be filled.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder.parent)
-    temporary = folder.with_name(f".tmp-{folder.name}-{uuid.uuid4().hex[:8]}")
-    temporary.mkdir()
-    try:
-        yield temporary
-        for path in sorted(temporary.iterdir()):
-            _sync(path)
-        _sync(temporary)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-        _sync(folder.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def save(model: FoundationModel, meta: Meta, folder: Path) -> None:
-    """Write weights and meta into a folder, which `atomic_folder` then moves into place."""
+    """Write weights and meta into a folder, which `folders.atomic_folder` then moves into place."""
     from safetensors.torch import save_file
 
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()},
         folder / WEIGHTS,
     )
+    meta = meta.model_copy(update={"weights_sha256": sha256_of_weights(folder)})
     (folder / META).write_text(meta.model_dump_json(indent=2) + "\n")
+
+
+def sha256_of_weights(folder: Path) -> str:
+    """Content hash of a folder's weights."""
+    with (folder / WEIGHTS).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def altered(folder: Path, recorded: str | None) -> str:
+    """Say in words that a folder's weights are not those that were saved; empty if they are, or nobody knows.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    recorded
+        `weights_sha256` of its meta.
+    """
+    found = sha256_of_weights(folder)
+    if recorded in (None, found):
+        return ""
+    return f"{folder / WEIGHTS} was changed since it was saved: sha256 {found}, not {recorded}"
 
 
 def load(folder: str | Path) -> tuple[FoundationModel, Meta]:
@@ -277,23 +264,3 @@ def load(folder: str | Path) -> tuple[FoundationModel, Meta]:
             f"{path}: damaged or of another model ({error}); materialise its cutoff again"
         ) from error
     return model.eval(), meta
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sweep(parent: Path) -> None:
-    """Remove what killed processes left behind. A day is longer than any training that may still run."""
-    for path in parent.glob(".tmp-*"):
-        try:
-            stale = time.time() - path.stat().st_mtime > _STALE_SECONDS
-        except FileNotFoundError:
-            continue
-        if stale:
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True)

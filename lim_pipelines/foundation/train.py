@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
 from lim_pipelines.foundation.data import Bars, data_read, read_bars, series_of
+from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.foundation.plot import loss_svg
 from lim_pipelines.lake import Lake
 
@@ -207,7 +208,7 @@ def _train(job: Job, parent: checkpoint.Meta | None, bars: Bars, digest: str, fo
     if config.shape.threads is not None:
         torch.set_num_threads(config.shape.threads)
     model, steps, rate = _begin(job, parent)
-    with checkpoint.atomic_folder(folder) as fresh:
+    with atomic_folder(folder) as fresh:
         with (fresh / "metrics.jsonl").open("w", buffering=1) as log:
             found = fit(
                 model,

@@ -121,7 +121,7 @@ def _checkpoint(pointer: Path) -> str:
     try:
         digest = json.loads(pointer.read_text())["digest"]
         folder = pointer.parent / digest[:16]
-        json.loads((folder / checkpoint.META).read_text())
+        meta = json.loads((folder / checkpoint.META).read_text())
         weights = folder / checkpoint.WEIGHTS
         with weights.open("rb") as handle:
             # The header: its length in 8 bytes, then JSON with the place of every tensor behind it.
@@ -133,7 +133,7 @@ def _checkpoint(pointer: Path) -> str:
         return f"{pointer.parent}: {error}"
     if 8 + length + max(ends, default=0) != size:
         return f"{weights} is cut off: {size} bytes"
-    return ""
+    return checkpoint.altered(folder, meta.get("weights_sha256"))
 
 
 def vectors(places: Places) -> Iterator[Check]:

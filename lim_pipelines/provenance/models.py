@@ -6,7 +6,6 @@ What does not belong here: results (`trace.py`), rows further up (`rows.py`), tr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -84,7 +83,7 @@ class ModelTracer:
         return Node(
             f"models of {spec.name} at {meta.cutoff}",
             facts,
-            _damage(folder, meta.input_digest) or _other_code(meta.code_version, FIT_VERSION),
+            _damage(folder, meta) or _other_code(meta.code_version, FIT_VERSION),
             (
                 branch("parents", [self._parent(parent, meta.parent)]),
                 branch("tables", [self._read(one, reads.of(i)) for i, one in enumerate(meta.data)]),
@@ -136,7 +135,7 @@ class ModelTracer:
         return Node(
             f"{meta.config.name} at {meta.cutoff}",
             facts,
-            _damage(folder, meta.input_digest) or _other_code(meta.code_version, FOUNDATION_VERSION),
+            _damage(folder, meta) or _other_code(meta.code_version, FOUNDATION_VERSION),
             tuple(branches),
             identity=f"{folder}",
         )
@@ -224,16 +223,10 @@ def _of_folder(folder: Path, digest: str) -> dict[str, Any]:
     return {
         "folder": str(folder),
         "input digest": digest,
-        "weights": f"sha256 {sha256_of_weights(folder)}, {weights.stat().st_size:,} bytes"
+        "weights": f"sha256 {checkpoint.sha256_of_weights(folder)}, {weights.stat().st_size:,} bytes"
         if weights.is_file()
         else "gone",
     }
-
-
-def sha256_of_weights(folder: Path) -> str:
-    """Content hash of a checkpoint's weights."""
-    with (folder / checkpoint.WEIGHTS).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _how(meta: checkpoint.Meta | store.ModelMeta) -> dict[str, Any]:
@@ -245,12 +238,15 @@ def _how(meta: checkpoint.Meta | store.ModelMeta) -> dict[str, Any]:
     }
 
 
-def _damage(folder: Path, digest: str) -> str:
+def _damage(folder: Path, meta: checkpoint.Meta | store.ModelMeta) -> str:
     if not (folder / checkpoint.WEIGHTS).is_file():
         return f"{checkpoint.WEIGHTS} is gone; remove the folder and materialise the cutoff again"
-    if not digest.startswith(folder.name):
-        return f"the folder is named {folder.name}, its meta.json says {digest}: not one training's"
-    return ""
+    if not meta.input_digest.startswith(folder.name):
+        return (
+            f"the folder is named {folder.name}, its meta.json says {meta.input_digest}: not one training's"
+        )
+    changed = checkpoint.altered(folder, meta.weights_sha256)
+    return f"{changed}; remove the folder and materialise the cutoff again" if changed else ""
 
 
 def _other_code(then: str, now: str) -> str:

@@ -85,13 +85,14 @@ def _foundation(lake: Lake, subject: Models, aside: Path, train: bool) -> list[F
     digest = pretrain.input_digest(meta.config, meta.cutoff, parent, bars.fingerprint)
     found += [_digest(meta.input_digest, digest, meta.code_version, FOUNDATION_VERSION)]
     if not train or digest != meta.input_digest:
-        return [*found, _readable(subject.folder)]
+        return [*found, *_untrained(subject.folder, meta.weights_sha256)]
     job = pretrain.Job(
         lake=lake.root, models=str(aside), family=meta.config.name, cutoffs=(meta.cutoff,), config=meta.config
     )
     pretrain.train_cutoffs(job, lambda _: None)
     again = checkpoint.folder_of(aside, meta.config.name, meta.cutoff, digest)
-    return [*found, _weights(subject.folder, again, meta.torch_version, meta.hardware)]
+    saved = _recorded(subject.folder, meta.weights_sha256)
+    return [*found, *saved, _weights(subject.folder, again, meta.torch_version, meta.hardware)]
 
 
 def _strategy(lake: Lake, subject: Models, meta: store.ModelMeta, aside: Path, train: bool) -> list[Finding]:
@@ -111,9 +112,10 @@ def _strategy(lake: Lake, subject: Models, meta: store.ModelMeta, aside: Path, t
     ]
     found += [_digest(meta.input_digest, plan.digest, meta.code_version, finetune.CODE_VERSION)]
     if not train or plan.digest != meta.input_digest:
-        return [*found, _readable(subject.folder)]
+        return [*found, *_untrained(subject.folder, meta.weights_sha256)]
     finetune.fit_cutoff(plan)
-    return [*found, _weights(subject.folder, plan.folder, meta.torch_version, meta.hardware)]
+    saved = _recorded(subject.folder, meta.weights_sha256)
+    return [*found, *saved, _weights(subject.folder, plan.folder, meta.torch_version, meta.hardware)]
 
 
 def _same(what: str, then: str, now: str, rows: int) -> Finding:
@@ -131,13 +133,24 @@ def _digest(then: str, now: str, code: str, today: str) -> Finding:
     return Finding("digest of all that goes in", "differs", 1, f"{then} is stored, {now} comes out")
 
 
-def _readable(folder: Path) -> Finding:
-    """Say whether the weights can be read; whether they are right only training again can tell."""
+def _recorded(folder: Path, recorded: str | None) -> list[Finding]:
+    """Compare the weights with those that training saved, by their hash; nothing if it recorded none."""
     try:
-        tensors = _tensors(folder)
+        count = len(_tensors(folder))
     except (OSError, ValueError) as error:
-        return Finding("weights", "differs", 0, f"{folder / checkpoint.WEIGHTS} cannot be read: {error}")
-    return Finding("weights can be read", "equal", len(tensors), "not trained again (--train does)")
+        return [Finding("weights", "differs", 0, f"{folder / checkpoint.WEIGHTS} cannot be read: {error}")]
+    if recorded is None:
+        return []
+    if changed := checkpoint.altered(folder, recorded):
+        return [Finding("weights as saved", "differs", count, changed)]
+    return [Finding("weights as saved", "equal", count, f"sha256 {recorded}")]
+
+
+def _untrained(folder: Path, recorded: str | None) -> list[Finding]:
+    """Say what is known of weights that are not trained again."""
+    found = _recorded(folder, recorded)
+    why = "their hash was not kept when they were saved: --train trains them again, or materialise the cutoff"
+    return found or [Finding("weights as saved", "cannot be verified", 0, why)]
 
 
 def _weights(stored: Path, again: Path, torch_version: str, hardware: str) -> Finding:

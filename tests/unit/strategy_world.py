@@ -15,6 +15,7 @@ from lim_pipelines.finetune.features import read_features
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.inputs.build import build_inputs
 from lim_pipelines.instruments import instruments
 from lim_pipelines.lake import Lake, midnight
@@ -145,7 +146,7 @@ def put_checkpoint(models: Path, family: str, cutoff: date, seed: int = 0) -> st
         created_at="",
         data=checkpoint.DataRead(table="", lake_version=0, as_of="", fingerprint="", rows=0, groups=()),
     )
-    with checkpoint.atomic_folder(checkpoint.folder_of(models, family, cutoff, digest)) as folder:
+    with atomic_folder(checkpoint.folder_of(models, family, cutoff, digest)) as folder:
         checkpoint.save(FoundationModel(meta.config), meta, folder)
     checkpoint.set_current(models, family, cutoff, digest)
     return digest

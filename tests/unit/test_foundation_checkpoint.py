@@ -1,5 +1,6 @@
 """Checkpoint folders: whole or not there, found again, refused when damaged."""
 
+import hashlib
 import json
 import os
 import time
@@ -12,7 +13,8 @@ import torch
 from foundation_bars import TINY
 
 from lim_pipelines.foundation import checkpoint
-from lim_pipelines.foundation.checkpoint import CheckpointError, DataRead, Meta, atomic_folder
+from lim_pipelines.foundation.checkpoint import CheckpointError, DataRead, Meta
+from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.foundation.model import FoundationModel
 
 DIGEST = "ab" * 32
@@ -56,7 +58,8 @@ def write(root: Path, digest: str = DIGEST, cutoff: date = DAY) -> tuple[Path, F
 def test_a_round_trip_keeps_every_bit(tmp_path: Path) -> None:
     folder, model = write(tmp_path)
     loaded, found = checkpoint.load(folder)
-    assert found == meta()
+    saved = hashlib.sha256((folder / checkpoint.WEIGHTS).read_bytes()).hexdigest()
+    assert found == meta(weights_sha256=saved)
     assert not loaded.training
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from datetime import date
@@ -21,6 +22,7 @@ from lim_pipelines.foundation import train as pretrain
 from lim_pipelines.lake import LATEST, scope_of
 from lim_pipelines.places import Places
 from lim_pipelines.provenance.compare import Finding
+from lim_pipelines.provenance.doctor import examine
 from lim_pipelines.provenance.subject import Report, SubjectError, find
 from lim_pipelines.provenance.trace import Number, trace
 from lim_pipelines.provenance.tree import unfold, warnings_of
@@ -136,6 +138,39 @@ def test_rows_that_changed_since_are_a_difference_everywhere_below(places: Place
     assert any(one.what == "targets" and "forecast is stored as" in one.detail for one in results(places))
 
 
+def as_if_saved(weights: Path) -> None:
+    """Record the weights' hash as the training of another machine would have."""
+    file = weights.with_name("meta.json")
+    meta = json.loads(file.read_text())
+    file.write_text(json.dumps({**meta, "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}))
+
+
+@pytest.mark.parametrize("what", [f"{FAMILY}@{CUTOFF}", f"{SPEC.name}@{CUTOFF}"])
+def test_weights_that_were_touched_are_found_without_training(places: Places, what: str) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    subject = find(what, places)
+    weights = subject.folder / "model.safetensors"  # type: ignore[union-attr]
+    found = looked_at(places, what)
+    assert verdict(found) == "equal"
+    assert found[-1].what == "weights as saved"
+    stored = load_file(weights)
+    save_file({name: tensor * 0 for name, tensor in stored.items()}, weights)
+    found = looked_at(places, what)
+    assert verdict(found) == "differs", "every weight is zero"
+    assert "was changed since it was saved" in found[-1].detail
+    assert any(
+        "was changed since it was saved" in line for line in warnings_of(unfold(trace(places, subject)))
+    )
+    said = [check for check in examine(places, fast=True) if check.name == f"models {what}"]
+    assert [check.status for check in said] == ["fail"]
+    meta = weights.with_name("meta.json")
+    before = {k: v for k, v in json.loads(meta.read_text()).items() if k != "weights_sha256"}
+    meta.write_text(json.dumps(before))
+    assert verdict(looked_at(places, what)) == "cannot be verified", "a folder from before hashes were kept"
+    assert verdict(looked_at(places, what, train=True)) == "differs"
+
+
 def test_weights_that_were_touched_are_found_by_training_again(places: Places) -> None:
     from safetensors.numpy import load_file, save_file
 
@@ -145,6 +180,7 @@ def test_weights_that_were_touched_are_found_by_training_again(places: Places) -
     name = next(name for name in stored if name.startswith("ridge") and "coefficients" in name)
     for gap, expected in ((1e-9, "equal"), (1e-3, "differs"), (float("nan"), "differs")):
         save_file({**stored, name: stored[name] + gap}, weights)
+        as_if_saved(weights)
         found = looked_at(places, what, train=True)
         assert verdict(found) == expected, gap
         assert f"1 of {len(stored)} tensors differ, most {name}" in found[-1].detail
