@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lim_pipelines.validate.drift.distances import scalar_distances, vector_distances
+from lim_pipelines.validate.drift.distances import ranked, scalar_distances, vector_distances
 from lim_pipelines.validate.drift.windows import Stretches
 
 
@@ -98,3 +98,24 @@ def test_only_the_joint_discrepancy_sees_a_tie_between_variables() -> None:
     for margin in values.T:
         alone = vector_distances(margin[:, None], stretch, 9)
         assert alone[-1] < 2 * alone[:-1].max()
+
+
+def test_ranks_keep_only_how_variables_are_tied() -> None:
+    stretch = np.array([1, 0, 1, 0])
+    values = np.array([[5.0, 9.0], [1.0, 4.0], [6.0, 8.0], [-3.0, 40.0]])
+    np.testing.assert_array_equal(
+        ranked(values, stretch), [[0.25, 0.75], [0.75, 0.25], [0.75, 0.25], [0.25, 0.75]]
+    )
+
+
+def test_ranks_see_a_tie_that_margins_hide() -> None:
+    rng = np.random.default_rng(7)
+    stretch = np.repeat(np.arange(10), 400)
+    # Each stretch has a level and a width of its own, as bars have.
+    levels, widths = rng.standard_normal((2, 10, 2))
+    values = levels[stretch] + np.exp(widths)[stretch] * rng.standard_normal((4000, 2))
+    recent = stretch == 9
+    values[recent] = np.sort(values[recent], axis=0)
+    plain, ranks = (vector_distances(v, stretch, 9) for v in (values, ranked(values, stretch)))
+    assert plain[-1] < plain[:-1].max()
+    assert ranks[-1] > 2 * ranks[:-1].max()

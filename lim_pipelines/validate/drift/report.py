@@ -14,7 +14,13 @@ import polars as pl
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import DRIFT_RESULTS
 from lim_pipelines.simulate.processes import Floats
-from lim_pipelines.validate.drift.distances import scalar_distances, vector_distances
+from lim_pipelines.validate.drift.distances import (
+    MMD_ROWS,
+    TIED_ROWS,
+    ranked,
+    scalar_distances,
+    vector_distances,
+)
 from lim_pipelines.validate.drift.family import judge
 from lim_pipelines.validate.drift.inputs import WatchedBlock, read_inputs
 from lim_pipelines.validate.drift.observations import (
@@ -132,7 +138,7 @@ def judged(found: Sequence[Comparison]) -> Report:
 def compare_bars(
     exchange: str, variables: pl.DataFrame, length: int = RECENT_SESSIONS, stretches: int = MOST_STRETCHES
 ) -> Iterator[Comparison]:
-    """Compare return, volume, spread, and all three of the same bar jointly, by asset class.
+    """Compare return, volume, spread, and how the three of a bar are tied, by asset class.
 
     Parameters
     ----------
@@ -158,7 +164,8 @@ def compare_bars(
         if len(there) > 1:
             known = rows.select("stretch", *there).drop_nulls()
             values, stretch = known.select(there).to_numpy(), known["stretch"].to_numpy()
-            yield _vector(*place, JOINT.join(there), windows, values, stretch)
+            ranks = ranked(values, stretch)
+            yield _vector(*place, JOINT.join(there), windows, ranks, stretch, TIED_ROWS)
 
 
 def _compare_block(exchange: str, block: WatchedBlock, rows: pl.DataFrame) -> Iterator[Comparison]:
@@ -212,11 +219,17 @@ def _scalar(
 
 
 def _vector(
-    exchange: str, kind: str, name: str, windows: Windows, values: Floats, stretch: Stretches
+    exchange: str,
+    kind: str,
+    name: str,
+    windows: Windows,
+    values: Floats,
+    stretch: Stretches,
+    most: int = MMD_ROWS,
 ) -> Comparison:
     whole = np.isfinite(values).all(axis=1) if values.shape[1] else np.zeros(len(values), dtype=bool)
     rows, of = values[whole], stretch[whole]
-    distances = vector_distances(rows, of, windows.stretches)
+    distances = vector_distances(rows, of, windows.stretches, most)
     past = int((of < windows.stretches).sum())
     counts = (past, len(of) - past)
     return Comparison(exchange, kind, name, "mmd", windows, distances, *counts, np.empty((0, 0)))
