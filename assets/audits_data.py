@@ -5,17 +5,17 @@ again. What does not belong here: the audits (`lim_pipelines/audit`), checks of 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from assets.audits_models import NAME, result
+from assets.audits_models import NAME, cutoffs_of, result, shown
 from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from assets.gate_checks import run_window
 from assets.partitions import BARS, INPUTS
 from lim_pipelines.audit import verdict
 from lim_pipelines.audit.data import ARCHIVES, ASSETS, audit_asset, audit_data
+from lim_pipelines.audit.inputs import VECTORS, audit_vectors
 from lim_pipelines.audit.models import audit_models
 from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.schemas import AUDIT_RESULTS
@@ -56,6 +56,24 @@ def build_check(asset: str) -> dg.AssetChecksDefinition:
     return check
 
 
+def build_vector_check(asset: str) -> dg.AssetChecksDefinition:
+    """Make the check of one asset of vectors."""
+
+    @dg.asset_check(
+        asset=asset,
+        name=NAME,
+        blocking=True,
+        description="No vector of a text counts as known before the text; nodes of a cutoff were learnt from"
+        " the graph known at it. If it fails, nothing that is made of it runs. How it works:"
+        " docs/look-ahead.md.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
+        lake, newest = home.lake(), cutoffs_of(context) if asset == "graph_embeddings" else []
+        return result(lake, audit_vectors(lake, home.vectors, asset, newest))
+
+    return check
+
+
 def _exchange_of(context: dg.AssetCheckExecutionContext) -> pl.Expr | None:
     """Partitions of an archive's run; everything if it was started by hand."""
     tags = context.run.tags
@@ -75,14 +93,24 @@ def build_look_ahead_audit(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition
         code_version=CODE_VERSION,
         deps=[*BARS, *INPUTS, *(dg.AssetDep(name, partition_mapping=every) for name in made)],
         pool="training",
+        check_specs=[
+            dg.AssetCheckSpec(
+                NAME,
+                asset="look_ahead_audit",
+                blocking=True,
+                description="No audit of everything found anything of the future. How it works:"
+                " docs/look-ahead.md.",
+            )
+        ],
     )
-    def look_ahead_audit(home: Home) -> dg.MaterializeResult[Any]:
+    # Of an asset with checks dagster knows only the bare name of its result.
+    def look_ahead_audit(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Everything again on truncated history: data, models trained anew, decisions, backtests."""
         lake = home.lake()
         data = audit_data(lake, home.vectors, SECONDS)
         models = audit_models(lake, home.models, list(FOUNDATIONS.values()), specs, SECONDS)
         verdicts = [*data.verdicts, *models.verdicts]
-        verdict.record(lake, verdicts)
+        verdict.record(lake, verdicts, whole=True)
         found = verdict.rows(verdicts).sort("passed", "asset", "partition", "moment")
         failed = found.filter(~pl.col("passed"))
         by_asset = found.group_by("asset", "audit").agg(
@@ -97,12 +125,13 @@ def build_look_ahead_audit(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition
                 "by_asset": table_metadata(by_asset.sort("asset", "audit"), rows=200),
                 "no_time_for": ", ".join([*data.left, *models.left]) or "nothing was left out",
             },
+            check_results=[shown(verdicts)],
         )
 
     return look_ahead_audit
 
 
-CHECKS = [build_check(asset) for asset in ASSETS]
+CHECKS = [*(build_check(asset) for asset in ASSETS), *(build_vector_check(asset) for asset in VECTORS)]
 
 weekly_look_ahead_audit = dg.ScheduleDefinition(
     name="weekly_look_ahead_audit",

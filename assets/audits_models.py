@@ -15,6 +15,7 @@ from assets.catalogue import table_metadata
 from lim_pipelines.audit import verdict
 from lim_pipelines.audit.backtests import audit_backtest
 from lim_pipelines.audit.checkpoints import audit_checkpoint, audit_model
+from lim_pipelines.audit.data import audit_code
 from lim_pipelines.audit.targets import audit_targets
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.foundation import checkpoint
@@ -33,7 +34,7 @@ def build_checkpoint_audit(config: FoundationConfig) -> dg.AssetChecksDefinition
     """Make the check of one family of checkpoints."""
 
     def audit(home: Home, cutoff: date) -> list[Verdict]:
-        return audit_checkpoint(home.lake(), home.models, config, cutoff)
+        return [audit_code(), *audit_checkpoint(home.lake(), home.models, config, cutoff)]
 
     return _of_cutoff(
         config.name,
@@ -49,10 +50,10 @@ def build_strategy_audits(spec: StrategySpec) -> list[dg.AssetChecksDefinition]:
     """Make the checks of a strategy's models, targets and backtest."""
 
     def model(home: Home, cutoff: date) -> list[Verdict]:
-        return audit_model(home.lake(), home.models, spec.name, cutoff)
+        return [audit_code(), *audit_model(home.lake(), home.models, spec.name, cutoff)]
 
     def targets(home: Home, cutoff: date) -> list[Verdict]:
-        return audit_targets(home.lake(), home.models, spec, cutoff, decisions=1)
+        return audit_targets(home.lake(), home.models, spec, cutoff, decisions=2)
 
     @dg.asset_check(
         asset=f"{spec.name}_backtest",
@@ -77,9 +78,9 @@ def build_strategy_audits(spec: StrategySpec) -> list[dg.AssetChecksDefinition]:
         _of_cutoff(
             f"{spec.name}_targets",
             spec.name,
-            "A decision of the run's newest cutoff, taken again where nothing known later exists, gives the"
-            " stored forecasts and weights to the bit; all are decided in their period, by models of its"
-            " cutoff.",
+            "The first and the last decision of the run's newest cutoff, taken again where nothing known"
+            " later exists, give the stored forecasts and weights to the bit; all are decided in their"
+            " period, by models of its cutoff.",
             targets,
         ),
         backtest,
@@ -97,6 +98,11 @@ def result(lake: Lake, verdicts: Sequence[Verdict]) -> dg.AssetCheckResult:
         What the audits found.
     """
     verdict.record(lake, verdicts)
+    return shown(verdicts)
+
+
+def shown(verdicts: Sequence[Verdict]) -> dg.AssetCheckResult:
+    """Show verdicts as the result of a check."""
     failed = [one for one in verdicts if not one.passed]
     compared = sum(one.compared for one in verdicts)
     if failed:
@@ -106,6 +112,7 @@ def result(lake: Lake, verdicts: Sequence[Verdict]) -> dg.AssetCheckResult:
     else:
         said = "nothing there to audit yet"
     return dg.AssetCheckResult(
+        check_name=NAME,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR,
         description=said,
@@ -117,15 +124,19 @@ def result(lake: Lake, verdicts: Sequence[Verdict]) -> dg.AssetCheckResult:
     )
 
 
+def cutoffs_of(context: dg.AssetCheckExecutionContext) -> list[date]:
+    """Newest cutoff of a run; none if the check was started by hand, or its run has no partitions."""
+    tags = context.run.tags
+    asked = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")
+    return [date.fromisoformat(asked)] if asked else []
+
+
 def _of_cutoff(asset: str, folder: str, what: str, audit: Audit) -> dg.AssetChecksDefinition:
     """Make a check that audits the newest cutoff of its run."""
 
     @dg.asset_check(asset=asset, name=NAME, blocking=True, description=what + _MORE)
     def check(context: dg.AssetCheckExecutionContext, home: Home) -> dg.AssetCheckResult:
-        tags = context.run.tags
-        asked = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")
-        # Started by hand, a check has no partitions.
-        there = [date.fromisoformat(asked)] if asked else checkpoint.cutoffs(home.models, folder)[-1:]
+        there = cutoffs_of(context) or checkpoint.cutoffs(home.models, folder)[-1:]
         return result(home.lake(), [found for cutoff in there for found in audit(home, cutoff)])
 
     return check

@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 import lim_pipelines
-from lim_pipelines.audit.inputs import audit_vectors, inputs_step
+from lim_pipelines.audit.inputs import VECTORS, audit_vectors, inputs_step
 from lim_pipelines.audit.models import Audited
 from lim_pipelines.audit.published import audit_arrivals, audit_published
 from lim_pipelines.audit.reads import ROOMS, unsafe_reads
@@ -30,6 +30,9 @@ ASSETS: Final = (*STEPS, "model_inputs", *ARCHIVES)
 """Assets whose tables can be made again."""
 
 _TELLING: Final = (ENTITY_LINKS, LINK_REVIEWS, RAW_CLAIMS)
+_FROM_FILES: Final = ("aligned_bars", "archive")
+"""Assets in whose run raw quotes are held against the arrival of their files."""
+
 _DATED: Final = {"exchange", "date"}
 
 
@@ -79,6 +82,8 @@ def audit_asset(
         verdicts += audit_step(lake, step, chosen, at, asset, key)
     elif at:
         verdicts += audit_step(lake, step, chosen, at, asset)
+    if asset in _FROM_FILES:
+        verdicts += audit_arrivals(lake, where)
     return verdicts + audit_published(lake, asset, where)
 
 
@@ -103,7 +108,9 @@ def audit_data(lake: Lake, vectors: Path, budget: float) -> Audited:
     Audited
     """
     began = time.monotonic()
-    verdicts = [_code(), *audit_arrivals(lake), *audit_vectors(lake, vectors)]
+    verdicts = [audit_code()]
+    for asset in VECTORS:
+        verdicts += audit_vectors(lake, vectors, asset)
     left = []
     for asset in (name for name in ASSETS if name not in ARCHIVES):
         if time.monotonic() - began > budget:
@@ -113,8 +120,8 @@ def audit_data(lake: Lake, vectors: Path, budget: float) -> Audited:
     return Audited(verdicts, left)
 
 
-def _code() -> Verdict:
-    """Judge how the code of models, decisions and backtests reads."""
+def audit_code() -> Verdict:
+    """Judge how the code of models, decisions and backtests reads, from its text."""
     found = unsafe_reads(Path(lim_pipelines.__file__).parent)
     # The code has no moment of its own; it is judged as it is now, and the verdict of before replaced.
     moment = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,8 +8,10 @@ here: other tables (`tables.py`), inference and training (`checkpoints.py`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -34,6 +36,9 @@ from lim_pipelines.schemas import (
     VALIDATED_TEXTS,
 )
 
+VECTORS: Final = ("text_embeddings", "graph_embeddings")
+"""Assets that make vectors."""
+
 
 def inputs_step(vectors: Path) -> Step:
     """Return the step that builds model inputs, for `tables.audit_step`.
@@ -54,7 +59,7 @@ def inputs_step(vectors: Path) -> Step:
     )
 
 
-def audit_vectors(lake: Lake, vectors: Path) -> list[Verdict]:
+def audit_vectors(lake: Lake, vectors: Path, asset: str, cutoffs: Collection[date] = ()) -> list[Verdict]:
     """Trace stored vectors to what they were made of.
 
     Parameters
@@ -63,13 +68,17 @@ def audit_vectors(lake: Lake, vectors: Path) -> list[Verdict]:
         The lake.
     vectors
         Folder of the vector store.
+    asset
+        One of `VECTORS`.
+    cutoffs
+        Cutoffs of the graph that are looked at; none: all.
 
     Returns
     -------
     list of Verdict
-        One for all texts, and one a cutoff of the graph.
+        One for all texts, or one a cutoff of the graph.
     """
-    return [*_texts(lake, vectors), *_nodes(lake, vectors)]
+    return _texts(lake, vectors) if asset == VECTORS[0] else _nodes(lake, vectors, cutoffs)
 
 
 def _texts(lake: Lake, vectors: Path) -> list[Verdict]:
@@ -90,13 +99,15 @@ def _texts(lake: Lake, vectors: Path) -> list[Verdict]:
         )
     moment = both["stored_at"].max()
     assert moment is not None
-    return [Verdict("text_embeddings", "", "recompute", moment, both.height, early.height, finding)]  # type: ignore[arg-type]
+    return [Verdict(VECTORS[0], "", "recompute", moment, both.height, early.height, finding)]  # type: ignore[arg-type]
 
 
-def _nodes(lake: Lake, vectors: Path) -> list[Verdict]:
+def _nodes(lake: Lake, vectors: Path, cutoffs: Collection[date]) -> list[Verdict]:
     """Nodes were learnt from the graph that was known at their cutoff."""
     stored = Vectors(vectors).stored(NODES, NodeEncoder())
     parts = stored.with_columns(cutoff=pl.col("key").str.split("|").list.first().str.to_date())
+    if cutoffs:
+        parts = parts.filter(pl.col("cutoff").is_in(list(cutoffs)))
     verdicts = []
     for (cutoff,), nodes in sorted(parts.partition_by("cutoff", as_dict=True).items()):
         assert isinstance(cutoff, date)
@@ -115,7 +126,7 @@ def _nodes(lake: Lake, vectors: Path) -> list[Verdict]:
             )
         verdicts.append(
             Verdict(
-                "graph_embeddings",
+                VECTORS[1],
                 str(cutoff),
                 "recompute",
                 midnight(cutoff),

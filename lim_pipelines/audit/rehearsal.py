@@ -76,7 +76,7 @@ class Rehearsal(Past):
         return Commit(-1, frame.select(table.partition_key).unique().sort(table.partition_key), frame)
 
     def _published(self, scope: pl.DataFrame) -> pl.DataFrame:
-        """What was published by the moment of the partitions of a scope that people released something of."""
+        """Return what was published by the moment of partitions that people released something of."""
         on = list(RELEASES.partition_key)
         released = scope.join(self.revisions(RELEASES).select(on).unique().collect(), on=on, how="semi")
         if released.is_empty():

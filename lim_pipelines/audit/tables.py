@@ -78,13 +78,13 @@ EXCUSED: Final[dict[str, str]] = {
     "held": "a partition of bars that the gate would have held at the moment: what was published of it later"
     " counts as known when the vendor's rows were, as the rows released with `since` = arrival do, but was"
     " published to nobody then",
-    "held since": "what is not published of a partition that the gate holds today, though its first rows, seen"
-    " alone, would have been; what was published of it before is compared",
+    "held since": "what is not published of a partition that the gate holds today, though its first rows"
+    " alone would have been; what was published of it before is compared",
     "unrolled": "rows of a continuous future at a moment at which no roll of it was known: that the calendar"
     " begins with this contract is told by its first roll alone",
 }
-"""Rows that are not compared, and why, for the reader: `_comparable` leaves them out. Tests show for each that
-it excuses nothing else."""
+"""Rows that are not compared, and why: `_comparable` leaves them out. Tests show for each that it excuses
+nothing else."""
 
 
 def _shape_steps() -> list[Step]:

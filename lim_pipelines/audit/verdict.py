@@ -58,11 +58,20 @@ def rows(verdicts: Sequence[Verdict]) -> pl.DataFrame:
     return AUDIT_RESULTS.conform(pl.DataFrame(content, schema=AUDIT_RESULTS.schema))
 
 
-def record(lake: Lake, verdicts: Sequence[Verdict]) -> None:
+def record(lake: Lake, verdicts: Sequence[Verdict], *, whole: bool = False) -> None:
     """Keep verdicts in the lake.
 
-    What the same kinds of audits found of the same partitions before is replaced; other kinds stay, so a
-    quick audit in a run does not wipe out what a long one found.
+    What the same kinds of audits found of the same partitions before is replaced; other kinds stay. What
+    failed at another moment stays, too: a few moments in a run do not refute what a long audit found.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    verdicts
+        What was found.
+    whole
+        Whether this was a long audit, which does refute what failed before.
     """
     if not verdicts:
         return
@@ -70,6 +79,9 @@ def record(lake: Lake, verdicts: Sequence[Verdict]) -> None:
     kinds = ["asset", "partition", "audit"]
 
     def merged(there: pl.DataFrame) -> pl.DataFrame:
-        return pl.concat([there.join(fresh, on=kinds, how="anti"), fresh])
+        other = there.join(fresh, on=kinds, how="anti")
+        same = there.join(fresh, on=kinds, how="semi")
+        failed = same.filter(~pl.col("passed")).join(fresh, on=[*kinds, "moment"], how="anti")
+        return pl.concat([other, fresh] if whole else [other, failed, fresh])
 
     lake.update(AUDIT_RESULTS, fresh.select("asset", "partition").unique(), merged)

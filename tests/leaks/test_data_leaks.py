@@ -503,14 +503,14 @@ LEAKS = (
         "vector store",
         "recompute",
         _vectors_before_the_text,
-        lambda world: audit_vectors(world.lake, world.vectors),
+        lambda world: audit_vectors(world.lake, world.vectors, "text_embeddings"),
     ),
     Leak(
         "a graph learnt from later edges",
         "vector store",
         "recompute",
         _graph_of_later_edges,
-        lambda world: audit_vectors(world.lake, world.vectors),
+        lambda world: audit_vectors(world.lake, world.vectors, "graph_embeddings"),
     ),
 )
 
