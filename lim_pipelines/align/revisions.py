@@ -62,10 +62,10 @@ def merge(existing: pl.DataFrame, incoming: pl.DataFrame, arrived_at: datetime, 
     last = judged.filter(there).sort("known_at").unique(key, keep="last")
     disputed = last.filter(~later & _differs(values))
     stale = disputed.join(
-        existing.select(*key, *values, pl.col("known_at").alias("_since")),
+        existing.select(*key, *values, pl.col("known_at").alias("known_there")),
         on=[*key, *values],
         nulls_equal=True,
-    ).filter((pl.col("_since") >= pl.col("known_at")) & ~_taken_back(values))
+    ).filter((pl.col("known_there") >= pl.col("known_at")) & ~_taken_back(values))
     corrections = disputed.join(stale, on=key, how="anti", nulls_equal=True).with_columns(
         known_at=pl.max_horizontal(
             "known_at",

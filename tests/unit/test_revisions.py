@@ -1,13 +1,13 @@
 """Corrections: new rows beside the old ones, and laws that any order of arrivals must keep."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lim_pipelines.align.revisions import merge
-from lim_pipelines.schemas import RAW_MACRO
+from lim_pipelines.schemas import RAW_MACRO, RELEASES
 
 START = datetime(2018, 1, 1, tzinfo=UTC)
 LATE = START + timedelta(days=500)
@@ -119,3 +119,30 @@ def test_laws(there: list[tuple[int, float, int]], come: list[tuple[int, float, 
     said = incoming.select("ts", "known_at")
     moved = out.join(existing, on=out.columns, how="anti").join(said, on=["ts", "known_at"], how="anti")
     assert moved.filter(pl.col("known_at") < day(arrived)).is_empty()
+
+
+def test_columns_of_any_name_are_merged() -> None:
+    """A second release beside a first one: `since` is a column of theirs, and no clock."""
+    first = RELEASES.conform(
+        pl.DataFrame(
+            {
+                "exchange": "XNAS",
+                "date": date(2018, 11, 20),
+                "rule": "ohlc_order",
+                "symbol": ["XNAS:AAPL"],
+                "content": "a",
+                "since": "arrival",
+                "released_by": "Ann",
+                "why": "looked at the tape",
+                "known_at": datetime(2018, 11, 21, tzinfo=UTC),
+            }
+        )
+    )
+    second = first.with_columns(symbol=pl.lit("XNAS:MSFT"))
+    again = first.with_columns(why=pl.lit("looked twice"), since=pl.lit("release"))
+    both = merge(first, pl.concat([second, again]), datetime(2018, 11, 22, tzinfo=UTC), RELEASES)
+    assert both.select("symbol", "since").rows() == [
+        ("XNAS:AAPL", "arrival"),
+        ("XNAS:AAPL", "release"),
+        ("XNAS:MSFT", "arrival"),
+    ]
