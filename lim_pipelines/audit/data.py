@@ -6,6 +6,7 @@ What does not belong here: the audits (a file each), those of models (`models.py
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -63,7 +64,7 @@ def audit_asset(
     where
         Filter of partitions, such as those of a run; None: all.
     partitions, moments
-        How many are sampled.
+        How many partitions are sampled, and how many moments of each.
 
     Returns
     -------
@@ -75,13 +76,13 @@ def audit_asset(
     held = lake.revisions(clock, where).select(clock.partition_key).unique()
     scope = held.collect(engine="streaming")
     telling = _TELLING if step.whole else ()
-    chosen, at = sample(lake, clock, scope, partitions, moments, telling)
-    verdicts = []
-    if at and set(chosen.columns) == _DATED:
+    dated = set(clock.partition_key) == _DATED
+    key: Callable[[dict[str, object]], str] | None = None
+    if dated:
         key = (lambda row: str(row["exchange"])) if asset in ARCHIVES else _multi_key
-        verdicts += audit_step(lake, step, chosen, at, asset, key)
-    elif at:
-        verdicts += audit_step(lake, step, chosen, at, asset)
+    verdicts = []
+    for draw in sample(lake, clock, scope, partitions, moments, others=telling, together=not dated):
+        verdicts += audit_step(lake, step, draw.scope, [draw.moment], asset, key)
     if asset in _FROM_FILES:
         verdicts += audit_arrivals(lake, where)
     return verdicts + audit_published(lake, asset, where)

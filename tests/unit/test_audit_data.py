@@ -16,7 +16,7 @@ from lim_pipelines.audit.compare import came_later, difference
 from lim_pipelines.audit.past import Past
 from lim_pipelines.audit.published import LAWS, audit_published
 from lim_pipelines.audit.reads import ALLOWED, audit_reads, unsafe_reads
-from lim_pipelines.audit.sample import sample
+from lim_pipelines.audit.sample import Draw, sample
 from lim_pipelines.audit.tables import STEPS, Step, audit_step
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import (
@@ -70,6 +70,10 @@ def test_a_finding_names_what_came_later(tmp_path: Path) -> None:
     assert came_later(lake, [VALIDATED_BARS], {"exchange": "XNAS", "date": DAY}, T + timedelta(days=30)) == ""
 
 
+def both(lakes: list[Lake], rows: pl.DataFrame) -> list[list[Draw]]:
+    return [sample(lake, VALIDATED_BARS, rows, 6, 4) for lake in lakes]
+
+
 def test_the_sample_depends_on_content_alone_and_takes_revisions_first(tmp_path: Path) -> None:
     rows = frame(*(bar(day) for day in days(40)), bar(days(40)[7], close=3.0, known_day=days(40)[12]))
     lakes = [Lake(tmp_path / name) for name in ("one", "other")]
@@ -77,16 +81,27 @@ def test_the_sample_depends_on_content_alone_and_takes_revisions_first(tmp_path:
     rows = rows.sort("date", "known_at")
     for part in (rows[20:], rows[:20]):
         lakes[1].write(VALIDATED_BARS, part, part)
-    drawn = [sample(lake, VALIDATED_BARS, rows, 6, 4) for lake in lakes]
-    assert drawn[0][0].equals(drawn[1][0])
-    assert drawn[0][1] == drawn[1][1]
-    chosen, moments = drawn[0]
-    assert chosen.height == 6
-    assert days(40)[7] in chosen["date"].to_list()
+    one, other = ([(draw.moment, draw.scope.rows()) for draw in drawn] for drawn in both(lakes, rows))
+    assert one == other
+    of_revised = {moment for moment, parts in one if ("XNAS", days(40)[7]) in parts}
     revision = datetime(2018, 10, 13, 22, tzinfo=UTC)
-    assert {revision, revision - timedelta(microseconds=1)} <= set(moments)
-    other = frame(*(bar(day) for day in days(39)))
-    assert sample(lakes[0], VALIDATED_BARS, other.clear(), 6, 4)[1] == []
+    assert of_revised == {
+        revision,
+        revision - timedelta(microseconds=1),
+        datetime(2018, 10, 8, 22, tzinfo=UTC),
+    }
+    assert len({day for _, parts in one for day in parts}) == 22, "most have one moment: more are taken"
+    for moment, parts in one:
+        assert all(moment.date() >= day for _, day in parts), "no moment is before a partition's first row"
+    assert sample(lakes[0], VALIDATED_BARS, rows.clear(), 6, 4) == []
+
+
+def test_a_step_of_whole_tables_takes_all_that_has_begun(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    rows = frame(*(bar(day) for day in days(9)))
+    lake.write(VALIDATED_BARS, rows, rows)
+    drawn = sample(lake, VALIDATED_BARS, rows, 9, 9, together=True)
+    assert [draw.scope.height for draw in drawn] == list(range(1, 10))
 
 
 def test_laws_hold_and_break(tmp_path: Path) -> None:
