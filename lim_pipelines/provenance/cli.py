@@ -61,15 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EQUAL
 
 
-def _expected() -> tuple[type[Exception], ...]:
+def _expected() -> tuple[type[BaseException], ...]:
     """Errors that say what is wrong and what to do; others are ours and keep their traceback."""
     from deltalake.exceptions import DeltaError
-    from polars.exceptions import PolarsError
+    from polars.exceptions import PanicException, PolarsError
 
     from lim_pipelines.finetune.store import ModelError
     from lim_pipelines.foundation.checkpoint import CheckpointError
     from lim_pipelines.lake import LayoutError
     from lim_pipelines.provenance.subject import SubjectError
+    from lim_pipelines.provenance.whole import TornError
     from lim_pipelines.strategies.spec import SpecError
 
     return (
@@ -80,6 +81,8 @@ def _expected() -> tuple[type[Exception], ...]:
         LayoutError,
         DeltaError,
         PolarsError,
+        PanicException,
+        TornError,
         OSError,
     )
 
@@ -113,7 +116,9 @@ def _trace(places: Places, asked: argparse.Namespace) -> int:
     from lim_pipelines.provenance import subject
     from lim_pipelines.provenance.trace import Number, trace
     from lim_pipelines.provenance.tree import show, unfold, warnings_of
+    from lim_pipelines.provenance.whole import require_whole
 
+    require_whole(places.lake())
     number = Number(asked.metric, asked.arm) if asked.metric else None
     tree = unfold(trace(places, subject.find(asked.subject, places), number), asked.depth, asked.every)
     if asked.json:
@@ -129,7 +134,9 @@ def _trace(places: Places, asked: argparse.Namespace) -> int:
 def _verify(places: Places, asked: argparse.Namespace) -> int:
     from lim_pipelines.provenance import subject
     from lim_pipelines.provenance.verify import verdict, verify
+    from lim_pipelines.provenance.whole import require_whole
 
+    require_whole(places.lake())
     found = verify(places, subject.find(asked.subject, places), asked.train)
     code = {"equal": EQUAL, "differs": DIFFERENT, "cannot be verified": UNKNOWN}[verdict(found)]
     if asked.json:

@@ -100,9 +100,11 @@ def examine(places: Places, fast: bool = False) -> list[Check]:
 
 
 def _alone(name: str, one: Examination, places: Places) -> list[Check]:
+    from polars.exceptions import PanicException
+
     try:
         return list(one(places))
-    except Exception as error:
+    except (Exception, PanicException) as error:
         # Whatever is broken there, the other lines are still worth having.
         words = f"{type(error).__name__}: {error}".splitlines()[0]
         return [Check(name, "fail", words, "mend what the message names, and run lim doctor again")]

@@ -93,15 +93,23 @@ def test_what_is_not_there_is_one_line_and_code_2(
     assert said.err.startswith("lim: ")
 
 
+@pytest.mark.parametrize("command", ["trace", "verify"])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["gone", "empty"])
 def test_a_damaged_home_is_one_line_and_code_2(
-    places: Places, tmp_path: Path, lim: Callable[..., Said]
+    places: Places,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    damage: Callable[[Path], object],
+    command: str,
 ) -> None:
     broken = Places(shutil.copytree(places.root, tmp_path / "home"))
     for path in (broken.root / "lake" / "validated_bars").rglob("*.parquet"):
-        path.unlink()
-    said = lim(broken, "trace", KEY)
-    assert said.code == 2
-    assert said.err.startswith("lim: ")
+        damage(path)
+    assert main([command, KEY, "--home", str(broken.root)]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("lim: table validated_bars: ")
+    assert len(err.splitlines()) == 1
 
 
 def test_doctor_judges_a_home_by_its_exit_code(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from lake_rows import bar, days, frame
 from packaging.requirements import Requirement
+from polars.exceptions import PanicException
 from provenance_world import drop, home
 
 from lim_pipelines.places import Places
@@ -46,8 +47,8 @@ def wrong(places: Places, fast: bool = False) -> list[Check]:
     return [one for one in examine(places, fast) if one.status != "ok" and one.name.startswith(ours)]
 
 
-def parquet(places: Places) -> Path:
-    return sorted((places.root / BARS).rglob("*.parquet"))[0]
+def parquet(places: Places, table: str = BARS) -> Path:
+    return sorted((places.root / table).rglob("*.parquet"))[0]
 
 
 def test_a_home_that_is_well(places: Places) -> None:
@@ -70,6 +71,12 @@ def scramble_footer(places: Places) -> None:
 
 DAMAGE: dict[str, tuple[Callable[[Places], object], str, bool]] = {
     "file cut off": (lambda at: cut(parquet(at)), "not what was committed", True),
+    "file emptied": (lambda at: parquet(at).write_bytes(b""), "has 0 bytes, not what was committed", False),
+    "ledger emptied": (
+        lambda at: parquet(at, "lake/landing_files").write_bytes(b""),
+        "landing_files cannot be read: a file of it is not whole",
+        True,
+    ),
     "file gone": (lambda at: parquet(at).unlink(), "is gone", True),
     "footer scrambled": (scramble_footer, "cannot be read", False),
     "log gone": (
@@ -114,12 +121,15 @@ def cut_weights(places: Places) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_named_with_a_remedy(places: Places, damage: str) -> None:
+def test_damage_is_named_with_a_remedy(
+    places: Places, damage: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     do, words, at_once = DAMAGE[damage]
     do(places)
     found = wrong(places, fast=at_once)
     assert any(one.status == "fail" and words in one.detail for one in found), found
     assert all(one.remedy for one in found)
+    assert "panicked" not in capfd.readouterr().err, "what is known to be torn is not read"
 
 
 def test_files_in_the_landing_folder_that_nobody_registered_are_a_warning(places: Places) -> None:
@@ -154,9 +164,10 @@ def test_packages_are_compared_by_version() -> None:
     assert doctor._unmet(Requirement("no-such-package")) == "no-such-package is not installed"
 
 
-def test_an_examination_that_breaks_is_a_line() -> None:
+@pytest.mark.parametrize("error", [RuntimeError, PanicException])
+def test_an_examination_that_breaks_is_a_line(error: type[BaseException]) -> None:
     def broken(_: Places) -> object:
-        raise RuntimeError("out of order")
+        raise error("out of order")
 
     (found,) = doctor._alone("part", broken, Places(Path("x")))  # type: ignore[arg-type]
-    assert (found.status, found.detail) == ("fail", "RuntimeError: out of order")
+    assert (found.status, found.detail) == ("fail", f"{error.__name__}: out of order")
