@@ -29,7 +29,7 @@ from lim_pipelines.finetune.split import split
 from lim_pipelines.finetune.train import read_inputs
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.data import read_bars, series_of, with_resampled
+from lim_pipelines.foundation.data import read_bars, with_resampled
 from lim_pipelines.inputs.registry import OWNER
 from lim_pipelines.lake import Lake, fingerprint, midnight
 from lim_pipelines.schemas import INPUT_SCALES, MODEL_INPUTS, VALIDATED_BARS, Table
@@ -62,7 +62,7 @@ def audit_checkpoint(lake: Lake, models: Path, config: FoundationConfig, cutoff:
     meta = checkpoint.read_meta(folder)
     bars = read_bars(Past(lake, midnight(cutoff)), meta.config, cutoff)
     broken = foundation_windows(models, meta, with_resampled(bars))
-    broken += leaks_of_contexts(series_of(sample_of(bars)), meta.config)
+    broken += leaks_of_contexts(sample_of(bars))
     windows = int(meta.windows.get("train", 0)) + int(meta.windows.get("validation", 0))
     return [
         _reads(config.name, folder, cutoff, [(meta.data, bars.frame)]),

@@ -19,7 +19,7 @@ from lim_pipelines.audit.targets import audit_targets
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.data import read_bars, series_of
+from lim_pipelines.foundation.data import read_bars
 from lim_pipelines.lake import Lake
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -122,6 +122,6 @@ def _train(lake: Lake, models: Path, family: FoundationConfig, cutoff: date) -> 
         return [again]
     lim = LIM.load(folder)
     bars = sample_of(read_bars(lake, lim.meta.config, cutoff))
-    leaks = leaks_of_inference(lim, series_of(bars))
+    leaks = leaks_of_inference(lim, bars)
     finding = f"{folder}: {'; '.join(leaks)}; correct the model or its scaling" if leaks else ""
     return [replace(again, different=len(leaks), finding=finding)]

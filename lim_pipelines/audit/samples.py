@@ -9,7 +9,7 @@ What does not belong here: which rows were read (`checkpoints.py`), whole decisi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,8 @@ import polars as pl
 
 from lim_pipelines.finetune.samples import Samples, build_samples
 from lim_pipelines.finetune.spec import ModelSpec
-from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.data import Bars
-from lim_pipelines.foundation.series import Series
+from lim_pipelines.foundation.data import Bars, series_of
+from lim_pipelines.foundation.series import Series, iso
 from lim_pipelines.foundation.windows import WindowStore
 
 if TYPE_CHECKING:
@@ -72,38 +71,40 @@ def leaks_of_samples(spec: ModelSpec, bars: pl.DataFrame, inputs: pl.DataFrame, 
     ] + _labels(day, here, before)
 
 
-def leaks_of_contexts(series: Sequence[Series], config: FoundationConfig) -> list[str]:
-    """Try one window in the middle of each series, as pretraining cuts it.
+def leaks_of_contexts(bars: Bars) -> list[str]:
+    """Try one context in the middle of each series, made of bars as pretraining makes it.
 
     Parameters
     ----------
-    series
-        Some series.
-    config
-        Context and horizon.
+    bars
+        Bars of some instruments.
 
     Returns
     -------
     list of str
         What looks ahead, in words.
     """
-    return [
-        f"{one.instrument_id} {one.freq}: the context that ends {len(one) // 2} bars after the first changes"
-        " with the bars behind it"
-        for one in series
-        if not _same_context(one, config)
-    ]
+    context, horizon = bars.config.context, bars.config.horizon
+    found = []
+    for here, after, end in _worlds(bars):
+        pick = np.array([[0, end]])
+        one, other = (WindowStore([each], context, horizon).batch(pick) for each in (here, after))
+        if not np.array_equal(one.values, other.values, equal_nan=True) or not np.array_equal(
+            one.calendar, other.calendar
+        ):
+            found.append(f"{_middle(here, end)}: the context changes with the bars behind it")
+    return found
 
 
-def leaks_of_inference(lim: LIM, series: Sequence[Series]) -> list[str]:
-    """Try what a model says of one window in the middle of each series: embedding and forecast, every bit.
+def leaks_of_inference(lim: LIM, bars: Bars) -> list[str]:
+    """Try what a model says of one context in the middle of each series: embedding and forecast, every bit.
 
     Parameters
     ----------
     lim
         The model.
-    series
-        Some series.
+    bars
+        Bars of some instruments.
 
     Returns
     -------
@@ -111,15 +112,33 @@ def leaks_of_inference(lim: LIM, series: Sequence[Series]) -> list[str]:
         What looks ahead, in words.
     """
     found = []
-    for one in series:
-        middle = len(one) // 2
-        ends, other = np.array([middle]), _later(one, middle)
+    for here, after, end in _worlds(bars):
+        ends = np.array([end])
         for what, say in (("embedding", lim.embed), ("forecast", lim.forecast)):
-            if not np.array_equal(say(one, ends), say(other, ends), equal_nan=True):
-                found.append(
-                    f"{one.instrument_id} {one.freq}: the {what} changes with bars behind the context"
-                )
+            if not np.array_equal(say(here, ends), say(after, ends), equal_nan=True):
+                found.append(f"{_middle(here, end)}: the {what} changes with the bars behind the context")
     return found
+
+
+def _worlds(bars: Bars) -> Iterator[tuple[Series, Series, int]]:
+    """Yield each series, the same where all bars behind its middle are others, and the middle's row.
+
+    The bars are changed, not the series: what looks ahead may do so where series are made.
+    """
+    here = series_of(bars)
+    after: dict[int, dict[tuple[str, str], Series]] = {}
+    for one in here:
+        end = len(one) // 2
+        moment = int(one.ts[end])
+        if moment not in after:
+            later = pl.col("ts").dt.epoch("us") > moment
+            changed = series_of(replace(bars, frame=_changed(bars.frame, later)))
+            after[moment] = {(each.instrument_id, each.freq): each for each in changed}
+        yield one, after[moment][one.instrument_id, one.freq], end
+
+
+def _middle(series: Series, end: int) -> str:
+    return f"{series.instrument_id} {series.freq}, {iso(int(series.ts[end]))}"
 
 
 def sample_of(bars: Bars) -> Bars:
@@ -159,7 +178,7 @@ def _labels(day: date, here: Samples, before: Samples) -> list[str]:
 
 
 def _changed(bars: pl.DataFrame, where: pl.Expr) -> pl.DataFrame:
-    """Bars with other prices, volumes and adjustment factors on some dates."""
+    """Bars with other prices, volumes and adjustment factors where the condition holds."""
     prices = [pl.col(name) * _OTHER for name in ("open", "high", "low", "close")]
     other = [*prices, pl.col("volume") * 3.0, pl.col("ex_factor") * _OTHER_FACTOR]
     return bars.with_columns(
@@ -176,23 +195,4 @@ def _other_inputs(inputs: pl.DataFrame, day: date) -> pl.DataFrame:
     return inputs.with_columns(
         pl.when(pl.col("date") > day).then(pl.col(name) * 2.0 + 1.0).otherwise(name).alias(name)
         for name in features
-    )
-
-
-def _later(series: Series, row: int) -> Series:
-    """Return the series with other values behind a row."""
-    values = series.values.copy()
-    values[row + 1 :] = values[row + 1 :] * 3.0 + 0.5
-    return replace(series, values=values)
-
-
-def _same_context(series: Series, config: FoundationConfig) -> bool:
-    middle = len(series) // 2
-    picks = np.array([[0, middle]])
-    one, other = (
-        WindowStore([each], config.context, config.horizon).batch(picks)
-        for each in (series, _later(series, middle))
-    )
-    return np.array_equal(one.values, other.values, equal_nan=True) and np.array_equal(
-        one.calendar, other.calendar
     )

@@ -75,6 +75,29 @@ def _unpurged_windows(world: ModelWorld, patch: Patch) -> list[Verdict]:
     return _pretrained(world)
 
 
+def _series(patch: Patch, change: Callable[[Any], Any]) -> None:
+    """Change the numbers of all series where they are made of bars."""
+    honest = data.build_series
+    patch.setattr(
+        data, "build_series", lambda bars: [replace(one, values=change(one.values)) for one in honest(bars)]
+    )
+
+
+def _scaled_by_the_whole_period(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    _series(patch, lambda values: values / np.nanstd(values, axis=0, keepdims=True).astype(values.dtype))
+    return _pretrained(world)
+
+
+def _smoothed_across_the_next_bar(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    def smoothed(values: Any) -> Any:
+        out = values.copy()
+        out[1:-1, 0] = (values[:-2, 0] + values[1:-1, 0] + values[2:, 0]) / 3
+        return out
+
+    _series(patch, smoothed)
+    return _pretrained(world)
+
+
 def _bars_beyond_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
     patch.setattr(data, "midnight", lambda day: midnight(day) + timedelta(days=20))
     return _pretrained(world)
@@ -384,6 +407,20 @@ _ARMS, _SAMPLES = "finetune/arms.py", "finetune/samples.py"
 LEAKS = (
     Leak("split shuffled over overlapping windows", _PRETRAIN, "windows", "held out from", _shuffled_windows),
     Leak("windows without a purge", _PRETRAIN, "windows", "trained on targets until", _unpurged_windows),
+    Leak(
+        "series scaled by the whole period",
+        "foundation/series.py",
+        "windows",
+        "context changes",
+        _scaled_by_the_whole_period,
+    ),
+    Leak(
+        "series smoothed by a centred mean",
+        "foundation/series.py",
+        "windows",
+        "context changes",
+        _smoothed_across_the_next_bar,
+    ),
     Leak("bars of after the cutoff", "foundation/data.py", "reads", "were known", _bars_beyond_the_cutoff),
     Leak("corrections that came after the cutoff", _TRAIN, "reads", "were known", _corrected_bars),
     Leak("parent from the future", _TRAIN, "windows", "not earlier", _parent_from_the_future),
