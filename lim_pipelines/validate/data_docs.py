@@ -23,9 +23,9 @@ from lim_pipelines import drawing
 from lim_pipelines.schemas import Table
 from lim_pipelines.validate.excerpt import Excerpt
 from lim_pipelines.validate.expectations import ExpectationReport, ExpectationResult, check_expectations
-from lim_pipelines.validate.partitions import UNIT
 from lim_pipelines.validate.rule import Rule
 from lim_pipelines.validate.rules import rules_of
+from lim_pipelines.validate.usual import UNIT
 
 INDEX = Path("index.html")
 """The page that leads to all others, below the folder of the site."""

@@ -4,9 +4,9 @@ What does not belong here: which figures are right (`rules/partitions.py`), hold
 
 A file may be wrong as a whole although each of its rows could be right: half of the instruments are
 missing, it is yesterday's again, all prices are in another unit. The figures look at a session's newest
-bars and at the sessions before it, never at later ones; of earlier bars at the first revision, and only at
-what was known when the session was: what is found of a session does not change when the past is corrected
-or filled in.
+bars and at the aligned sessions before it, never at later ones; of earlier bars at what their source had said
+last when the session was known: what is found of a session does not change when the past is corrected
+afterwards. It may change when an earlier session arrives that claims to have been known before.
 """
 
 from __future__ import annotations
@@ -19,18 +19,9 @@ import polars as pl
 
 from lim_pipelines.schemas import ALIGNED_BARS
 from lim_pipelines.validate.beside import BEFORE_COLUMNS, Beside
-
-UNIT: Final = ["exchange", "date", "source"]
-"""What a line of figures is about."""
-
-USUAL_DAYS: Final = 30
-"""Calendar days before a session from which its usual number of instruments is taken: about 20 sessions."""
-
-USUAL_SESSIONS: Final = 5
-"""Sessions that these days must hold; before, nothing is usual."""
+from lim_pipelines.validate.usual import BACK, UNIT, usual_coverage
 
 FEW_ROWS: Final = 20
-FEW_EXPECTED: Final = 20
 FEW_INSTRUMENTS: Final = 10
 FEW_COPIES: Final = 5
 FEW_MEMBERS: Final = 20
@@ -62,13 +53,13 @@ def summarise(frame: pl.DataFrame, blocked: pl.Series, beside: Beside) -> pl.Dat
 
         - rows: bars, each in its newest revision, without those withdrawn;
         - share_failing: of the rows, those that fail a blocking rule;
-        - instruments: instruments with a daily bar; usual: their median over the source's sessions of the
-          `USUAL_DAYS` before; coverage: their ratio;
-        - share_copied: of the instruments that trade in a daily bar, those whose prices and volume are those
-          of the session before;
+        - instruments: instruments with a daily bar; usual: instruments that the source usually delivers;
+          coverage: the share of these that have a daily bar of any source (`usual.py`);
+        - share_copied: of the instruments that trade in a daily bar (or whose price moves, if volumes are not
+          given), those whose prices and volume are those of the session before;
         - common_jump: of the instruments with a close in the session before, the share whose close, ex
-          corporate actions, is more than `JUMP` times that, or less than one `JUMP`-th: the larger of both
-          shares; without coins, which do that;
+          corporate actions, is more than `JUMP` times that and those of the sessions before that, or less
+          than one `JUMP`-th of them: the larger of both shares; without coins, which do that;
         - members_kept: of the index members with a daily bar in the session before, those that have one.
     """
     newest, daily = ~_same_bar(-1) & ~pl.col("withdrawn"), pl.col("freq") == "1d"
@@ -80,13 +71,12 @@ def summarise(frame: pl.DataFrame, blocked: pl.Series, beside: Beside) -> pl.Dat
         .agg(rows=pl.len().cast(pl.Int64), share_failing=pl.when(enough).then(pl.col("blocked").mean()))
     )
     own = frame.filter(daily).select(BEFORE_COLUMNS)
-    days = own.filter(newest)
     # Both are sorted, and of different partitions.
-    past = pl.concat(part.filter(~_same_bar(1)) for part in (beside.before.select(BEFORE_COLUMNS), own))
+    days, past = own.filter(newest), pl.concat([beside.before.select(BEFORE_COLUMNS), own])
     sessions = _sessions(days, past)
     for more in (_together(days, past, sessions), _members(days, past, sessions, beside)):
         sessions = sessions.join(more, on=[name for name in UNIT if name in more.columns], how="left")
-    return figures.join(sessions.drop("as_of", "before"), on=UNIT, how="left").sort(UNIT)
+    return figures.join(sessions.drop("as_of", "before", "back"), on=UNIT, how="left").sort(UNIT)
 
 
 def _same_bar(step: int) -> pl.Expr:
@@ -96,37 +86,29 @@ def _same_bar(step: int) -> pl.Expr:
 
 
 def _sessions(days: pl.DataFrame, past: pl.DataFrame) -> pl.DataFrame:
-    """Each source's sessions: when known, the session before, instruments beside the usual number."""
-    source = ["exchange", "source"]
+    """Each source's sessions: when known, instruments beside the usual ones, the sessions before."""
     today = days.group_by(UNIT).agg(
         as_of=pl.col("known_at").max(), instruments=pl.col("instrument_id").n_unique().cast(pl.Int64)
     )
-    counts = past.group_by(*source, "date", "known_at").agg(found=pl.col("instrument_id").n_unique())
-    # Each earlier session is looked at by those of the days after it, if it was known when they were.
-    day = timedelta(days=1)
-    looked_at = counts.select(
-        *source,
-        "found",
-        earlier="date",
-        earlier_known="known_at",
-        date=pl.date_ranges(pl.col("date") + day, pl.col("date") + USUAL_DAYS * day),
-    ).explode("date")
-    usual = (
-        looked_at.join(today.select(*UNIT, "as_of"), on=UNIT)
-        .filter(pl.col("earlier_known") <= pl.col("as_of"))
-        .group_by(*UNIT, "earlier")
-        .agg(pl.col("found").sum())
-        .group_by(UNIT)
-        .agg(before=pl.col("earlier").max(), usual=pl.col("found").median(), sessions=pl.len())
+    usual = usual_coverage(today, days, past).rename({"before": "back"})
+    before = pl.col("back").list.first()
+    near = pl.col("date") - before <= timedelta(days=DAYS_APART)
+    return today.join(usual, on=UNIT, how="left").with_columns(before=pl.when(near).then(before))
+
+
+def _as_known(past: pl.DataFrame) -> pl.DataFrame:
+    """Add column until: when the row's source revised it, null for its last word."""
+    revised = _same_bar(1) | _same_bar(-1)
+    last_word = pl.lit(None, past.schema["known_at"]).alias("until")
+    lone, several = past.filter(~revised).with_columns(last_word), past.filter(revised)
+    if several.is_empty():
+        return lone
+    bar = [*ALIGNED_BARS.key, "source"]
+    following = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in bar)
+    several = several.sort(*bar, "known_at").with_columns(
+        until=pl.when(following).then(pl.col("known_at").shift(-1))
     )
-    known = (pl.col("sessions") >= USUAL_SESSIONS) & (pl.col("usual") >= FEW_EXPECTED)
-    near = pl.col("date") - pl.col("before") <= DAYS_APART * day
-    return (
-        today.join(usual, on=UNIT, how="left")
-        .with_columns(usual=pl.when(known).then("usual"), before=pl.when(near).then("before"))
-        .with_columns(coverage=pl.col("instruments") / pl.col("usual"))
-        .drop("sessions")
-    )
+    return pl.concat([lone, several])
 
 
 def _together(days: pl.DataFrame, past: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
@@ -135,30 +117,59 @@ def _together(days: pl.DataFrame, past: pl.DataFrame, sessions: pl.DataFrame) ->
     # Text is slow to join on: what all rows share need not be.
     names = [name for name in ("exchange", "source", "price_type") if past[name].n_unique() > 1]
     names.append("instrument_id")
-    old = past.select(
-        *names, pl.col("date").alias("before"), *(pl.col(n).alias(f"{n}_before") for n in (*bar, "known_at"))
-    )
-    both = (
-        days.select({*UNIT, *names, *bar, "ex_factor", "asset_class"})
-        .join(sessions.drop_nulls("before").select(*UNIT, "as_of", "before"), on=UNIT)
-        .join(old, on=[*names, "before"])
-        .filter(pl.col("known_at_before") <= pl.col("as_of"))
-    )
-    traded = (pl.col("volume") > 0) & (pl.col("high") > pl.col("low"))
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in bar)
-    ratio = pl.col("close") / (pl.col("close_before") * pl.col("ex_factor"))
+    old = _as_known(past).filter(~pl.col("withdrawn"))
+    old = old.select(*names, *bar, "ex_factor", "known_at", "until", day="date")
+    asked = sessions.drop_nulls("before").select(*UNIT, "as_of", "back")
+    today = days.select({*UNIT, *names, *bar, "ex_factor", "asset_class"}).join(asked, on=UNIT)
+    both = _met(today, old, names, 0)
+    traded = (pl.col("volume").is_null() | (pl.col("volume") > 0)) & (pl.col("high") > pl.col("low"))
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_0")) for name in bar)
+    ratio = pl.col("close") / (pl.col("close_0") * pl.col("ex_factor"))
     step = pl.when((ratio > 0) & ratio.is_finite(), pl.col("asset_class") != "crypto").then(ratio.log())
-    limit = math.log(JUMP)
+    both = both.with_columns(same=pl.when(traded).then(same), step=step)
+    old = old.drop("open", "high", "low", "volume")
+    up, down = (_jumping(both, old, names, sign) for sign in (1, -1))
+    share = pl.max_horizontal(pl.col("up", "down").fill_null(0)) / pl.col("steps")
     return (
-        both.select(*UNIT, same=pl.when(traded).then(same), step=step)
-        .group_by(UNIT)
+        both.group_by(UNIT)
         .agg(
             share_copied=pl.when(pl.col("same").count() >= FEW_COPIES).then(pl.col("same").mean()),
-            common_jump=pl.when(pl.col("step").count() >= FEW_INSTRUMENTS).then(
-                pl.max_horizontal((pl.col("step") > limit).mean(), (pl.col("step") < -limit).mean())
-            ),
+            steps=pl.col("step").count(),
         )
+        .join(up.rename({"len": "up"}), on=UNIT, how="left")
+        .join(down.rename({"len": "down"}), on=UNIT, how="left")
+        .with_columns(common_jump=pl.when(pl.col("steps") >= FEW_INSTRUMENTS).then(share))
+        .select(*UNIT, "share_copied", "common_jump")
     )
+
+
+def _jumping(both: pl.DataFrame, old: pl.DataFrame, names: list[str], sign: int) -> pl.DataFrame:
+    """Count the bars that jump up (1) or down (-1) from the session before, and from those before that.
+
+    What jumps from the session before alone shows that that one was wrong, not this one.
+    """
+    found = both.filter(sign * pl.col("step") > math.log(JUMP))
+    factor = pl.col("ex_factor") * pl.col("ex_factor_0")
+    for nth in range(1, BACK):
+        met = _met(found, old, names, nth)
+        step = (pl.col("close") / (pl.col(f"close_{nth}") * factor)).log()
+        found = pl.concat(
+            [met.filter(sign * step > math.log(JUMP)), found.join(met, on=list({*UNIT, *names}), how="anti")],
+            how="diagonal",
+        )
+        factor = factor * pl.col(f"ex_factor_{nth}").fill_null(1.0)
+    return found.group_by(UNIT).len()
+
+
+def _met(bars: pl.DataFrame, old: pl.DataFrame, names: list[str], nth: int) -> pl.DataFrame:
+    """Bars that have one in the nth session before, with that one's values as known when the bars were."""
+    met = bars.with_columns(day=pl.col("back").list.get(nth, null_on_oob=True)).join(
+        old.rename({name: f"{name}_{nth}" for name in old.columns if name not in (*names, "day")}),
+        on=[*names, "day"],
+    )
+    since, until = f"known_at_{nth}", f"until_{nth}"
+    stands = (pl.col(since) <= pl.col("as_of")) & (pl.col(until) > pl.col("as_of")).fill_null(True)
+    return met.filter(stands).drop("day", since, until)
 
 
 def _members(days: pl.DataFrame, past: pl.DataFrame, sessions: pl.DataFrame, beside: Beside) -> pl.DataFrame:

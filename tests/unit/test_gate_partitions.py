@@ -113,13 +113,82 @@ def test_a_session_is_judged_alike_alone_and_among_others() -> None:
     assert not together.filter("held").is_empty()
 
 
-def test_what_came_before_counts_as_first_known_and_later_news_of_it_does_not() -> None:
+def test_what_came_before_counts_as_it_was_known_and_later_news_of_it_does_not() -> None:
     frame, before = bars(), pl.col("date") == DAYS[-2]
     news = scaled(frame.filter(before), 100, pl.lit(True)).with_columns(known_at=pl.lit(LATER))
     assert held(pl.concat([frame, news])) == {DAYS[-2]: "no_common_jump"}
     late = frame.with_columns(known_at=pl.when(TODAY).then("known_at").otherwise(pl.lit(LATER)))
     few = pl.col("instrument_id").is_in(frame["instrument_id"].unique().sort().head(10).implode())
     assert held(late.filter(~TODAY | few)) == {}, "a history that is filled in later holds nothing back"
+
+
+HOUR = timedelta(hours=1)
+VENDOR_B = {"source": pl.lit("vendor_b")}
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        lambda f: f.with_columns(known_at=pl.col("known_at") + HOUR),  # better, and every day an hour later
+        lambda f: f.filter(TODAY).with_columns(known_at=pl.col("known_at") + HOUR),  # from today on
+    ],
+)
+def test_a_vendor_whose_bars_another_one_corrects_is_not_held(
+    second: Callable[[pl.DataFrame], pl.DataFrame],
+) -> None:
+    both = pl.concat([bars(), second(bars().filter(NTH < 15).with_columns(**VENDOR_B))])
+    assert held(both.sort(VALIDATED_BARS.row_key)) == {}
+    short = both.filter(~TODAY | (NTH < 9) | (NTH == 20))
+    assert held(short.sort(VALIDATED_BARS.row_key)) == {LAST: "covered"}, "together they still lack half"
+
+
+def test_a_vendor_that_another_one_takes_over_from_is_not_held() -> None:
+    other = pl.when(TODAY & (NTH > 0)).then(pl.lit("vendor_b")).otherwise("source")
+    assert held(bars().with_columns(source=other)) == {}
+
+
+def test_bids_and_asks_known_at_different_moments_are_one_instrument() -> None:
+    sides = pl.concat(
+        bars().with_columns(price_type=pl.lit(side), known_at=pl.col("known_at") + minutes * HOUR / 60)
+        for side, minutes in (("ask", 1), ("bid", 0), ("mid", 2))
+    ).sort(VALIDATED_BARS.row_key)
+    assert held(sides.filter(~TODAY | (NTH > 0))) == {}
+    assert held(sides.filter(~TODAY | (NTH < 11))) == {LAST: "covered"}
+
+
+@pytest.mark.parametrize("wrong", [DAYS[-2:-1], DAYS[-3:-1]])
+def test_a_good_session_after_wrong_ones_is_not_held(wrong: list[date]) -> None:
+    there = pl.col("date").is_in(wrong)
+    broken = scaled(bars(), 100, there)
+    assert held(broken) == {wrong[0]: "no_common_jump"}
+    repair = bars().filter(there).with_columns(known_at=pl.col("known_at") + HOUR)
+    repaired = pl.concat([broken, repair]).sort(VALIDATED_BARS.row_key)
+    assert held(repaired) == {}
+    assert held(scaled(repaired, 100)) == {LAST: "no_common_jump"}
+
+
+def test_a_session_is_compared_with_what_its_own_vendor_said_last_before_it() -> None:
+    old = bars().filter(pl.col("date") == DAYS[-2])
+    news = scaled(old, 100, pl.lit(True)).with_columns(known_at=pl.col("known_at") + HOUR, **VENDOR_B)
+    assert held(pl.concat([bars(), news]).sort(VALIDATED_BARS.row_key)) == {}
+    gone = old.with_columns(known_at=pl.col("known_at") + HOUR, withdrawn=pl.lit(True))
+    assert held(copied(pl.concat([bars(), gone]).sort(VALIDATED_BARS.row_key))) == {}
+
+
+def test_a_jump_is_measured_ex_the_actions_of_all_sessions_between() -> None:
+    before = pl.col("date") == DAYS[-2]
+    halved = scaled(bars(), 0.5, TODAY | before).with_columns(
+        ex_factor=pl.when(before).then(0.5).otherwise("ex_factor")
+    )
+    assert held(halved) == {}
+    assert held(scaled(halved, 2)) == {LAST: "no_common_jump"}
+
+
+def test_a_copy_without_volumes_is_one_if_its_prices_moved() -> None:
+    rates = bars().with_columns(volume=pl.lit(None, pl.Float64))
+    assert held(rates) == {}
+    assert held(copied(rates)) == {LAST: "not_a_copy"}
+    assert held(copied(rates).with_columns(high=pl.col("close"), low=pl.col("close"), open="close")) == {}
 
 
 def test_a_correction_is_judged_in_place_of_what_it_corrects() -> None:

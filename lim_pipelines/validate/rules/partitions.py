@@ -3,7 +3,8 @@
 What does not belong here: the figures that they read (`validate/partitions.py`), rules of single bars.
 
 A blocking rule here holds the whole partition until a corrected file arrives or a person releases it; it must
-never fire on a market day that was merely wild. Each source of a partition is judged by itself.
+never fire on a market day that was merely wild. Each source of a partition is judged by itself, by its daily
+bars; bars of minutes and hours alone are only judged by `mostly_right`.
 """
 
 from __future__ import annotations
@@ -31,23 +32,25 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "covered",
         "blocking",
-        "a source that delivered twenty instruments or more in a usual session does not lose half of them in"
-        " one: the file is cut off, or it is another list",
+        "of twenty or more instruments that a source usually delivers not half vanish in one session, unless"
+        " another source has them: the file is cut off, or it is another list. A source that stays cut down"
+        " is held for about ten sessions; then what is left is the usual",
         "send the whole file; if the source was really cut down, release the sessions until it is usual",
         Between("coverage", low=0.5),
     ),
     _rule(
         "well_covered",
         "warning",
-        "more than a tenth of the instruments that a source usually delivers are missing",
+        "more than a tenth of the instruments that a source usually delivers are missing, and no other source"
+        " has them",
         "ask the vendor which instruments are missing and why",
         Between("coverage", low=0.9),
     ),
     _rule(
         "not_a_copy",
         "blocking",
-        "no share repeats its open, high, low, close and volume of the day before, and never most of them: it"
-        " is the file of the day before under a new name",
+        "no share that trades repeats its open, high, low, close and volume of the day before, and never most"
+        " of them: it is the file of the day before under a new name",
         "send the file of the day itself",
         Between("share_copied", high=0.5),
     ),
@@ -55,8 +58,8 @@ RULES: tuple[Rule, ...] = (
         "no_common_jump",
         "blocking",
         "on the worst day of the New York exchange, 1987-10-19, the median share lost a fifth; when most"
-        " instruments move by more than a factor of 1.5 at once, the unit or the adjustment of the prices has"
-        " changed",
+        " instruments move by more than a factor of 1.5 at once, against each of the three sessions before,"
+        " the unit or the adjustment of the prices has changed. The session where it begins is held",
         "send the file in the unit, and with the adjustment, of the sessions before",
         Between("common_jump", high=0.5),
     ),
