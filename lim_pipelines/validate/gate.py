@@ -16,9 +16,10 @@ from lim_pipelines.sources.quarantine import quarantine
 from lim_pipelines.validate.beside import NOTHING, Beside
 from lim_pipelines.validate.partitions import UNIT, summarise
 from lim_pipelines.validate.prepare import prepare
-from lim_pipelines.validate.releases import released_partitions, released_rows, since_release
+from lim_pipelines.validate.releases import released_partitions, released_rows
 from lim_pipelines.validate.rule import Rule
 from lim_pipelines.validate.rules import rules_of
+from lim_pipelines.validate.since import known_since
 from lim_pipelines.validate.verdicts import PARTITION, contents, explain, held_partitions, verdicts
 
 _NO_RELEASES = RELEASES.empty()
@@ -45,8 +46,8 @@ def validate(
     releases
         Frame of `RELEASES`: what a person lets through. Only of bars.
     published
-        Frame of `VALIDATED_BARS`: what is published of the same partitions. It matters only to rows that
-        count as known from their release on; what was published of the same is published again.
+        Frame of `VALIDATED_BARS`: what is published of the same partitions. It matters only where rows
+        count as known from their release on: those that were published stay known since they were.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def _judge_bars(
         for part, released in ((blocking, False), (waived, True), (warned, False))
     ]
     return Outcome(
-        since_release(good, frame, waived, failed, published),
+        known_since(good, frame, waived, failed, releases, published),
         _held_back(frame, table, blocking, rules),
         _count(_warned(warned, goes_on), rules),
         held_partitions(partitions, figures, holding, whole),

@@ -1,6 +1,7 @@
 """Releases: rows and partitions that a person lets through although they fail a blocking rule.
 
-What does not belong here: asking people (`assets/releases.py`), judging rows (`gate.py`).
+What does not belong here: asking people (`assets/releases.py`), judging rows (`gate.py`), from when released
+rows count as known (`since.py`).
 
 A release names what was looked at by its content: other content in its place is judged anew. A release of a
 rule waives that rule; a row or partition that fails another one, too, is held back by that one from then on.
@@ -15,7 +16,7 @@ from typing import Final
 import polars as pl
 
 from lim_pipelines.lake import LATEST, Lake
-from lim_pipelines.schemas import GATE_RESULTS, QUARANTINE, RELEASES, UTC_TIME, VALIDATED_BARS
+from lim_pipelines.schemas import GATE_RESULTS, QUARANTINE, RELEASES, VALIDATED_BARS
 from lim_pipelines.sources.quarantine import as_evidence
 
 SINCE: Final = ("arrival", "release")
@@ -107,10 +108,9 @@ def released_rows(frame: pl.DataFrame, blocking: pl.DataFrame, releases: pl.Data
     Returns
     -------
     pl.DataFrame
-        Those rows of `blocking` that were released, with `released_at`: when, null if the row counts as
-        known since it arrived.
+        Those rows of `blocking` that were released, with `since` and `released_at`: when.
     """
-    releases = _with_moment(releases.filter(pl.col("symbol") != ""))
+    releases = releases.filter(pl.col("symbol") != "")
     near = releases.select("exchange", "date", "rule", "symbol").unique()
     about = frame.select(
         pl.col(name).gather(blocking["row"]).alias(to)
@@ -120,8 +120,8 @@ def released_rows(frame: pl.DataFrame, blocking: pl.DataFrame, releases: pl.Data
     evidence = frame[named["row"]].select(as_evidence(list(VALIDATED_BARS.columns))).to_series()
     return (
         named.with_columns(content=_content_of(evidence))
-        .join(releases.select(*WHAT, "released_at"), on=WHAT, maintain_order="left")
-        .select(*blocking.columns, "released_at")
+        .join(releases.select(*WHAT, "since", released_at="known_at"), on=WHAT, maintain_order="left")
+        .select(*blocking.columns, "since", "released_at")
     )
 
 
@@ -142,73 +142,19 @@ def released_partitions(
     Returns
     -------
     pl.DataFrame
-        Same rows with `released`, and `released_at` as `released_rows` gives it.
+        Same rows with `released`, and `since` and `released_at` as `released_rows` gives them.
     """
-    releases = _with_moment(releases.filter(pl.col("symbol") == ""))
+    releases = releases.filter(pl.col("symbol") == "").select(*WHAT, "since", released_at="known_at")
     on = ["exchange", "date", "rule", "content"]
     return (
         failed.join(partitions.select("exchange", "date", "content"), on=["exchange", "date"])
-        .join(releases.select(*on, "released_at", released=pl.lit(True)), on=on, how="left")
+        .join(releases.select(*on, "since", "released_at", released=pl.lit(True)), on=on, how="left")
         .with_columns(pl.col("released").fill_null(False))
         .drop("content")
     )
-
-
-def _with_moment(releases: pl.DataFrame) -> pl.DataFrame:
-    return releases.with_columns(released_at=pl.when(pl.col("since") == "release").then("known_at"))
 
 
 def _content_of(evidence: pl.Series) -> pl.Series:
     """Hash that a release names a quarantined row by."""
     hashes = [hashlib.sha256(text.encode()).hexdigest() for text in evidence]
     return pl.Series("content", hashes, dtype=pl.String)
-
-
-def since_release(
-    rows: pl.DataFrame,
-    frame: pl.DataFrame,
-    waived: pl.DataFrame,
-    failed: pl.DataFrame,
-    published: pl.DataFrame,
-) -> pl.DataFrame:
-    """Let rows count as known from their release on, where the release says so.
-
-    Parameters
-    ----------
-    rows
-        Bars of `frame` that are published.
-    frame
-        Bars that were judged.
-    waived, failed
-        What `released_rows` and `released_partitions` give.
-    published
-        What is published of the same partitions now: what was known once stays known.
-
-    Returns
-    -------
-    pl.DataFrame
-        Same rows, `known_at` never earlier than it was. Revisions of one bar stay in order: one that was
-        superseded before it was released is known just before the one that followed.
-    """
-    waived, failed = (part.drop_nulls("released_at") for part in (waived, failed))
-    if waived.is_empty() and failed.is_empty():
-        return rows
-    key, partition = VALIDATED_BARS.row_key, ["exchange", "date"]
-    by_row = pl.concat([frame[waived["row"]].select(key), waived.select("released_at")], how="horizontal")
-    by_row = by_row.group_by(key).agg(row_at=pl.col("released_at").max())
-    by_partition = failed.group_by(partition).agg(partition_at=pl.col("released_at").max())
-    known = published.select(*key, known=pl.lit(True))
-    moment = pl.when(pl.col("known").is_null()).then(pl.max_horizontal("row_at", "partition_at"))
-    # Revisions are moved back in line from the newest on, a microsecond each.
-    nth = pl.int_range(pl.len(), dtype=pl.Int64)
-    moved = pl.max_horizontal("known_at", moment).dt.timestamp("us") - nth
-    return (
-        rows.join(by_row, on=key, how="left")
-        .join(by_partition, on=partition, how="left")
-        .join(known, on=key, how="left")
-        .sort(key)
-        .with_columns(
-            (moved.cum_min(reverse=True) + nth).over(VALIDATED_BARS.key).cast(UTC_TIME).alias("known_at")
-        )
-        .select(rows.columns)
-    )

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import ALIGNED_BARS, RELEASES, VALIDATED_BARS
-from lim_pipelines.validate.releases import releasable, released, since_release
+from lim_pipelines.validate.releases import releasable, released
+from lim_pipelines.validate.since import known_since
 
 TODAY = pl.col("date") == LAST
 HALF = pl.col("instrument_id") < f"{MIC}:I10"
@@ -153,13 +154,27 @@ def test_revisions_stay_in_order_and_none_is_known_earlier(
     chosen = data.draw(st.lists(st.integers(0, len(known) - 1), unique=True))
     moment = start + timedelta(microseconds=at)
     waived = pl.DataFrame(
-        {"row": chosen, "released_at": [moment] * len(chosen)},
-        schema={"row": pl.UInt32, "released_at": pl.Datetime("us", "UTC")},
+        {"row": chosen, "since": ["release"] * len(chosen), "released_at": [moment] * len(chosen)},
+        schema={"row": pl.UInt32, "since": pl.String, "released_at": pl.Datetime("us", "UTC")},
     )
     failed = pl.DataFrame(
-        schema={"exchange": pl.String, "date": pl.Date, "released_at": pl.Datetime("us", "UTC")}
+        schema={
+            **{"exchange": pl.String, "date": pl.Date, "released": pl.Boolean},
+            **{"since": pl.String, "released_at": pl.Datetime("us", "UTC")},
+        }
     )
-    moved = VALIDATED_BARS.conform(since_release(frame, frame, waived, failed, VALIDATED_BARS.empty()))
+    said = RELEASES.conform(
+        scope(*[LAST] * len(chosen)).select(
+            **{name: pl.lit("") for name in ("rule", "symbol", "released_by", "why")},
+            exchange="exchange",
+            date="date",
+            content=pl.int_range(pl.len()).cast(pl.String),
+            since=pl.lit("release"),
+            known_at=pl.lit(moment),
+        )
+    )
+    moved = known_since(frame, frame, waived, failed, said, VALIDATED_BARS.empty())
+    assert moved.columns == frame.columns
     assert moved["close"].to_list() == frame["close"].to_list(), "same order"
     assert (moved["known_at"] >= frame["known_at"]).all()
     assert moved["known_at"].is_unique().all()
