@@ -4,8 +4,10 @@ What does not belong here: how rules are run (`gate.py`, `expectations.py`), kin
 columns that rules read (`prepare/`).
 
 A blocking rule sends a row to quarantine, or holds a partition; a warning lets it pass and counts it. A
-blocking rule of rows judges a row by itself, its own session and reference data, never by other sessions:
-what is published of a partition depends on nothing later, and on no other partition's state.
+blocking rule of rows judges a row by itself, its own session and reference data, never by other sessions. A
+rule of partitions also looks at the aligned sessions before, as they were known when the session was; never
+at later ones, and never at what was published of others. So a partition that is validated again may come out
+otherwise if an earlier session has arrived, or changed, since.
 """
 
 from __future__ import annotations
