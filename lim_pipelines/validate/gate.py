@@ -14,13 +14,14 @@ from lim_pipelines.sources.base import QUARANTINE_AS
 from lim_pipelines.sources.macro import QUARANTINE_EXCHANGE
 from lim_pipelines.sources.quarantine import quarantine
 from lim_pipelines.validate.beside import NOTHING, Beside
-from lim_pipelines.validate.partitions import UNIT, summarise
+from lim_pipelines.validate.partitions import summarise
 from lim_pipelines.validate.prepare import prepare
 from lim_pipelines.validate.releases import released_partitions, released_rows
 from lim_pipelines.validate.rule import Rule
 from lim_pipelines.validate.rules import rules_of
 from lim_pipelines.validate.since import known_since
 from lim_pipelines.validate.verdicts import PARTITION, contents, explain, held_partitions, verdicts
+from lim_pipelines.validate.vintages import failing_partitions, never_readable
 
 _NO_RELEASES = RELEASES.empty()
 _NOTHING_PUBLISHED = VALIDATED_BARS.empty()
@@ -81,7 +82,7 @@ def _judge_bars(
     warned = _warned(failures, passes)
 
     figures = summarise(frame, ~passes, beside)
-    failed = _failing_partitions(figures, whole)
+    failed = failing_partitions(figures, whole)
     partitions = contents(frame, failed.filter(pl.col("severity") == "blocking"))
     failed = released_partitions(failed, partitions, releases)
     holding = failed.filter(pl.col("severity") == "blocking", ~pl.col("released"))
@@ -89,6 +90,9 @@ def _judge_bars(
     if holding.height:
         kept = pl.struct(PARTITION).is_in(holding.select(pl.struct(PARTITION).implode()).to_series()).not_()
         goes_on = passes & frame.select(kept).to_series()
+    unread = never_readable(frame, goes_on, beside, whole, releases)
+    if unread.height:
+        goes_on = goes_on.clone().scatter(unread["row"], False)
     good = frame if goes_on.all() else frame.filter(goes_on)  # Copying all is the dearest step of all.
     found = [
         part.select("row", "rule", "severity", released=pl.lit(released))
@@ -96,7 +100,7 @@ def _judge_bars(
     ]
     return Outcome(
         known_since(good, frame, waived, failed, releases, published),
-        _held_back(frame, table, blocking, rules),
+        _held_back(frame, table, pl.concat([blocking, unread]), [*rules, *whole]),
         _count(_warned(warned, goes_on), rules),
         held_partitions(partitions, figures, holding, whole),
         verdicts(frame, partitions, pl.concat(found), figures, failed, [*rules, *whole]),
@@ -140,14 +144,6 @@ def _count(warned: pl.DataFrame, rules: list[Rule]) -> dict[str, int]:
     """Rows for each warning rule, also where there are none."""
     found = dict(warned.group_by("rule").len().iter_rows())
     return {rule.name: found.get(rule.name, 0) for rule in rules if rule.severity == "warning"}
-
-
-def _failing_partitions(figures: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
-    """Return columns exchange, date, source, rule, severity: what fails which rule of partitions."""
-    return pl.concat(
-        figures.filter(~rule.passes()).select(*UNIT, rule=pl.lit(rule.name), severity=pl.lit(rule.severity))
-        for rule in rules
-    )
 
 
 def _held_back(frame: pl.DataFrame, table: Table, blocking: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
