@@ -32,7 +32,7 @@ from lim_pipelines.sources import QUOTE_SOURCES
 from lim_pipelines.sources.base import QuoteSource, RejectedFileError, SourceFile
 from lim_pipelines.sources.collecting import may_hold, settle
 from lim_pipelines.sources.reading import in_order, read_blocks
-from lim_pipelines.validate.beside import read_beside
+from lim_pipelines.validate.beside import read_beside_import
 from lim_pipelines.validate.handover import Handover
 
 PERIOD_ROWS = 500_000
@@ -117,7 +117,7 @@ def import_history(
         register(lake, _read_all(aside, done, landing, mic, first, last))
         listings = known_listings(lake)
         held, contents = [done.held], hashlib.sha256()
-        handover = Handover(read_beside(lake, _scope(mic, first, last)), mic)
+        handover = Handover(read_beside_import(lake, _scope(mic, first, last)), mic)
 
         def load(numbered: tuple[int, tuple[date, date]]) -> tuple[date, int, tuple[ingest.Step, ...]]:
             nth, (start, end) = numbered

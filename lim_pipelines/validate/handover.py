@@ -14,7 +14,7 @@ from threading import Lock
 
 import polars as pl
 
-from lim_pipelines.validate.beside import Beside, sessions_before
+from lim_pipelines.validate.beside import Beside, last_bars, sessions_before
 
 
 class Handover:
@@ -23,16 +23,17 @@ class Handover:
     Parameters
     ----------
     beside
-        What the first period is judged against; all but the bars before is of all periods.
+        What the first period is judged against, as `read_beside_import` gives it; all but the bars before is
+        of all periods.
     mic
         The exchange.
     """
 
     def __init__(self, beside: Beside, mic: str) -> None:
         self._beside, self._mic = beside, mic
-        self._before: dict[int, Future[pl.DataFrame]] = {}
+        self._past: dict[int, Future[tuple[pl.DataFrame, pl.DataFrame]]] = {}
         self._lock = Lock()
-        self._of(0).set_result(beside.before)
+        self._of(0).set_result((beside.before, beside.older))
 
     def beside(self, nth: int, end: date, aligned: pl.DataFrame) -> Beside:
         """Hand a period's bars over to the next period, and wait for what it is judged against itself.
@@ -46,16 +47,16 @@ class Handover:
         aligned
             Its aligned bars.
         """
-        before = self._of(nth).result()
+        before, older = self._of(nth).result()
         with self._lock:
-            del self._before[nth]
+            del self._past[nth]
         following = pl.DataFrame({"exchange": [self._mic], "date": [end + timedelta(days=1)]})
-        daily = aligned.filter(pl.col("freq") == "1d").select(before.columns)
-        recent = pl.concat([before, daily]).join(
-            sessions_before(following), on=["exchange", "date"], how="semi", maintain_order="left"
-        )
-        self._of(nth + 1).set_result(recent)
-        return replace(self._beside, before=before)
+        recent = sessions_before(following)
+        daily = pl.concat([before, aligned.filter(pl.col("freq") == "1d").select(before.columns)])
+        near = daily.join(recent, on=recent.columns, how="semi", maintain_order="left")
+        gone = daily.join(recent, on=recent.columns, how="anti")
+        self._of(nth + 1).set_result((near, last_bars(pl.concat([older, gone]).lazy())))
+        return replace(self._beside, before=before, older=older)
 
     @contextmanager
     def period(self, nth: int) -> Iterator[None]:
@@ -68,6 +69,6 @@ class Handover:
                 following.set_exception(error)
             raise
 
-    def _of(self, nth: int) -> Future[pl.DataFrame]:
+    def _of(self, nth: int) -> Future[tuple[pl.DataFrame, pl.DataFrame]]:
         with self._lock:
-            return self._before.setdefault(nth, Future())
+            return self._past.setdefault(nth, Future())

@@ -19,7 +19,7 @@ from lim_pipelines.sources.base import Parsed
 from lim_pipelines.sources.findkg import FinDKG
 from lim_pipelines.sources.pystock_filings import PystockFilings
 from lim_pipelines.sources.stocknet import StocknetTweets
-from lim_pipelines.validate.beside import NOTHING, Beside
+from lim_pipelines.validate.beside import BEFORE_SESSIONS, NOTHING, Beside
 from lim_pipelines.validate.prepare import prepare
 from lim_pipelines.validate.rules import rules_of
 
@@ -37,6 +37,7 @@ def judged(given: Parsed) -> pl.DataFrame:
         "instrument_id",
         "date",
         "log_return",
+        "sessions_since",
         **{rule.name: ~rule.passes() for rule in rules_of(VALIDATED_BARS)},
     )
 
@@ -88,8 +89,13 @@ def test_google_finance(tmp_path: Path) -> None:
     )
     assert counts["ohlc_order"] == raw.filter(contradicting).height > 76
     doubled = frame.filter(pl.col("log_return").exp() > 2)
-    assert 25 <= doubled.height <= 32, "32 by the zero of CVCY and across holes of the file"
+    assert doubled.height == 31, "32, one of which starts from the zero of CVCY"
+    assert doubled.filter(pl.col("sessions_since") > BEFORE_SESSIONS).height == 11, "across holes of months"
+    assert {("XNAS:NOVT@2017", date(2011, 2, 14)), ("XNAS:PPC@2017", date(2009, 12, 29))} <= set(
+        doubled.select("instrument_id", "date").iter_rows()
+    ), "those that the README names"
     assert doubled["jump"].all()
+    assert (counts["jump"], counts["missed_split"], counts["gap"]) == (146, 36, 2302)
     gaps = frame.filter("gap").group_by("date").len().sort("len")
     assert gaps["date"][-1] == date(2010, 4, 5), "on 2010-04-01 there are 731 tickers of about 1,200"
     assert gaps["len"][-1] > 400

@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 from gate_world import DAYS, MIC, bars, scope
 
+from lim_pipelines.exchanges import sessions
 from lim_pipelines.lake import Lake
-from lim_pipelines.schemas import ALIGNED_BARS
-from lim_pipelines.validate.beside import NOTHING, read_beside
+from lim_pipelines.schemas import ALIGNED_BARS, VALIDATED_BARS
+from lim_pipelines.validate.beside import NOTHING, read_beside, read_beside_import
 from lim_pipelines.validate.handover import Handover
+from lim_pipelines.validate.prepare import prepare
 
 PERIODS = [DAYS[:3], DAYS[3:4], DAYS[4:20], DAYS[20:]]
 
@@ -26,6 +28,31 @@ def test_each_period_gets_what_the_lake_would_have_given(tmp_path: Path) -> None
         end = PERIODS[nth + 1][0] if nth + 1 < len(PERIODS) else DAYS[-1]
         got = handover.beside(nth, _day_before(end), bars(3, days)).before
         assert got.equals(read_beside(lake, scope(*days)).before), days
+
+
+def test_the_last_bar_of_an_instrument_is_handed_on_over_a_hole_of_years(tmp_path: Path) -> None:
+    """I00 rests while I01 goes on, before the import and within it."""
+    grid = sessions(MIC, date(2016, 6, 1), date(2018, 12, 31)).select("date", "close")
+    one = bars(2, DAYS[:1]).drop("date", "ts").join(grid.select("date", ts="close"), how="cross")
+    days = grid["date"]
+    rests = pl.col("date").is_between(days[20], days[200], closed="none") | (pl.col("date") > days[201])
+    rests = rests & (pl.col("date") < days[450]) & pl.col("instrument_id").str.ends_with("0")
+    rows = ALIGNED_BARS.conform(one.filter(~rests)).sort(ALIGNED_BARS.row_key)
+    lake = Lake(tmp_path)
+    lake.write(ALIGNED_BARS, rows, rows.select("exchange", "date").unique())
+    periods = [days[150:250], days[250:260], days[260:400], days[400:]]
+    handover = Handover(read_beside_import(lake, scope(*days[150:])), MIC)
+    holes = []
+    for nth, period in enumerate(periods):
+        mine = rows.filter(pl.col("date").is_between(period[0], period[-1]))
+        following = periods[nth + 1][0] if nth + 1 < len(periods) else period[-1]
+        got = handover.beside(nth, _day_before(following), mine)
+        wanted = read_beside(lake, scope(*period))
+        assert got.before.equals(wanted.before)
+        judged, alike = (prepare(mine, VALIDATED_BARS, beside) for beside in (got, wanted))
+        assert judged.equals(alike), period
+        holes += judged.filter(pl.col("sessions_since") > 1)["sessions_since"].to_list()
+    assert holes == [180, 249]
 
 
 def _day_before(day: date) -> date:

@@ -16,7 +16,7 @@ from lake_rows import bar
 
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.schemas import ALIGNED_BARS, CORPORATE_ACTIONS, LISTINGS, UTC_TIME, VALIDATED_BARS
-from lim_pipelines.validate.beside import BEFORE_COLUMNS, BEFORE_SESSIONS, NOTHING, Beside
+from lim_pipelines.validate.beside import BEFORE_COLUMNS, BEFORE_SESSIONS, NOTHING, Beside, last_bars
 from lim_pipelines.validate.prepare import prepare
 from lim_pipelines.validate.rules import RULES, rules_of
 
@@ -145,11 +145,11 @@ def test_a_factor_is_what_its_actions_multiply_to() -> None:
 def test_a_session_is_judged_alike_alone_and_within_a_range(seed: int) -> None:
     """Bars with holes, jumps, repeats and revisions: what the past says does not depend on the scope."""
     rng = np.random.default_rng(seed)
-    days, rows = DAYS[: BEFORE_SESSIONS + 40], []
+    days, rows = DAYS[: 3 * BEFORE_SESSIONS], []
     for name in ("XNAS:A", "XNAS:B"):
-        close = 10.0
-        for day in days:
-            if rng.random() < 0.05:
+        close, rests = 10.0, range(*sorted(rng.integers(0, 3 * BEFORE_SESSIONS, 2)))
+        for nth, day in enumerate(days):
+            if rng.random() < 0.05 or nth in rests:
                 continue
             close = round(close * float(rng.choice([1.0, 1.0, 1.01, 0.99, 1.5, 0.5])), 4)
             rows.append(quote(day, instrument_id=name, close=close, high=close + 1, low=close - 1))
@@ -162,8 +162,18 @@ def test_a_session_is_judged_alike_alone_and_within_a_range(seed: int) -> None:
     day = days[int(rng.integers(BEFORE_SESSIONS, len(days)))]
     first = days[days.index(day) - BEFORE_SESSIONS]
     before = whole.filter(pl.col("date").is_between(first, day, closed="left")).select(BEFORE_COLUMNS)
-    alone = prepare(whole.filter(pl.col("date") == day), VALIDATED_BARS, replace(NOTHING, before=before))
+    older = last_bars(whole.filter(pl.col("date") < first).select(BEFORE_COLUMNS).lazy())
+    beside = replace(NOTHING, before=before, older=older)
+    alone = prepare(whole.filter(pl.col("date") == day), VALIDATED_BARS, beside)
     assert alone.select(together.columns).equals(together.filter(pl.col("date") == day))
+
+
+def test_a_jump_across_a_hole_of_a_year_is_seen_alone_and_within_a_range() -> None:
+    rows = frame(quote(DAYS[0]), quote(DAYS[250], close=100.0))
+    assert flagged(rows) == {"jump", "gap", "missed_split"}
+    old, new = rows.head(1).select(BEFORE_COLUMNS), rows.tail(1)
+    assert flagged(new, replace(NOTHING, older=old)) == {"jump", "gap", "missed_split"}
+    assert not flagged(new)
 
 
 def test_the_page_lists_the_rules_as_they_are() -> None:

@@ -11,7 +11,13 @@ from lake_rows import bar
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import ALIGNED_BARS
-from lim_pipelines.validate.beside import BEFORE_COLUMNS, BEFORE_SESSIONS, read_beside, sessions_before
+from lim_pipelines.validate.beside import (
+    BEFORE_COLUMNS,
+    BEFORE_SESSIONS,
+    read_beside,
+    read_beside_import,
+    sessions_before,
+)
 
 SESSIONS = sessions("XNAS", date(2018, 1, 1), date(2018, 12, 31))["date"].to_list()
 
@@ -57,3 +63,52 @@ def test_an_empty_lake_has_nothing_before(tmp_path: Path) -> None:
     assert beside.before.is_empty()
     assert beside.actions.is_empty()
     assert beside.members.is_empty()
+
+
+def dates(beside: pl.DataFrame) -> list[tuple[str, date, float]]:
+    return beside.select("instrument_id", "date", "close").sort(pl.all()).rows()
+
+
+def holed(lake: Lake) -> None:
+    """A has a bar long ago, with a revision; B long ago and lately; C only lately."""
+    rows = [
+        bar(SESSIONS[1], instrument_id="A", close=1.0),
+        bar(SESSIONS[2], instrument_id="A", close=2.0),
+        bar(SESSIONS[2], instrument_id="A", close=3.0, known_day=SESSIONS[9]),
+        bar(SESSIONS[2], instrument_id="A", close=4.0, price_type="bid"),
+        bar(SESSIONS[2], instrument_id="B", close=5.0),
+        bar(SESSIONS[90], instrument_id="B", close=6.0),
+        bar(SESSIONS[90], instrument_id="C", close=7.0),
+        *(bar(SESSIONS[100], instrument_id=name, close=8.0) for name in "ABCD"),
+    ]
+    written = pl.DataFrame(rows, schema=ALIGNED_BARS.schema)
+    lake.write(ALIGNED_BARS, written, written.select("exchange", "date").unique())
+
+
+def test_the_last_bar_before_counts_however_long_ago(tmp_path: Path) -> None:
+    holed(Lake(tmp_path))
+    beside = read_beside(Lake(tmp_path), scope(SESSIONS[100]))
+    assert dates(beside.before) == [("B", SESSIONS[90], 6.0), ("C", SESSIONS[90], 7.0)]
+    assert dates(beside.older) == [("A", SESSIONS[2], 2.0)], "no bar of bid is judged"
+    assert dates(read_beside(Lake(tmp_path), scope(SESSIONS[90])).older) == [("B", SESSIONS[2], 5.0)]
+    assert dates(read_beside(Lake(tmp_path), scope(SESSIONS[2])).older) == [], "it is among those before"
+
+
+def test_each_stretch_of_a_scattered_scope_has_its_last_bars(tmp_path: Path) -> None:
+    holed(Lake(tmp_path))
+    far = date(2019, 6, 3)
+    rows = pl.DataFrame([bar(far, instrument_id=name) for name in "AC"], schema=ALIGNED_BARS.schema)
+    Lake(tmp_path).write(ALIGNED_BARS, rows, scope(far))
+    both = read_beside(Lake(tmp_path), scope(SESSIONS[90], far))
+    lately = [(name, SESSIONS[100], 8.0) for name in "AC"]
+    assert dates(both.older) == [lately[0], ("B", SESSIONS[2], 5.0), lately[1]]
+    with_it = read_beside(Lake(tmp_path), scope(SESSIONS[100], far))
+    assert dates(with_it.older) == [("A", SESSIONS[2], 2.0)], "what is judged is not read twice"
+
+
+def test_an_import_has_the_last_bars_of_all(tmp_path: Path) -> None:
+    holed(Lake(tmp_path))
+    beside = read_beside_import(Lake(tmp_path), scope(*SESSIONS[100:110]))
+    assert dates(beside.before) == [("B", SESSIONS[90], 6.0), ("C", SESSIONS[90], 7.0)]
+    last = [("A", SESSIONS[2], 2.0), ("A", SESSIONS[2], 4.0), ("B", SESSIONS[2], 5.0)]
+    assert dates(beside.older) == last

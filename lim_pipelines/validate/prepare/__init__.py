@@ -64,7 +64,7 @@ def _of_bars(frame: pl.DataFrame, beside: Beside) -> pl.DataFrame:
         how="horizontal",
     )
     facts = runs.spread(of_runs)
-    past = history(frame, runs, beside.before, facts["price_limit"])
+    past = history(frame, runs, pl.concat([beside.older, beside.before]), facts["price_limit"])
     curve = agreement.curve(runs, listed["root"], past["log_return"].filter(runs.opens))
     again = (
         ~runs.first
