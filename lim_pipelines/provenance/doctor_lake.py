@@ -33,7 +33,7 @@ SOON = timedelta(days=60)
 def tables(places: Places) -> Iterator[Check]:
     """Open every table, and look for every file that its newest version names."""
     lake, count, rows, total = places.lake(), 0, 0, 0
-    broken = False
+    broken, bars = False, False
     for table in TABLES.values():
         log = _open(lake, table)
         if isinstance(log, Check):
@@ -42,11 +42,18 @@ def tables(places: Places) -> Iterator[Check]:
         elif log is not None:
             files = sized(log)
             count += 1
+            bars |= table is VALIDATED_BARS
             rows, total = rows + int(files["rows"].sum()), total + int(files["bytes"].sum())
             for said in torn(log, files):
                 broken = True
                 yield Check(f"table {table.name}", "fail", said, REPAIR)
-    if count == 0 and not broken:
+    # Models are made of bars; the sensor soon fills a new lake's ledger beside them.
+    made = ([] if bars else [places.models]) + ([] if count else [places.reports, places.vectors])
+    left = [folder.name for folder in made if any(folder.glob("*"))]
+    if left and not broken:
+        said = f"{lake.root} lost its tables: things that were made from one lie in {', '.join(left)}"
+        yield Check("lake", "fail", said, "bring the lake back, name another ($LIM_LAKE_URL), or make demo")
+    elif count == 0 and not broken:
         yield Check("lake", "warn", f"{lake.root} holds no table yet", "make demo, or materialise raw_quotes")
     elif not broken:
         yield Check(

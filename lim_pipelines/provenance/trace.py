@@ -71,7 +71,19 @@ def trace(places: Places, subject: Subject, number: Number | None = None) -> Nod
         return models.node(subject)
     if lake.version(subject.table) < 0:
         raise SubjectError(f"{subject}: {lake.root} has no table {subject.table.name} yet")
-    return rows.exact(subject.table, subject.where, str(subject))
+    found = rows.exact(subject.table, subject.where, str(subject))
+    if _nothing(found):
+        raise SubjectError(
+            f"{subject}: {lake.root} holds no rows of it, nor of what it would be made of;"
+            f" lim trace {subject.table.name} shows what there is"
+        )
+    return found
+
+
+def _nothing(node: Node) -> bool:
+    """Whether neither a node nor what stands below it knows of any row."""
+    below = (part.make(key) for part in node.branches for key in part.keys)
+    return "rows" not in node.facts and all(map(_nothing, below))
 
 
 class _Results:
@@ -89,6 +101,11 @@ class _Results:
     def node(self, number: Number | None) -> Node:
         """Describe report, backtest and all below."""
         daily = self._read(BACKTEST_DAILY)
+        if daily.is_empty() and self.targets.is_empty():
+            raise SubjectError(
+                f"{self.lake.root} holds no results of {self.strategy}, whatever a report says; materialise"
+                f" {self.strategy}_targets and {self.strategy}_backtest"
+            )
         parts = [self._backtest(daily)]
         facts: dict[str, Any] = {**self._report(), **self._trials(daily)}
         if number is None:

@@ -83,7 +83,15 @@ def test_verify_says_by_its_exit_code(places: Places, tmp_path: Path, lim: Calla
 
 
 @pytest.mark.parametrize(
-    "words", [("trace", "nonsense"), ("verify", "2018-01-01|XNYS"), ("trace", "trials")], ids=" ".join
+    "words",
+    [
+        ("trace", "nonsense"),
+        ("trace", "2018-11-20|XXXX"),
+        ("trace", "validated_macro@nope"),
+        ("trace", "trials"),
+        ("verify", "2018-01-01|XNYS"),
+    ],
+    ids=" ".join,
 )
 def test_what_is_not_there_is_one_line_and_code_2(
     places: Places, lim: Callable[..., Said], words: tuple[str, ...]
@@ -91,6 +99,15 @@ def test_what_is_not_there_is_one_line_and_code_2(
     said = lim(places, *words)
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith("lim: ")
+
+
+def test_a_report_whose_lake_is_gone_is_one_line_and_code_2(tmp_path: Path, lim: Callable[..., Said]) -> None:
+    places = Places(tmp_path)
+    places.reports.mkdir()
+    (places.reports / "small.html").write_text("")
+    said = lim(places, "trace", "small")
+    assert (said.code, said.out) == (2, "")
+    assert "holds no results of small" in said.err
 
 
 @pytest.mark.parametrize("command", ["trace", "verify"])

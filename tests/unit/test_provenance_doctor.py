@@ -151,6 +151,20 @@ def test_a_table_of_other_code_is_named(places: Places) -> None:
     assert VALIDATED_BARS.name not in found.detail
 
 
+@pytest.mark.parametrize("left", ["models", "reports", "vectors"])
+def test_a_home_that_lost_its_lake_is_not_new(places: Places, left: str) -> None:
+    shutil.rmtree(places.root / "lake")
+    for name in ("landing", "models"):
+        shutil.rmtree(places.root / name)
+    (fresh,) = [one for one in wrong(places, fast=True) if one.name == "lake"]
+    assert fresh.status == "warn"
+    (places.root / left).mkdir()
+    (places.root / left / "something").mkdir()
+    (lost,) = [one for one in wrong(places, fast=True) if one.name == "lake"]
+    assert lost.status == "fail"
+    assert f"made from one lie in {left}" in lost.detail
+
+
 def test_a_home_that_is_not_there_or_is_a_file(tmp_path: Path) -> None:
     for root in (tmp_path / "nowhere", tmp_path / "file"):
         (tmp_path / "file").write_text("")
