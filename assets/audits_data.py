@@ -14,7 +14,7 @@ from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from assets.gate_checks import run_window
 from assets.partitions import BARS, INPUTS
 from lim_pipelines.audit import verdict
-from lim_pipelines.audit.data import ARCHIVES, ASSETS, audit_asset, audit_data
+from lim_pipelines.audit.data import ARCHIVES, ASSETS, audit_asset, audit_data, strength
 from lim_pipelines.audit.inputs import VECTORS, audit_vectors
 from lim_pipelines.audit.models import audit_models
 from lim_pipelines.foundation.config import FOUNDATIONS
@@ -27,10 +27,6 @@ SECONDS = 1800.0
 
 DATED = ("aligned_bars", "validated_bars", "resampled_bars", "model_inputs")
 """Assets with a partition a session."""
-
-DEAR = ("model_inputs", "archive_inputs", "aligned_relations")
-"""Assets of which one partition at one moment is made again: a session's inputs look back five years, a year
-of relations holds tens of thousands of names."""
 
 WHAT = (
     "Some of the rows that the run made are made again from what was known at some moments in the past, as if"
@@ -50,8 +46,8 @@ def build_check(asset: str) -> dg.AssetChecksDefinition:
             where = run_window(context)
         elif asset in ARCHIVES:
             where = _exchange_of(context)
-        few = 1 if asset in DEAR else 2
-        return result(home.lake(), audit_asset(home.lake(), home.vectors, asset, where, few, few))
+        lake = home.lake()
+        return result(lake, audit_asset(lake, home.vectors, asset, where, *strength(asset)))
 
     return check
 

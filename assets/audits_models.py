@@ -104,13 +104,20 @@ def result(lake: Lake, verdicts: Sequence[Verdict]) -> dg.AssetCheckResult:
 def shown(verdicts: Sequence[Verdict]) -> dg.AssetCheckResult:
     """Show verdicts as the result of a check."""
     failed = [one for one in verdicts if not one.passed]
-    compared = sum(one.compared for one in verdicts)
+    told = [one for one in verdicts if not one.empty]
+    again = sum(one.compared for one in told if one.audit == "recompute")
+    held = sum(one.compared for one in told if one.audit != "recompute")
     if failed:
         said = failed[0].finding
-    elif verdicts:
-        said = f"nothing of the future in {len(verdicts)} audits, {compared:,} rows and windows"
+    elif told:
+        said = (
+            f"nothing of the future in {len(told)} audits: {again:,} rows or weights made again, {held:,}"
+            " rows, reads and windows held against rules"
+        )
     else:
-        said = "nothing there to audit yet"
+        said = "not audited: nothing there to compare yet"
+    if len(told) < len(verdicts):
+        said += f"; {len(verdicts) - len(told)} not audited, with nothing to compare at their moments"
     return dg.AssetCheckResult(
         check_name=NAME,
         passed=not failed,
@@ -118,7 +125,9 @@ def shown(verdicts: Sequence[Verdict]) -> dg.AssetCheckResult:
         description=said,
         metadata={
             "audits": table_metadata(verdict.rows(verdicts).drop("asset").sort("passed", "audit"), rows=60),
-            "compared": compared,
+            "made_again": again,
+            "held_against_rules": held,
+            "not_audited": len(verdicts) - len(told),
             "failed": len(failed),
         },
     )

@@ -30,6 +30,10 @@ ARCHIVES: Final = {"archive": "validated_bars", "archive_inputs": "model_inputs"
 ASSETS: Final = (*STEPS, "model_inputs", *ARCHIVES)
 """Assets whose tables can be made again."""
 
+_DEAR: Final = ("model_inputs", "archive_inputs", "aligned_relations")
+"""Assets of which a run's check makes one partition at one moment again: a session's inputs look back five
+years, a year of relations holds tens of thousands of names."""
+
 _TELLING: Final = (ENTITY_LINKS, LINK_REVIEWS, RAW_CLAIMS)
 _FROM_FILES: Final = ("aligned_bars", "archive")
 """Assets in whose run raw quotes are held against the arrival of their files."""
@@ -43,13 +47,13 @@ def step_of(asset: str, vectors: Path) -> Step:
     return inputs_step(vectors) if name == "model_inputs" else STEPS[name]
 
 
+def strength(asset: str) -> tuple[int, int]:
+    """Return how many partitions, and moments of each, the check in a run of an asset takes."""
+    return (1, 1) if asset in _DEAR else (5, 2)
+
+
 def audit_asset(
-    lake: Lake,
-    vectors: Path,
-    asset: str,
-    where: pl.Expr | None = None,
-    partitions: int = 2,
-    moments: int = 2,
+    lake: Lake, vectors: Path, asset: str, where: pl.Expr | None, partitions: int, moments: int
 ) -> list[Verdict]:
     """Make some of an asset's rows again on truncated history, and hold all against the laws of publication.
 
@@ -117,7 +121,7 @@ def audit_data(lake: Lake, vectors: Path, budget: float) -> Audited:
         if time.monotonic() - began > budget:
             left.append(asset)
             continue
-        verdicts += audit_asset(lake, vectors, asset, partitions=12, moments=9)
+        verdicts += audit_asset(lake, vectors, asset, None, partitions=12, moments=9)
     return Audited(verdicts, left)
 
 

@@ -19,6 +19,9 @@ from lim_pipelines.schemas import Table
 _CANDIDATES: Final = 24
 """Partitions that are looked into for each one that is taken."""
 
+_MOST: Final = 4
+"""Moments of a partition that stands alone, unless more are asked for."""
+
 _JUST_BEFORE: Final = timedelta(microseconds=1)
 
 
@@ -90,7 +93,7 @@ def sample(
             for moment in _moments(of_all, max(partitions, moments), told, rng)
         ]
     left = partitions * moments
-    each = max(moments, left // max(1, ranked.height))
+    each = max(moments, min(_MOST, left // max(1, ranked.height)))
     by_moment: dict[datetime, list[pl.DataFrame]] = {}
     for part in ranked.select(keys).iter_slices(1):
         own = _moments(rows.join(part, on=keys, how="semi"), min(each, left), told, rng)

@@ -47,6 +47,11 @@ class Verdict:
     finding: str = ""
 
     @property
+    def empty(self) -> bool:
+        """Whether there was nothing to compare: then nothing was audited, and nothing is proved."""
+        return not self.compared and not self.finding
+
+    @property
     def passed(self) -> bool:
         """Whether nothing of the future was found."""
         return not self.finding
@@ -69,13 +74,13 @@ def record(lake: Lake, verdicts: Sequence[Verdict], *, whole: bool = False) -> N
     lake
         The lake.
     verdicts
-        What was found.
+        What was found; those that are empty are not kept.
     whole
         Whether this was a long audit, which does refute what failed before.
     """
-    if not verdicts:
+    fresh = rows([verdict for verdict in verdicts if not verdict.empty])
+    if fresh.is_empty():
         return
-    fresh = rows(verdicts)
     kinds = ["asset", "partition", "audit"]
 
     def merged(there: pl.DataFrame) -> pl.DataFrame:

@@ -57,3 +57,14 @@ def test_a_quick_check_leaves_what_a_long_audit_found(tmp_path: Path) -> None:
     assert kept() == [(15, True), (29, False)], "the moment was audited again"
     record(lake, [at(1)], whole=True)
     assert kept() == [(1, True)], "a long audit refutes"
+
+
+def test_nothing_compared_is_not_audited(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    empty = Verdict("validated_bars", "2018-10-01|XNAS", "recompute", CLOSE, 0)
+    shown = result(lake, [empty])
+    assert str(shown.description).startswith("not audited")
+    assert lake.version(AUDIT_RESULTS) == -1, "no proof is kept"
+    shown = result(lake, [empty, Verdict("validated_bars", "", "publication", CLOSE, 7)])
+    assert "0 rows or weights made again, 7 rows" in str(shown.description)
+    assert "1 not audited" in str(shown.description)

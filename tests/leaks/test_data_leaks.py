@@ -18,7 +18,7 @@ import pytest
 from world import FIRST, GONE, MIC, REUSED, REUSED_ON, World, at, make, put, put_nodes, scope
 
 from lim_pipelines.alternative.steps import align_shape, validate_shape
-from lim_pipelines.audit.data import ASSETS, audit_asset, audit_data, step_of
+from lim_pipelines.audit.data import ASSETS, audit_asset, audit_data, step_of, strength
 from lim_pipelines.audit.inputs import audit_vectors
 from lim_pipelines.audit.published import audit_arrivals, audit_published
 from lim_pipelines.audit.tables import audit_step
@@ -524,11 +524,42 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.mark.parametrize("asset", ASSETS)
 def test_the_clean_world_passes(asset: str, clean: World) -> None:
     few = 1 if "inputs" in asset else 4
-    verdicts = audit_asset(clean.lake, clean.vectors, asset, partitions=few, moments=few)
+    verdicts = audit_asset(clean.lake, clean.vectors, asset, None, partitions=few, moments=few)
     assert [one for one in verdicts if not one.passed] == []
     assert sum(one.compared for one in verdicts if one.audit == "recompute")
     by_exchange = {one.partition for one in verdicts if one.audit == "recompute"} == {MIC}
     assert by_exchange == asset.startswith("archive")
+
+
+MADE_BY = {
+    "align.bars.align": "aligned_bars",
+    "align.macro.align": "aligned_macro",
+    "reference.known_listings": "aligned_bars",
+    "align.ladder.ladder": "resampled_bars",
+    "ledger of files": "aligned_bars",
+}
+"""Where a leak is planted to the asset whose check must block; else it is `model_inputs`."""
+
+IN_RUNS = [
+    one
+    for one in LEAKS
+    if one.where in MADE_BY or (one.caught_by == "recompute" and one.where != "vector store")
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leak", IN_RUNS, ids=lambda leak: leak.name)
+def test_the_check_of_a_run_reports_it_at_its_own_strength(
+    leak: Leak, clean: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(Path(clean.lake.root).parent, tmp_path / "world")
+    world = World(Lake(tmp_path / "world" / "lake"), tmp_path / "world" / "vectors")
+    leak.plant(world, monkeypatch)
+    asset = MADE_BY.get(leak.where, "model_inputs")
+    rebuilt = pl.col("date").is_in(DAYS["date"].to_list()) if leak.audit is INPUTS else None
+    verdicts = audit_asset(world.lake, world.vectors, asset, rebuilt, *strength(asset))
+    assert {one.audit for one in verdicts if not one.passed} == {leak.caught_by}
+    assert not [one for one in verdicts if one.empty]
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ def test_verdicts_of_a_kind_replace_those_before_and_leave_others(tmp_path: Path
     assert kept.select("audit", "finding").rows() == [("reads", "rows"), ("recompute", "weights")]
     nothing = result(lake, [])
     assert nothing.passed
-    assert nothing.description == "nothing there to audit yet"
+    assert nothing.description == "not audited: nothing there to compare yet"
 
 
 def test_without_anything_stored_there_is_nothing_to_audit(tmp_path: Path) -> None:
