@@ -21,6 +21,7 @@ from lim_pipelines.align.outcome import Outcome
 from lim_pipelines.align.revisions import merge
 from lim_pipelines.align.withdrawals import withdrawn
 from lim_pipelines.lake import Commit, Lake
+from lim_pipelines.newest import from_newest, judged_versions, moved
 from lim_pipelines.reference import known_listings, register
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
@@ -119,13 +120,17 @@ def validate_bars(lake: Lake, scope: pl.DataFrame) -> Step:
     scope
         Columns exchange and date.
     """
-    return _store_validated(
-        lake,
-        lambda: _partitions(lake, ALIGNED_BARS, scope),
-        lambda: _partitions(lake, RAW_QUOTES, scope),
-        scope,
-        read_beside(lake, scope),
-    )
+    while True:
+        seen = judged_versions(lake)
+        step = _store_validated(
+            lake,
+            lambda: _partitions(lake, ALIGNED_BARS, scope),
+            lambda: _partitions(lake, RAW_QUOTES, scope),
+            scope,
+            read_beside(lake, scope),
+        )
+        if not moved(lake, scope, seen):
+            return step
 
 
 def load_period(
@@ -156,8 +161,9 @@ def load_period(
     """
     loaded, raw = _store_raw(lake, rows, rejected, scope, accounted)
     on_grid, aligned = _store_aligned(lake, lambda: raw, scope, listings)
+    seen = judged_versions(lake) | {ALIGNED_BARS.name: on_grid.commit.version}
     judged = _store_validated(lake, lambda: aligned, lambda: raw, scope, beside(aligned))
-    return loaded, on_grid, judged
+    return loaded, on_grid, validate_bars(lake, scope) if moved(lake, scope, seen) else judged
 
 
 def _store_raw(
@@ -210,32 +216,6 @@ def _store_validated(
     lake.write(GATE_RESULTS, outcome.results, scope)
     held = not_published(outcome.held, outcome.results)
     return Step(commit, rows_in, quarantined, warnings=outcome.warnings, held=held)
-
-
-def from_newest(
-    lake: Lake,
-    table: Table,
-    scope: pl.DataFrame,
-    read: Callable[[], pl.DataFrame],
-    make: Callable[[pl.DataFrame, pl.DataFrame], Outcome],
-) -> tuple[Commit, int, Outcome]:
-    """Write what is made of what is read; if another run wrote meanwhile, of what there is to read then.
-
-    Else a run that read first and writes last would put back what the other one has corrected. `make` gets
-    what is read and what is there; partitions that it holds stay as they are.
-    """
-    last: list[tuple[int, Outcome]] = []
-
-    def content(there: pl.DataFrame) -> pl.DataFrame:
-        frame = read()
-        outcome = make(frame, there)
-        last[:] = [(frame.height, outcome)]
-        if outcome.held.is_empty():
-            return outcome.rows
-        return pl.concat([outcome.rows, there.join(outcome.held, on=table.partition_key, how="semi")])
-
-    commit = lake.update(table, scope, content)
-    return commit, *last[0]
 
 
 def load_raw_macro(lake: Lake, landing: Path) -> Step:

@@ -29,6 +29,7 @@ LAYERS = (
     ("align",),
     ("reference", "landing"),
     ("validate",),
+    ("newest",),
     ("ingest", "derive", "alternative"),
     ("bulk", "marts"),
     ("modalities",),

@@ -21,8 +21,8 @@ from lim_pipelines.alternative.entity_master import known_names
 from lim_pipelines.alternative.people import decisions
 from lim_pipelines.entities.matching import match_names
 from lim_pipelines.entities.resolve import resolve
-from lim_pipelines.ingest import from_newest
 from lim_pipelines.lake import Lake
+from lim_pipelines.newest import from_newest
 from lim_pipelines.reference import known_listings
 from lim_pipelines.schemas import (
     ALIGNED_EVENTS,
