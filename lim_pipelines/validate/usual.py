@@ -34,10 +34,8 @@ FEW_EXPECTED: Final = 20
 BACK: Final = 3
 """Sessions before that are named."""
 
-_SCHEMA: Final = {
-    **{"exchange": pl.String, "date": pl.Date, "source": pl.String},
-    **{"usual": pl.Int64, "coverage": pl.Float64, "before": pl.List(pl.Date)},
-}
+_FIGURES: Final = pl.Schema({"usual": pl.Int64, "coverage": pl.Float64, "before": pl.List(pl.Date)})
+_SCHEMA: Final = pl.Schema({"exchange": pl.String, "date": pl.Date, "source": pl.String, **_FIGURES})
 
 
 def usual_coverage(today: pl.DataFrame, days: pl.DataFrame, past: pl.DataFrame) -> pl.DataFrame:
@@ -59,30 +57,31 @@ def usual_coverage(today: pl.DataFrame, days: pl.DataFrame, past: pl.DataFrame) 
         `USUAL_SESSIONS`; coverage: the share of them with a bar in the session; before: the source's last
         `BACK` sessions that were known then, the newest first.
     """
-    numbers = past.select(pl.col("instrument_id").unique()).with_row_index("number")
-    given = past.group_by(*UNIT, "instrument_id").agg(pl.col("known_at").min())
-    given = given.join(numbers, on="instrument_id").sort("date")
-    there = days.unique(["exchange", "date", "instrument_id"]).join(numbers, on="instrument_id").sort("date")
-    of_source = given.partition_by("exchange", "source", as_dict=True)
+    # Text is slow to group by.
+    of, bar = ["exchange", "source"], pl.col("instrument_id").cast(pl.Categorical).to_physical()
+    coded = past.select(pl.col(*of).cast(pl.Categorical), "date", "known_at", bar=bar)
+    given = coded.group_by(*of, "date", "bar").agg(pl.col("known_at").min()).sort("date")
+    there = days.select("exchange", "date", bar=bar).unique().sort("date")
+    of_source = given.with_columns(pl.col(of).cast(pl.String)).partition_by(of, as_dict=True)
     of_exchange = there.partition_by("exchange", as_dict=True)
     found: list[pl.DataFrame] = []
-    for (mic, source), asked in today.group_by("exchange", "source"):
-        by_date = asked.sort("date")
-        found.append(_of_source(by_date, of_exchange[(mic,)], of_source[(mic, source)], numbers.height))
+    for (mic, source), asked in today.group_by(of):
+        found.append(_of_source(asked.sort("date"), of_exchange[(mic,)], of_source[(mic, source)]))
     return pl.concat([pl.DataFrame(schema=_SCHEMA), *found])
 
 
-def _of_source(asked: pl.DataFrame, there: pl.DataFrame, given: pl.DataFrame, count: int) -> pl.DataFrame:
+def _of_source(asked: pl.DataFrame, there: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
     """Do it for one source, session by session, on windows of arrays that are sorted by date."""
-    date, known, number = (given[name].to_physical().to_numpy() for name in ("date", "known_at", "number"))
-    today, now = (there[name].to_physical().to_numpy() for name in ("date", "number"))
+    date, known, bar = (given[name].to_physical().to_numpy() for name in ("date", "known_at", "bar"))
+    today, now = (there[name].to_physical().to_numpy() for name in ("date", "bar"))
+    bars, number = np.unique(bar, return_inverse=True)
     lines = []
     for day, as_of in asked.select(pl.col("date", "as_of").to_physical()).iter_rows():
         window = slice(*np.searchsorted(date, [day - USUAL_DAYS, day]))
         seen = known[window] <= as_of
-        sessions = np.unique(date[window][seen])
-        often = np.bincount(number[window][seen], minlength=count)
-        usual = np.flatnonzero(often >= max(1, USUAL_SHARE * len(sessions)))
+        dates, numbers = date[window][seen], number[window][seen]
+        sessions = dates[np.diff(dates, prepend=dates[:1] - 1) != 0]
+        usual = bars[np.bincount(numbers, minlength=len(bars)) >= max(1, USUAL_SHARE * len(sessions))]
         covered = np.isin(usual, now[slice(*np.searchsorted(today, [day, day + 1]))]).sum()
         enough = len(sessions) >= USUAL_SESSIONS and len(usual) >= FEW_EXPECTED
         lines.append(
@@ -92,6 +91,6 @@ def _of_source(asked: pl.DataFrame, there: pl.DataFrame, given: pl.DataFrame, co
                 sessions[: -BACK - 1 : -1].tolist(),
             )
         )
-    schema = {"usual": pl.Int64, "coverage": pl.Float64, "before": pl.List(pl.Int32)}
-    figures = pl.DataFrame(lines, schema=schema, orient="row").cast({"before": pl.List(pl.Date)})
+    numbers_of_days = pl.Schema({**_FIGURES, "before": pl.List(pl.Int32)})
+    figures = pl.DataFrame(lines, schema=numbers_of_days, orient="row").cast({"before": pl.List(pl.Date)})
     return pl.concat([asked.select(UNIT), figures], how="horizontal")
