@@ -18,10 +18,12 @@ import polars as pl
 
 from assets.catalogue import table_metadata
 from assets.explain import REPAIR, figures, files, how_to_read, release_of, rules, sample, table
+from assets.held_bars import files_of, held_bars
 from assets.partitions import FIRST_SESSION, exchanges
 from lim_pipelines.alternative.steps import SHAPES, held_back_from
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import GATE_RESULTS, QUARANTINE, RELEASES, VALIDATED_BARS
+from lim_pipelines.sources import macro
 from lim_pipelines.sources.base import QUARANTINE_AS
 from lim_pipelines.validate.data_docs import page_of
 from resources.home import Home
@@ -112,12 +114,12 @@ def published(lake: Lake, home: Home, verdicts: pl.DataFrame) -> dg.AssetCheckRe
         by_rule = held.group_by("rule", maintain_order=True).agg(pl.len().alias("partitions"), pl.sum("rows"))
         metadata |= {
             **rules(by_rule),
-            "sample_rows": table(sample(failing)),
-            "files": files(failing) or "see aligned_bars: no single row is to blame",
+            **_shown(lake, some.select("exchange", "date").unique(maintain_order=True), failing),
+            "trace": f"lim trace '{day}|{exchange}'",
             "quarantine": lake.uri(QUARANTINE),
             "quarantine_how_to_read": how_to_read(lake, held),
             "how_to_repair": REPAIR,
-            "how_to_release": release_of(exchange, min(same), day, rule),
+            "how_to_release": release_of(exchange, day, rule, earlier=same.filter(same < day).to_list()),
         }
     if held.height > FIRST:
         metadata["not_published"] = table(held, rows=SHOWN)
@@ -131,6 +133,16 @@ def published(lake: Lake, home: Home, verdicts: pl.DataFrame) -> dg.AssetCheckRe
         description=_summary(held, partitions, released),
         metadata={**metadata, **data_docs(home, VALIDATED_BARS.name)},
     )
+
+
+def _shown(lake: Lake, partitions: pl.DataFrame, failing: pl.DataFrame) -> dict[str, Any]:
+    """Show rows and name files: rows that fail, and bars of partitions that are held as a whole."""
+    whole = partitions.join(failing, on=["exchange", "date"], how="anti", maintain_order="left")
+    shown = {"sample_rows": table(sample(failing))} if failing.height else {}
+    if whole.is_empty():
+        return {**shown, "files": files(failing)}
+    named = pl.concat([failing.select("file"), files_of(lake, whole)])
+    return {**shown, "sample_bars": table(held_bars(lake, whole)), "files": files(named)}
 
 
 def _summary(held: pl.DataFrame, partitions: pl.DataFrame, released: pl.DataFrame) -> str:
@@ -180,12 +192,11 @@ def held_back(lake: Lake, where: pl.Expr) -> dg.AssetCheckResult:
             "how_to_read": how_to_read(lake, some),
             "how_to_repair": REPAIR,
         }
-        judged = some.filter((pl.col("stage") == "validate") & (pl.col("exchange") != QUARANTINE_AS))
+        elsewhere = [QUARANTINE_AS, macro.QUARANTINE_EXCHANGE]  # Only bars are released.
+        judged = some.filter((pl.col("stage") == "validate") & ~pl.col("exchange").is_in(elsewhere))
         if judged.height:
             one = judged.sort(QUARANTINE.row_key).row(0, named=True)
-            result["how_to_release"] = release_of(
-                one["exchange"], one["date"], one["date"], one["rule"], one["symbol"]
-            )
+            result["how_to_release"] = release_of(one["exchange"], one["date"], one["rule"], one["symbol"])
     return dg.AssetCheckResult(
         check_name="quarantine",
         passed=not held,
