@@ -16,7 +16,7 @@ import polars as pl
 import lim_pipelines
 from lim_pipelines.audit.inputs import VECTORS, audit_vectors, inputs_step
 from lim_pipelines.audit.models import Audited
-from lim_pipelines.audit.published import audit_arrivals, audit_published
+from lim_pipelines.audit.published import audit_arrivals, audit_corrections, audit_published
 from lim_pipelines.audit.reads import ROOMS, unsafe_reads
 from lim_pipelines.audit.sample import sample
 from lim_pipelines.audit.tables import STEPS, Step, audit_step
@@ -113,7 +113,7 @@ def audit_data(lake: Lake, vectors: Path, budget: float) -> Audited:
     Audited
     """
     began = time.monotonic()
-    verdicts = [audit_code()]
+    verdicts = [audit_code(), *audit_corrections(lake)]
     for asset in VECTORS:
         verdicts += audit_vectors(lake, vectors, asset)
     left = []

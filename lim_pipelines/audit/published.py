@@ -15,6 +15,7 @@ from typing import Final
 import polars as pl
 
 from lim_pipelines.audit.compare import quote
+from lim_pipelines.audit.offices import OFFICE_TAKES
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.exchanges import EXCHANGES, sessions
 from lim_pipelines.lake import Lake
@@ -46,7 +47,7 @@ class Law:
     asset
         Asset that the verdict is of.
     holds
-        True where a row obeys; null counts as obeying.
+        True where a row obeys; null counts as disobeying.
     because
         Why no row can disobey.
     """
@@ -62,15 +63,15 @@ FILING_TAKES: Final = timedelta(days=2)
 """No company has filed a quarter's or a year's figures sooner after the period; the fastest take about ten
 days."""
 
-OFFICE_TAKES: Final = {"core_cpi": timedelta(days=9)}
-"""The Bureau of Labor Statistics has never been out with a month's prices before the tenth."""
-
 _LAG = pl.col("exchange").replace_strict(
     {mic: exchange.feed_lag for mic, exchange in EXCHANGES.items()}, return_dtype=pl.Duration("us")
 )
 _DECISION_LAG = pl.col("exchange").replace_strict(
     {mic: exchange.decision_lag for mic, exchange in EXCHANGES.items()}, return_dtype=pl.Duration("us")
 )
+_FILED = pl.col("form").str.starts_with("10-").fill_null(pl.col("period") != "instant")
+"""Annual and quarterly reports; where no form is named, figures of a period, which only a report gives."""
+
 _KNOWN, _TS = pl.col("known_at"), pl.col("ts")
 _AFTER: Final = "nothing is known before the moment it describes"
 
@@ -88,24 +89,22 @@ LAWS: Final[tuple[Law, ...]] = (
         "validated_bars",
         (pl.col("freq") != "1d") | (pl.col("session_close") <= _KNOWN),
         "a session's bar is known once the calendar says that the session is over, in whatever zone the file"
-        " was written",
+        " was written; a day without a session has no bar",
     ),
     Law(
         "office",
         VALIDATED_MACRO,
         "validated_macro",
-        _TS
-        + pl.col("series_id").replace_strict(
-            OFFICE_TAKES, default=timedelta(0), return_dtype=pl.Duration("us")
-        )
+        _TS + pl.col("series_id").replace_strict(OFFICE_TAKES, default=None, return_dtype=pl.Duration("us"))
         <= _KNOWN,
-        "a period is over, and the office takes its time, before its value is out",
+        "a period is over, and the office takes its time (OFFICE_TAKES in lim_pipelines/audit/offices.py,"
+        " where a series must have its lower bound), before its value is out",
     ),
     Law(
         "filing",
         VALIDATED_FACTS,
         "validated_facts",
-        ~pl.col("form").str.starts_with("10-") | (_KNOWN >= _TS + FILING_TAKES),
+        ~_FILED | (_KNOWN >= _TS + FILING_TAKES),
         "a period is over, and the books are closed, before it is filed",
     ),
     Law("figure", VALIDATED_FACTS, "validated_facts", _KNOWN >= _TS, _AFTER),
@@ -122,14 +121,14 @@ LAWS: Final[tuple[Law, ...]] = (
         "decision",
         MODEL_INPUTS,
         "model_inputs",
-        (pl.col("session_close") + _DECISION_LAG <= _KNOWN) & (pl.col("newest") <= _KNOWN),
+        (pl.col("session_close") + _DECISION_LAG <= _KNOWN) & (pl.col("newest") <= _KNOWN).fill_null(True),
         "a session's inputs are known when it decides, and are made of what was known then",
     ),
     Law(
         "fit",
         INPUT_SCALES,
         "model_inputs",
-        pl.col("fitted_last") <= _KNOWN,
+        (pl.col("fitted_last") <= _KNOWN).fill_null(True),
         "a scale is fitted on what was known when it is used",
     ),
 )
@@ -143,6 +142,24 @@ ARRIVAL: Final = Law(
     "what a feed delivers is known when the file arrives; only what is declared history is older",
 )
 """The law of files."""
+
+CORRECTION: Final = Law(
+    "correction",
+    RAW_QUOTES,
+    "raw_quotes",
+    pl.col("_arrived") <= _KNOWN,
+    "the n-th revision of a bar in a file comes with the file's n-th content; only a reader that was changed"
+    " gives one without",
+)
+"""The law of corrections."""
+
+_LANDED = (
+    pl.when(pl.col("file").str.contains("://", literal=True))
+    .then("file")
+    .otherwise(pl.col("file").str.split("#").list.first())
+    .alias("_file")
+)
+"""The file that came, of one inside an archive."""
 
 REMEDY: Final = (
     "Correct the reader in lim_pipelines/sources that sets known_at (its zone, its lag), or the file, and"
@@ -189,13 +206,38 @@ def audit_arrivals(lake: Lake, where: pl.Expr | None = None, partition: str = ""
     lake, where, partition
         As for `audit_published`, of `RAW_QUOTES`.
     """
-    ledger = lake.revisions(LANDING_FILES, ~pl.col("history"))
-    arrived = ledger.group_by(file="path").agg(_arrived=pl.col("arrived_at").min())
+    rows = lake.revisions(RAW_QUOTES, where).with_columns(_LANDED)
+    first = _contents(lake).group_by("_file").agg(_arrived=pl.col("_arrived").min())
+    return _together(ARRIVAL.asset, partition, [_held_against(ARRIVAL, rows.join(first, on="_file"))])
+
+
+def audit_corrections(lake: Lake) -> list[Verdict]:
+    """Hold corrections against the ledger: a file's second word on a bar came with its second content.
+
+    Of the contents of a file none says a bar twice, so the n-th revision of a bar came with the n-th of them
+    at the earliest; but for one that a changed reader gave. All raw quotes are ranked, so it is no audit for
+    a run.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    """
+    nth = pl.col("_arrived").rank("ordinal").over("_file").alias("_nth")
+    which = pl.col("known_at").rank("ordinal").over(*RAW_QUOTES.key, "_file").alias("_nth")
+    rows = lake.revisions(RAW_QUOTES).with_columns(_LANDED).with_columns(which)
+    contents = _contents(lake).with_columns(nth).filter(pl.col("_nth") > 1)
     return _together(
-        ARRIVAL.asset,
-        partition,
-        [_held_against(ARRIVAL, lake.revisions(RAW_QUOTES, where).join(arrived, on="file"))],
+        CORRECTION.asset,
+        "corrections",
+        [_held_against(CORRECTION, rows.join(contents, on=["_file", "_nth"]))],
     )
+
+
+def _contents(lake: Lake) -> pl.LazyFrame:
+    """Contents of feeds' files and when they arrived."""
+    ledger = lake.revisions(LANDING_FILES, ~pl.col("history"))
+    return ledger.group_by("sha256", _file="path").agg(_arrived=pl.col("arrived_at").min())
 
 
 def _with_close(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -221,7 +263,7 @@ class _Count:
 
 
 def _held_against(law: Law, rows: pl.LazyFrame) -> _Count:
-    bad = ~pl.col("_good").fill_null(True)
+    bad = ~pl.col("_good").fill_null(False)
     judged = rows.with_columns(_good=law.holds)
     count, broken, newest = (
         judged.select(rows=pl.len(), broken=bad.sum(), newest=pl.col("known_at").max())
