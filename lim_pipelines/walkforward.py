@@ -20,7 +20,7 @@ from lim_pipelines.evaluate import ledger
 from lim_pipelines.finetune import store
 from lim_pipelines.finetune.features import read_features
 from lim_pipelines.foundation import checkpoint
-from lim_pipelines.lake import LATEST, Commit, Lake, midnight, next_cutoff, scope_of
+from lim_pipelines.lake import LATEST, Commit, Lake, Past, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.targets import make_targets
 from lim_pipelines.schemas import (
     BACKTEST_DAILY,
@@ -116,6 +116,8 @@ def decide(
     folders = _folders(models, spec, cutoffs)
     end = next_cutoff(max(cutoffs))
     moment = until or midnight(end)
+    # Nothing that became known later exists for a decision, whatever it asks for.
+    lake = Past(lake, moment)
     bars = lake.revisions(VALIDATED_BARS, universe(spec) & (pl.col("known_at") <= moment)).collect()
     # A cross-section's period begins with the positions of the last rebalance before it.
     since = min(cutoffs) - timedelta(days=LONGEST_RHYTHM_DAYS)

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from lim_pipelines.audit.past import Past
+from lim_pipelines.audit.reads import audit_reads
 from lim_pipelines.audit.samples import leaks_of_contexts, leaks_of_samples, sample_of
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.audit.windows import foundation_windows, model_windows
@@ -32,11 +32,14 @@ from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.data import read_bars, with_resampled
 from lim_pipelines.inputs.registry import OWNER
 from lim_pipelines.lake import Lake, fingerprint, midnight
+from lim_pipelines.lake.past import Past
 from lim_pipelines.schemas import INPUT_SCALES, MODEL_INPUTS, VALIDATED_BARS, Table
 
 TOLERANCE = 1e-5
-"""Largest difference of a weight that counts as the same. On one machine with one version of torch retraining
-gives every bit again (measured: 0.0); the last bits of other machines' sums may differ."""
+"""Largest difference of a weight that counts as the same. A choice, not a measurement: no weight of the
+demo's newest cutoffs, trained again on the same machine with as many threads and the same torch, differed,
+and one of ridge by 1.7e-17 with another number of threads. Other machines and versions were not measured:
+their last bits may differ, and grow over the steps of a long training beyond this."""
 
 STALE = (
     "either it read rows that were not known, or rows dated back came since: materialise the partition again;"
@@ -60,12 +63,13 @@ def audit_checkpoint(lake: Lake, models: Path, config: FoundationConfig, cutoff:
     if folder is None:
         return []
     meta = checkpoint.read_meta(folder)
-    bars = read_bars(Past(lake, midnight(cutoff)), meta.config, cutoff)
+    past = Past(lake, midnight(cutoff))
+    bars = read_bars(past, meta.config, cutoff)
     broken = foundation_windows(models, meta, with_resampled(bars))
     broken += leaks_of_contexts(sample_of(bars))
     windows = int(meta.windows.get("train", 0)) + int(meta.windows.get("validation", 0))
     return [
-        _reads(config.name, folder, cutoff, [(meta.data, bars.frame)]),
+        _reads(config.name, folder, past, cutoff, [(meta.data, bars.frame)]),
         _windows(config.name, folder, cutoff, windows, broken),
     ]
 
@@ -91,14 +95,15 @@ def audit_model(lake: Lake, models: Path, strategy: str, cutoff: date) -> list[V
     if folder is None:
         return []
     meta = store.read_meta(folder)
-    bars, inputs = read_inputs(Past(lake, midnight(cutoff)), meta.spec, cutoff)
+    past = Past(lake, midnight(cutoff))
+    bars, inputs = read_inputs(past, meta.spec, cutoff)
     broken = model_windows(models, meta, bars)
     broken += leaks_of_samples(meta.spec, bars, inputs, meta.backbone.context)
     broken += _scalings(folder, meta, bars, inputs)
     asset = f"{strategy}_model"
     samples = int(meta.windows.get("fit_rows", 0)) + int(meta.windows.get("validation_rows", 0))
     return [
-        _reads(asset, folder, cutoff, list(zip(meta.data, (bars, inputs), strict=True))),
+        _reads(asset, folder, past, cutoff, list(zip(meta.data, (bars, inputs), strict=True))),
         _windows(asset, folder, cutoff, samples, broken),
     ]
 
@@ -178,15 +183,20 @@ def _there(models: Path, name: str, cutoff: date) -> Path:
 
 
 def _reads(
-    asset: str, folder: Path, cutoff: date, reads: Sequence[tuple[checkpoint.TableRead, pl.DataFrame]]
+    asset: str,
+    folder: Path,
+    past: Past,
+    cutoff: date,
+    reads: Sequence[tuple[checkpoint.TableRead, pl.DataFrame]],
 ) -> Verdict:
-    """Compare recorded fingerprints with those of the rows that a past of the cutoff shows."""
+    """Compare recorded fingerprints with those of the rows that a past of the cutoff shows; judge reads."""
     wrong = [
         f"{read.table}: {read.rows:,} rows of fingerprint {read.fingerprint[:16]} were read,"
         f" {rows.height:,} of {fingerprint(rows)[:16]} were known"
         for read, rows in reads
         if read.fingerprint != fingerprint(rows)
     ]
+    wrong += [asked.finding for asked in [audit_reads(past, asset, cutoff.isoformat())] if not asked.passed]
     finding = f"{folder}: {'; '.join(wrong)}; {STALE}" if wrong else ""
     compared = sum(rows.height for _, rows in reads)
     return Verdict(asset, cutoff.isoformat(), "reads", midnight(cutoff), compared, len(wrong), finding)

@@ -15,11 +15,11 @@ from typing import Final
 
 import polars as pl
 
-from lim_pipelines.audit.past import Past
 from lim_pipelines.audit.tables import Step
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.inputs.build import build_inputs
 from lim_pipelines.lake import LATEST, Lake, midnight
+from lim_pipelines.lake.past import Past
 from lim_pipelines.modalities import MiniLM, NodeEncoder
 from lim_pipelines.modalities.embed import known_edges
 from lim_pipelines.modalities.graph import edges_digest

@@ -11,17 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from lim_pipelines.audit.backtests import audit_backtest
 from lim_pipelines.audit.checkpoints import audit_checkpoint, audit_model, retrain_checkpoint, retrain_model
 from lim_pipelines.audit.samples import leaks_of_inference, sample_of
 from lim_pipelines.audit.targets import audit_targets
-from lim_pipelines.audit.verdict import Verdict
+from lim_pipelines.audit.verdict import Audit, Verdict
+from lim_pipelines.finetune.features import MissingInputsError
+from lim_pipelines.finetune.store import ModelError
+from lim_pipelines.finetune.train import MissingCheckpointError
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.data import read_bars
-from lim_pipelines.lake import Lake
+from lim_pipelines.foundation.data import NoBarsError, read_bars
+from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.strategies.spec import StrategySpec
+from lim_pipelines.walkforward import MissingModelError
 
 _DECISIONS, _SESSIONS = 3, 3
 """Decisions of a cutoff that are taken again, sessions after which a backtest is cut off."""
@@ -43,7 +48,21 @@ class Audited:
     left: list[str]
 
 
-_Task = tuple[str, Callable[[], list[Verdict]]]
+_GONE = (
+    *(checkpoint.CheckpointError, ModelError, MissingCheckpointError, MissingModelError),
+    *(MissingInputsError, NoBarsError, FileNotFoundError),
+)
+"""What audits raise where something that they need is gone, or cannot be read."""
+
+
+class _Task(NamedTuple):
+    """One audit: its name in words, what it is about, and how it is done."""
+
+    name: str
+    asset: str
+    cutoff: date | None
+    kind: Audit
+    run: Callable[[], list[Verdict]]
 
 
 def audit_models(
@@ -64,21 +83,20 @@ def audit_models(
     specs
         Strategies.
     budget
-        Seconds; no audit begins after them. What is left out is said.
-
-    Raises
-    ------
-    MissingModelError, MissingInputsError
-        What decisions were taken with is gone.
+        Seconds; no audit begins after them. What is left out is said. What an audit needs and is gone is a
+        finding: the other audits go on.
     """
     end = time.monotonic() + budget
     verdicts: list[Verdict] = []
     left = []
-    for name, audit in _tasks(lake, models, families, specs):
-        if time.monotonic() < end:
-            verdicts += audit()
-        else:
-            left.append(name)
+    for task in _tasks(lake, models, families, specs):
+        if time.monotonic() >= end:
+            left.append(task.name)
+            continue
+        try:
+            verdicts += task.run()
+        except _GONE as error:
+            verdicts.append(_gone(task, error))
     return Audited(verdicts, left)
 
 
@@ -88,20 +106,35 @@ def _tasks(
     trained = {name: checkpoint.cutoffs(models, name)[::-1] for name in _names(families, specs)}
     for family in families:
         for cutoff in trained[family.name]:
-            yield f"{family.name} {cutoff}", partial(audit_checkpoint, lake, models, family, cutoff)
+            run = partial(audit_checkpoint, lake, models, family, cutoff)
+            yield _Task(f"{family.name} {cutoff}", family.name, cutoff, "reads", run)
     for spec in specs:
         for cutoff in trained[spec.name]:
-            yield f"{spec.name}_model {cutoff}", partial(audit_model, lake, models, spec.name, cutoff)
-            again = partial(audit_targets, lake, models, spec, cutoff, _DECISIONS)
-            yield f"{spec.name}_targets {cutoff}", again
-        yield f"{spec.name}_backtest", partial(audit_backtest, lake, spec, _SESSIONS)
+            asset, run = f"{spec.name}_model", partial(audit_model, lake, models, spec.name, cutoff)
+            yield _Task(f"{asset} {cutoff}", asset, cutoff, "reads", run)
+            asset, run = (
+                f"{spec.name}_targets",
+                partial(audit_targets, lake, models, spec, cutoff, _DECISIONS),
+            )
+            yield _Task(f"{asset} {cutoff}", asset, cutoff, "recompute", run)
+        asset = f"{spec.name}_backtest"
+        yield _Task(asset, asset, None, "recompute", partial(audit_backtest, lake, spec, _SESSIONS))
     for place in range(max(map(len, trained.values()), default=0)):
         for family in families:
             for cutoff in trained[family.name][place : place + 1]:
-                yield f"training {family.name} {cutoff} again", partial(_train, lake, models, family, cutoff)
+                run = partial(_train, lake, models, family, cutoff)
+                yield _Task(f"training {family.name} {cutoff} again", family.name, cutoff, "recompute", run)
         for spec in specs:
             for cutoff in trained[spec.name][place : place + 1]:
-                yield f"training {spec.name} {cutoff} again", partial(_fit, lake, models, spec, cutoff)
+                asset, run = f"{spec.name}_model", partial(_fit, lake, models, spec, cutoff)
+                yield _Task(f"training {spec.name} {cutoff} again", asset, cutoff, "recompute", run)
+
+
+def _gone(task: _Task, error: Exception) -> Verdict:
+    """Say that an audit could not be done: nothing is proved, so it does not pass."""
+    partition = "" if task.cutoff is None else task.cutoff.isoformat()
+    moment = midnight(task.cutoff or date(1970, 1, 1))
+    return Verdict(task.asset, partition, task.kind, moment, 0, 0, f"{task.name} cannot be audited: {error}")
 
 
 def _names(families: Sequence[FoundationConfig], specs: Sequence[StrategySpec]) -> list[str]:

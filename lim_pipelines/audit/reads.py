@@ -1,9 +1,11 @@
 """Every read of models, decisions and backtests goes through the lake and says as of when.
 
-Two proofs. Of the code: no function of their rooms reads tables other than through `Lake`, none reads all
-revisions or the latest state but those of `ALLOWED`. Of a run: on a lake that remembers its reads, no read
-can give a row that became known after the moment. What is allowed is shown to be harmless by doing it again
-on truncated history (`tables.py`, `targets.py`). What does not belong here: that recomputation.
+Training and decisions are handed a `Past`, in which nothing later exists. What is left are side doors: a lake
+opened anew, a file, a vector store. The code of the rooms is searched for these, and for mentions of all
+revisions or the latest state but in the functions of `ALLOWED`. Of a run: on a past, which remembers its
+reads, no read asks for a row that became known after the moment. What is allowed is shown to be harmless by
+doing it again on truncated history (`tables.py`, `targets.py`). What does not belong here: that
+recomputation.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from typing import Final
 
 import polars as pl
 
-from lim_pipelines.audit.past import Past, Read
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.lake.past import Past, Read
 
 ROOMS: Final = (
     *("foundation", "finetune", "strategies", "portfolio", "backtest", "inputs"),
@@ -41,16 +43,54 @@ ALLOWED: Final[dict[str, str]] = {
     " its own view of it as of itself, which deciding again at that moment shows",
     "lim_pipelines.walkforward._sorted": "a backtest looks back: bars that fill and value what was decided,"
     " and stored results. The engine again on bars cut at a session shows that no fill looks ahead",
-    "lim_pipelines.reference.known_listings": "listings hold by their own dates, see `past.DATED`",
+    "lim_pipelines.inputs.texts._vectors": "vectors by the keys of texts that were known by then; a text's"
+    " vector depends on nothing but the text (`audit_vectors`)",
+    "lim_pipelines.reference.known_listings": "listings hold by their own dates, see `lake.past.DATED`",
 }
 """Functions that read all revisions, or what is known today, and why that is right."""
 
+FILES_ALLOWED: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        (
+            *(
+                f"lim_pipelines.foundation.checkpoint.{name}"
+                for name in ("resolve", "set_current", "read_meta")
+            ),
+            *(f"lim_pipelines.foundation.checkpoint.{name}" for name in ("sha256_of_weights", "load")),
+            *("lim_pipelines.finetune.store.read_meta", "lim_pipelines.finetune.store.load"),
+        ),
+        "checkpoints, whose parents the windows' audit walks",
+    ),
+    "lim_pipelines.foundation.folders.sync": "writes",
+    "lim_pipelines.foundation.train._train": "writes the log of losses",
+    "lim_pipelines.foundation.train.main": "reads the job",
+    "lim_pipelines.finetune.train.main": "reads the job",
+    "lim_pipelines.strategies.spec.StrategySpec.from_yaml": "reads a strategy's YAML",
+    "lim_pipelines.backtest.report.render": "reads the page's template",
+    "lim_pipelines.foundation.train.train_cutoffs": "opens the lake, for a past of each cutoff",
+    "lim_pipelines.finetune.train.plan": "opens the lake, for the past of the cutoff",
+    "lim_pipelines.finetune.train.fit_cutoff": "opens the lake, for the past of the cutoff",
+}
+"""Functions that open files, or the lake, and why that is right."""
+
+_MODULES: Final = frozenset(
+    (
+        *("csv", "duckdb", "deltalake", "pyarrow", "pandas", "sqlite3", "pickle", "shelve", "lancedb"),
+        *("fsspec", "boto3", "requests", "urllib", "http", "socket", "subprocess", "importlib", "ctypes"),
+    )
+)
+"""Modules that read files and networks; `importlib.resources` reads the package's own."""
+
 _FILES: Final = frozenset(
-    f"{verb}_{what}"
-    for verb in ("read", "scan")
-    for what in ("parquet", "csv", "delta", "ipc", "ndjson", "json", "database", "iceberg", "excel")
-) | {"DeltaTable", "connect", "file_uris", "content_of"}
-"""Calls that read tables round the lake."""
+    (
+        *("DeltaTable", "Lake", "Log", "connect", "file_uris", "content_of", "open", "fdopen", "urlopen"),
+        *("read_text", "read_bytes", "read_table", "load_file", "safe_open", "memmap", "fromfile"),
+        *("loadtxt", "genfromtxt", "exec", "__import__", "import_module"),
+    )
+)
+"""Names that read round the lake that is handed over, or open another."""
+
+_HISTORY: Final = frozenset({"revisions", "changed_since", "has_version"})
 
 
 def unsafe_reads(library: Path) -> list[str]:
@@ -64,7 +104,7 @@ def unsafe_reads(library: Path) -> list[str]:
     Returns
     -------
     list of str
-        One a call: file, line, function, what is wrong, what to do.
+        One a place: file, line, function, what is wrong, what to do.
     """
     found = []
     for room in ROOMS:
@@ -72,13 +112,12 @@ def unsafe_reads(library: Path) -> list[str]:
         for path in sorted(top.rglob("*.py")) if top.is_dir() else [top]:
             module = ".".join(("lim_pipelines", *path.relative_to(library).with_suffix("").parts))
             tree = ast.parse(path.read_text(), str(path))
-            for function, call in _calls(tree, module):
-                wrong = _wrong(call, function)
+            for function, node in _nodes(tree, module):
+                wrong = _wrong(node, function)
                 if wrong:
-                    found.append(
-                        f"{path.relative_to(library.parent)} line {call.lineno}, {function}: {wrong}"
-                    )
-    return found
+                    line = getattr(node, "lineno", 0)
+                    found.append(f"{path.relative_to(library.parent)} line {line}, {function}: {wrong}")
+    return list(dict.fromkeys(found))
 
 
 def audit_reads(past: Past, asset: str, partition: str) -> Verdict:
@@ -123,34 +162,57 @@ def _bounded(read: Read, lake: Lake, moment: datetime) -> bool:
     return later.filter(read.where).is_empty()
 
 
-def _wrong(call: ast.Call, function: str) -> str:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    if name in _FILES:
-        return f"{name} reads round the lake; use Lake.read with as_of"
+def _wrong(node: ast.AST, function: str) -> str:
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return _wrong_import(node)
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    if (name in _FILES or _reads_files(node)) and function not in FILES_ALLOWED:
+        return f"{name} reads round the lake; use Lake.read with as_of of the lake that is handed over"
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "vars"):
+        of_itself = getattr(node.args[0], "id", "") == "self"
+        return "" if of_itself else "takes a method by a name that nobody can check; call it"
     if function in ALLOWED:
         return ""
-    if name == "revisions":
+    if name in _HISTORY and isinstance(node, ast.Attribute):
         return "reads all revisions; use Lake.read with as_of, or say in ALLOWED why it is right"
-    as_of = next((keyword.value for keyword in call.keywords if keyword.arg == "as_of"), None)
-    if as_of is not None and ast.unparse(as_of).endswith("LATEST") and not _of_vectors(call):
+    if name == "LATEST":
         return "reads what is known today; name the moment, or say in ALLOWED why it is right"
     return ""
 
 
-def _of_vectors(call: ast.Call) -> bool:
-    """Whether a call reads vectors by their keys: the keys are of rows known by then (`audit_vectors`)."""
-    where = next((keyword.value for keyword in call.keywords if keyword.arg == "where"), None)
-    return where is not None and "key IN" in ast.unparse(where)
+def _wrong_import(node: ast.Import | ast.ImportFrom) -> str:
+    if isinstance(node, ast.ImportFrom):
+        modules = [node.module or ""]
+        if any(one.name == "*" for one in node.names):
+            return "imports names that nobody can check; name them"
+        if any(one.asname and one.name in (*_FILES, "LATEST") for one in node.names):
+            return "imports what is known today, or a way round the lake, under another name"
+    else:
+        modules = [one.name for one in node.names]
+    wrong = [one for one in modules if one.split(".")[0] in _MODULES and one != "importlib.resources"]
+    return f"{wrong[0]} reads round the lake; use Lake.read with as_of" if wrong else ""
 
 
-def _calls(tree: ast.Module, module: str) -> Iterator[tuple[str, ast.Call]]:
-    """Yield calls with the name of the function that they stand in."""
+def _reads_files(node: ast.AST) -> bool:
+    """Whether a node is a reader of polars, numpy's `load`, or the lake behind a past."""
+    if not isinstance(node, ast.Attribute):
+        return False
+    of = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+    polars = of in ("pl", "polars") and node.attr.startswith(("read_", "scan_"))
+    return polars or (of in ("np", "numpy") and node.attr == "load") or (of, node.attr) == ("lake", "lake")
 
-    def inside(node: ast.AST, name: str) -> Iterator[tuple[str, ast.Call]]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Call):
-                yield name, child
-            named = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-            yield from inside(child, f"{name}.{child.name}" if named else name)  # type: ignore[attr-defined]
+
+def _nodes(tree: ast.Module, module: str) -> Iterator[tuple[str, ast.AST]]:
+    """Yield everything but annotations, with the name of the function that it stands in."""
+
+    def inside(node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:
+        for field, value in ast.iter_fields(node):
+            if field in ("annotation", "returns"):
+                continue
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    yield name, child
+                    named = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+                    yield from inside(child, f"{name}.{child.name}" if named else name)  # type: ignore[attr-defined]
 
     yield from inside(tree, module)

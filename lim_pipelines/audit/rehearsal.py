@@ -10,9 +10,9 @@ from datetime import datetime
 
 import polars as pl
 
-from lim_pipelines.audit.past import Past
 from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.lake.partitions import as_scope, refuse_strays
+from lim_pipelines.lake.past import Past
 from lim_pipelines.schemas import RELEASES, VALIDATED_BARS, Table
 
 

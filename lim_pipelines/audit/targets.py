@@ -16,11 +16,11 @@ import polars as pl
 
 from lim_pipelines import walkforward
 from lim_pipelines.audit.compare import came_later, difference, quote
-from lim_pipelines.audit.past import Past
 from lim_pipelines.audit.verdict import Audit, Verdict
 from lim_pipelines.finetune import store
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import LATEST, Lake, fingerprint, midnight, next_cutoff
+from lim_pipelines.lake.past import Past
 from lim_pipelines.schemas import MODEL_INPUTS, TARGETS, VALIDATED_BARS
 from lim_pipelines.strategies.spec import StrategySpec
 

@@ -38,7 +38,7 @@ from lim_pipelines.finetune.features import read_features
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.folders import atomic_folder
-from lim_pipelines.lake import Lake, fingerprint, midnight
+from lim_pipelines.lake import Lake, Past, fingerprint, midnight
 from lim_pipelines.schemas import MODEL_INPUTS, ONE_PRICE, VALIDATED_BARS
 
 CODE_VERSION = "finetune-3"
@@ -121,7 +121,8 @@ def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
             f"strategy {spec.name}, cutoff {cutoff}: {spec.foundation} has no checkpoint of this cutoff in"
             f" {models}; materialise {spec.foundation}, partition {cutoff}, first"
         )
-    lake = Lake(lake_root)
+    # Nothing that became known later exists for a training, whatever it asks for.
+    lake = Past(Lake(lake_root), midnight(cutoff))
     # Asked before the rows are read: they are of this version or a newer one.
     versions = [(table, lake.version(table)) for table in (VALIDATED_BARS, MODEL_INPUTS)]
     data = tuple(
@@ -161,7 +162,8 @@ def fit_cutoff(todo: Plan) -> None:
 
     torch.set_num_threads(1)
     started = time.monotonic()
-    bars, inputs = read_inputs(Lake(todo.lake), todo.spec, todo.cutoff)
+    lake = Past(Lake(todo.lake), midnight(todo.cutoff))
+    bars, inputs = read_inputs(lake, todo.spec, todo.cutoff)
     changed = [
         planned.table
         for planned, rows in zip(todo.data, (bars, inputs), strict=True)

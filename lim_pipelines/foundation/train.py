@@ -28,7 +28,7 @@ from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
 from lim_pipelines.foundation.data import Bars, data_read, read_bars, series_of
 from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.foundation.plot import loss_svg
-from lim_pipelines.lake import Lake
+from lim_pipelines.lake import Lake, Past, midnight
 
 if TYPE_CHECKING:
     from lim_pipelines.foundation.model import FoundationModel
@@ -124,7 +124,8 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
     for cutoff in sorted(job.cutoffs):
         start = time.perf_counter()
         parent = find_parent(job.models, job.config, cutoff)
-        bars = read_bars(lake, job.config, cutoff)
+        # Nothing that became known later exists for a training, whatever it asks for.
+        bars = read_bars(Past(lake, midnight(cutoff)), job.config, cutoff)
         digest = input_digest(job.config, cutoff, parent, bars.fingerprint)
         folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)
         reused = (folder / checkpoint.META).exists()

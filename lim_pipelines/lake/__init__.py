@@ -6,7 +6,7 @@ place, and every read says as of when.
 
 `point_in_time.py` what was known when; `content.py` equal content, changed partitions; `files.py` Parquet
 files; `log.py` the commit log; `partitions.py` whole partitions in files; `store.py` reading and writing;
-`maintenance.py` compaction and retention.
+`maintenance.py` compaction and retention; `past.py` the lake as it was known at a moment.
 How it works, what was measured and why Delta: docs/lake.md.
 
 What does not belong here: which columns a table has (`schemas.py`), how vendor rows become table rows
@@ -16,6 +16,7 @@ What does not belong here: which columns a table has (`schemas.py`), how vendor 
 from lim_pipelines.lake.content import fingerprint, scope_of
 from lim_pipelines.lake.log import LayoutError
 from lim_pipelines.lake.maintenance import maintain
+from lim_pipelines.lake.past import Past
 from lim_pipelines.lake.point_in_time import LATEST, AsOf, as_of_view, midnight, next_cutoff
 from lim_pipelines.lake.store import Commit, Lake
 
@@ -25,6 +26,7 @@ __all__ = [
     "Commit",
     "Lake",
     "LayoutError",
+    "Past",
     "as_of_view",
     "fingerprint",
     "maintain",

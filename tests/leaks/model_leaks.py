@@ -98,12 +98,21 @@ def _smoothed_across_the_next_bar(world: ModelWorld, patch: Patch) -> list[Verdi
     return _pretrained(world)
 
 
+def _without_a_past(patch: Patch) -> None:
+    """Hand training the whole lake: in the past of its cutoff there is nothing later to be read."""
+    for module in (foundation_train, finetune_train):
+        patch.setattr(module, "Past", lambda lake, moment: lake)
+
+
 def _bars_beyond_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    _without_a_past(patch)
     patch.setattr(data, "midnight", lambda day: midnight(day) + timedelta(days=20))
     return _pretrained(world)
 
 
 def _corrected_bars(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    _without_a_past(patch)
+
     def corrected(lake: Any, config: Any, cutoff: date) -> data.Bars:
         here = data._wanted(config) & (pl.col("ts") <= midnight(cutoff))
         frame = lake.read(VALIDATED_BARS, as_of=LATEST, where=here).sort(VALIDATED_BARS.key).collect()
@@ -178,6 +187,7 @@ def _stopped_on_test(world: ModelWorld, patch: Patch) -> list[Verdict]:
         test = np.flatnonzero(known & (s.frame["date"] >= cutoff).to_numpy())
         return replace(parts, validation=test)
 
+    _without_a_past(patch)
     honest = finetune_train.read_inputs
     patch.setattr(finetune_train, "read_inputs", lambda lake, spec, cutoff: honest(lake, spec, END))
     _split_by(patch, on_test)
@@ -185,6 +195,7 @@ def _stopped_on_test(world: ModelWorld, patch: Patch) -> list[Verdict]:
 
 
 def _bars_dated_before_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    _without_a_past(patch)
     honest = finetune_train.read_inputs
 
     def corrected(lake: Any, spec: Any, cutoff: date) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -17,7 +17,7 @@ from lim_pipelines.audit.checkpoints import retrain_checkpoint, retrain_model
 from lim_pipelines.audit.models import audit_models
 from lim_pipelines.audit.verdict import Verdict, record
 from lim_pipelines.lake import LATEST, Lake, as_of_view
-from lim_pipelines.schemas import AUDIT_RESULTS, BACKTEST_DAILY
+from lim_pipelines.schemas import AUDIT_RESULTS, BACKTEST_DAILY, INPUT_SCALES
 from lim_pipelines.strategies import base
 from resources.home import Home
 
@@ -130,3 +130,14 @@ def test_without_anything_stored_there_is_nothing_to_audit(tmp_path: Path) -> No
     assert not empty.audit_model(OIL)
     assert not empty.audit_targets(OIL)
     assert not empty.audit_backtest(OIL)
+
+
+def test_what_cannot_be_audited_is_a_finding_and_the_rest_goes_on(world: ModelWorld, tmp_path: Path) -> None:
+    own = world.copy(tmp_path / "world")
+    scales = own.lake.revisions(INPUT_SCALES).collect()
+    own.lake.write(INPUT_SCALES, scales.clear(), scales.select(INPUT_SCALES.partition_key).unique())
+    found = audit_models(own.lake, own.models, [], [OIL], budget=600)
+    gone = [one for one in found.verdicts if "cannot be audited" in one.finding]
+    assert {one.asset for one in gone} == {"oil_model", "oil_targets"}
+    assert all("never built" in one.finding and not one.passed for one in gone)
+    assert any(one.asset == "oil_backtest" and one.passed for one in found.verdicts)

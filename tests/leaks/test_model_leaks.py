@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 from model_leaks import LEAKS, Leak
 from model_world import CUTOFFS, FAMILIES, OIL, SHARES, ModelWorld
+
+from lim_pipelines import walkforward
+from lim_pipelines.finetune import train as finetune_train
+from lim_pipelines.foundation import train as foundation_train
+from lim_pipelines.lake import LATEST, Lake, midnight
+from lim_pipelines.lake.past import ReadOnlyError
+from lim_pipelines.schemas import MODEL_INPUTS, VALIDATED_BARS
 
 
 def test_a_clean_world_passes(world: ModelWorld) -> None:
@@ -30,3 +42,44 @@ def test_a_planted_leak_is_found(
     failed = [one for one in found if not one.passed]
     assert leak.audit in {one.audit for one in failed}, [one.finding for one in found]
     assert any(leak.says in one.finding for one in failed), [one.finding for one in failed]
+
+
+def test_whatever_training_and_decisions_ask_for_nothing_later_is_there(
+    world: ModelWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads that no search of the code can tell from good ones, where each room reads its rows."""
+    seen: list[tuple[datetime, datetime]] = []
+
+    def greedy(lake: Lake, moment: datetime) -> None:
+        for as_of in (LATEST, moment + timedelta(days=365), datetime.max.replace(tzinfo=UTC)):
+            seen.append((moment, newest(lake.read(VALIDATED_BARS, as_of=as_of))))
+        for table in (VALIDATED_BARS, MODEL_INPUTS):
+            seen.append((moment, newest(lake.revisions(table))))
+        with pytest.raises(ReadOnlyError):
+            lake.open(VALIDATED_BARS)
+
+    def newest(rows: pl.LazyFrame) -> datetime:
+        return rows.select(pl.col("known_at").max()).collect().item()  # type: ignore[no-any-return]
+
+    def spy(module: Any, name: str, moment: Callable[..., datetime]) -> None:
+        honest = getattr(module, name)
+
+        def asked(lake: Lake, *rest: Any) -> Any:
+            greedy(lake, moment(*rest))
+            return honest(lake, *rest)
+
+        monkeypatch.setattr(module, name, asked)
+
+    spy(foundation_train, "read_bars", lambda config, cutoff: midnight(cutoff))
+    spy(finetune_train, "read_inputs", lambda spec, cutoff: midnight(cutoff))
+    spy(walkforward, "read_features", lambda spec, bars, known_by, since: known_by)
+    own = world.copy(tmp_path / "world")
+    before = {path.name for path in own.models.glob("*/*/*")}
+    own.pretrain(FAMILIES[1], CUTOFFS[0])
+    own.fit(OIL, CUTOFFS[0])
+    shutil.rmtree(own.models / OIL.name / CUTOFFS[0].isoformat())
+    own.fit(OIL, CUTOFFS[0])
+    own.decide(OIL, CUTOFFS[0])
+    assert len(seen) == 5 * 5, "bars; plan; plan, fit; decisions"
+    assert all(found <= moment for moment, found in seen)
+    assert {path.name for path in own.models.glob("*/*/*")} == before, "the same digests"

@@ -13,12 +13,12 @@ from lake_rows import DAY, bar, days, frame
 
 import lim_pipelines
 from lim_pipelines.audit.compare import came_later, difference
-from lim_pipelines.audit.past import Past
 from lim_pipelines.audit.published import LAWS, audit_published
 from lim_pipelines.audit.reads import ALLOWED, audit_reads, unsafe_reads
 from lim_pipelines.audit.sample import Draw, sample
 from lim_pipelines.audit.tables import STEPS, Step, audit_step
 from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.lake.past import Past
 from lim_pipelines.schemas import (
     ALIGNED_BARS,
     CONTINUOUS_FUTURES,
@@ -142,6 +142,28 @@ def test_models_decisions_and_inputs_read_as_of() -> None:
         ("DeltaTable('x')", "round the lake"),
         ("lake.file_uris(table)", "round the lake"),
         ("lake.read(table, as_of=moment)", ""),
+        ("return [column for column in frame.columns]", ""),
+        ("now = LATEST", "known today"),
+        ("lake.read(table, **{'as_of': LATEST})", "known today"),
+        ("as_of_view(bars, LATEST, table)", "known today"),
+        ("lake.read(table, as_of=LATEST, where='1=1 OR key IN (1)')", "known today"),
+        ("from lim_pipelines.lake import LATEST as NEW", "under another name"),
+        ("from lim_pipelines.modalities.figures import *", "nobody can check"),
+        ("rows = lake.revisions", "all revisions"),
+        ("map(lake.revisions, tables)", "all revisions"),
+        ("lake.changed_since(table, 0)", "all revisions"),
+        ("getattr(lake, 'revi' + 'sions')(table)", "nobody can check"),
+        ("lake.lake.read(table, as_of=moment)", "round the lake"),
+        ("lake.open(table)", "round the lake"),
+        ("Lake(root)", "round the lake"),
+        ("import csv", "round the lake"),
+        ("import duckdb", "round the lake"),
+        ("import pyarrow.parquet as pq", "round the lake"),
+        ("open(path)", "round the lake"),
+        ("path.read_text()", "round the lake"),
+        ("np.load(path)", "round the lake"),
+        ("np.loadtxt(path)", "round the lake"),
+        ("pl.read_excel(path)", "round the lake"),
     ],
 )
 def test_the_code_of_a_leaky_read_is_found(tmp_path: Path, line: str, wrong: str) -> None:

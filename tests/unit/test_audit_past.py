@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lake_rows import DAY, bar, frame
 
-from lim_pipelines.audit.past import CLOCKS, DATED, WITHOUT_CLOCK, Past, ReadOnlyError
 from lim_pipelines.audit.rehearsal import Rehearsal
 from lim_pipelines.lake import LATEST, Lake, as_of_view
+from lim_pipelines.lake.past import CLOCKS, DATED, WITHOUT_CLOCK, Past, ReadOnlyError
 from lim_pipelines.reference import known_listings
 from lim_pipelines.schemas import (
     LISTINGS,

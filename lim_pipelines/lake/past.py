@@ -1,7 +1,8 @@
 """The lake as it was known at a moment: read only, and it remembers what it was asked for.
 
-Every function of the library that takes a `Lake` runs on it unchanged. What does not belong here: doing a
-step again (`rehearsal.py`), judging what was read (`reads.py`).
+Every function of the library that takes a `Lake` runs on it unchanged. Training is handed the past of its
+cutoff and decisions that of their period's end, so whatever they ask for, they can see nothing later; audits
+do the library's steps again on it. What does not belong here: those audits (`lim_pipelines/audit`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Final, NoReturn
 
 import polars as pl
 
-from lim_pipelines.lake import LATEST, AsOf, Commit, Lake
+from lim_pipelines.lake.point_in_time import LATEST, AsOf
+from lim_pipelines.lake.store import Commit, Lake
 from lim_pipelines.schemas import (
     ALTERNATIVE_FILES,
     AUDIT_RESULTS,
