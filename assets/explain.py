@@ -4,7 +4,7 @@ What does not belong here: what is held back (`gate_checks.py`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -63,20 +63,42 @@ REPAIR = (
 )
 
 
-def release_of(exchange: str, first: date, last: date, rule: str, symbol: str = "") -> dg.MetadataValue:
-    """Give the config that releases what a rule holds back, to paste into the launchpad of `releases`."""
+def release_of(
+    exchange: str, day: date, rule: str, symbol: str = "", earlier: Sequence[date] = ()
+) -> dg.MetadataValue:
+    """Give the config that releases what a rule holds back, to paste into the launchpad of `releases`.
+
+    Parameters
+    ----------
+    exchange, day
+        The partition.
+    rule
+        Rule that holds it, or rows of it.
+    symbol
+        Instrument id of the rows; empty: all.
+    earlier
+        Other sessions that the rule holds: whoever looked at them may widen the release.
+    """
     about = f"      symbol: {symbol}\n" if symbol else ""
+    others = "1 earlier session" if len(earlier) == 1 else f"{len(earlier)} earlier sessions"
+    widen = (
+        f"\n\nIt holds {others} of {exchange}, too, since {min(earlier)}; this releases {day} only. Look"
+        " at those, and set `first` to the earliest that is right: all from `first` to `last` that the rule"
+        " holds is released."
+        if earlier
+        else ""
+    )
     return dg.MetadataValue.md(
         "If the data is right as it is: open the asset `releases`, _Materialize_ → _Open launchpad_, paste,"
         " and say who you are and why it is right. It is written down; the sensor `releases_sensor` then"
         " publishes.\n\n```yaml\nops:\n  releases:\n    config:\n"
         f"      exchange: {exchange}\n"
-        f'      first: "{first}"\n'
-        f'      last: "{last}"\n'
+        f'      first: "{day}"\n'
+        f'      last: "{day}"\n'
         f"      rule: {rule}\n{about}"
         "      since: release      # or arrival: known as it came, which puts history right\n"
         '      released_by: ""\n'
-        '      why: ""\n```'
+        f'      why: ""\n```{widen}'
     )
 
 
