@@ -92,14 +92,20 @@ def _parser() -> argparse.ArgumentParser:
         prog="lim", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--home", default="", help="folder of the platform; $LIM_HOME or .lim if absent")
+    # Before the command or behind it: what is absent behind it leaves alone what stands before it.
+    home: dict[str, Any] = {
+        "metavar": "FOLDER",
+        "help": "folder of the platform; $LIM_HOME or .lim if absent",
+    }
+    parser.add_argument("--home", default="", **home)
+    common.add_argument("--home", default=argparse.SUPPRESS, **home)
     common.add_argument("--json", action="store_true", help="for machines")
     commands = parser.add_subparsers(required=True, metavar="command")
     one = commands.add_parser("trace", parents=[common], help="the tree from a number to raw files")
     one.add_argument("subject", help=_SUBJECT)
     one.add_argument("--metric", help="a figure of the report, such as sharpe")
-    one.add_argument("--arm", help="of one arm, such as full")
-    one.add_argument("--depth", type=int, help="levels below the root")
+    one.add_argument("--arm", help="of one arm, such as full; with --metric")
+    one.add_argument("--depth", type=_levels, help="levels below the root, 0 or more")
     one.add_argument("--all", action="store_true", dest="every", help="unfold everything")
     one.set_defaults(run=_trace)
     one = commands.add_parser("verify", parents=[common], help="make it again and compare the bits")
@@ -112,7 +118,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _levels(text: str) -> int:
+    levels = int(text)
+    if levels < 0:
+        raise ValueError(text)
+    return levels
+
+
 def _trace(places: Places, asked: argparse.Namespace) -> int:
+    if asked.arm and not asked.metric:
+        print("lim: --arm names whose figure is meant: say which one, --metric sharpe", file=sys.stderr)
+        return UNKNOWN
     from lim_pipelines.provenance import subject
     from lim_pipelines.provenance.trace import Number, trace
     from lim_pipelines.provenance.tree import show, unfold, warnings_of

@@ -101,6 +101,28 @@ def test_what_is_not_there_is_one_line_and_code_2(
     assert said.err.startswith("lim: ")
 
 
+def test_the_home_is_named_before_the_command_or_behind_it(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(places.root)]
+    said = []
+    for words in ([*home, "trace", KEY], ["trace", KEY, *home]):
+        assert main(words) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+
+
+def test_an_arm_without_a_metric_is_refused(places: Places, lim: Callable[..., Said]) -> None:
+    said = lim(places, "trace", "small", "--arm", "full")
+    assert (said.code, said.out) == (2, "")
+    assert "--metric" in said.err
+
+
+def test_a_depth_below_zero_is_refused(places: Places, lim: Callable[..., Said]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        lim(places, "trace", KEY, "--depth", "-1")
+
+
 def test_a_report_whose_lake_is_gone_is_one_line_and_code_2(tmp_path: Path, lim: Callable[..., Said]) -> None:
     places = Places(tmp_path)
     places.reports.mkdir()
