@@ -143,8 +143,8 @@ def releases(context: dg.AssetExecutionContext, home: Home, config: Release) -> 
 @dg.sensor(
     minimum_interval_seconds=30,
     jobs=[load_quotes, import_archive],
-    description="Releases that people have recorded: validates exactly these partitions again, and makes"
-    " what follows from them. A failed run is asked for again.",
+    description="Releases that people have recorded: validates these partitions again (of the archive the"
+    " whole exchange), and makes what follows from them. A failed run is asked for again.",
 )
 def releases_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     """Ask for partitions of which something was released since the last look, and for those that failed."""

@@ -130,7 +130,7 @@ def import_history(
             resample_bars(lake, scope)
             return end, rows.height, steps
 
-        periods = _periods(aside.counts(), first, last)
+        periods = _periods(_with_stored(lake, mic, aside.counts(), first, last), first, last)
         for end, count, steps in in_order(load, enumerate(periods), threads=PERIODS_AT_ONCE):
             held += [_by_rule(step.quarantined) for step in steps]
             held.append(_by_rule_of_partitions(steps[-1].held))
@@ -200,6 +200,13 @@ def _without(frame: pl.DataFrame, paths: list[str]) -> pl.DataFrame:
     if not paths:
         return frame
     return frame.filter(~pl.col("file").str.split("#").list.first().is_in(paths))
+
+
+def _with_stored(lake: Lake, mic: str, counts: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+    """Add the rows of dates that no file holds any more: they are worked on again, too, and take memory."""
+    here = (pl.col("exchange") == mic) & pl.col("date").is_between(first, last)
+    stored = lake.revisions(RAW_QUOTES, here).group_by("date").agg(rows=pl.len()).collect()
+    return pl.concat([counts, stored.join(counts, on="date", how="anti")])
 
 
 def _periods(counts: pl.DataFrame, first: date, last: date) -> Iterator[tuple[date, date]]:

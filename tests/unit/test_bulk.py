@@ -122,6 +122,23 @@ def test_an_exchange_of_which_nothing_is_there(tmp_path: Path, landing: Path) ->
     assert (done.rows_in, done.published, done.changed, done.held.height) == (0, 0, 0, 0)
 
 
+def test_what_no_file_holds_any_more_is_worked_on_in_periods_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PERIOD_ROWS", 10)
+    file = tmp_path / "landing" / "csv_drop" / "XTKS" / "one.csv"
+    file.parent.mkdir(parents=True)
+    days = "".join(f"7203,2018-11-{day:02},1,1,1,1,1\n" for day in range(1, 31))
+    file.write_text(f"symbol,date,open,high,low,close,volume\n{days}")
+    lake = Lake(tmp_path / "lake")
+    first = import_history(lake, tmp_path / "landing", "XTKS", *SPANS["XNYS"])
+    before = content(lake)
+    file.unlink()
+    again = import_history(lake, tmp_path / "landing", "XTKS", *SPANS["XNYS"])
+    assert (first.periods, again.periods) == (3, 3)
+    assert same(content(lake), before)
+
+
 class Halfway:
     """A source that finds out in its second block that a file is no good; another file of its is good."""
 
