@@ -583,9 +583,15 @@ def _doubled(lines: Lines) -> None:
 PYSTOCK = (
     _pystock(
         "an adjusted close of another share",
-        "ex_factor_range",
+        "jump",
         "XNYS:CEF",
         lambda f: f.set("CEF", "2015-08-28", adj_close=lambda old: old * 1000),
+    ),
+    _pystock(
+        "an adjusted close in another unit",
+        "ex_factor_range",
+        "XNYS:CIB",
+        lambda f: f.set("CIB", "2015-08-28", adj_close=lambda old: old * 10_000),
     ),
     _pystock(
         "nothing traded",

@@ -15,8 +15,16 @@ from hypothesis import strategies as st
 from lake_rows import bar
 
 from lim_pipelines.exchanges import sessions
-from lim_pipelines.schemas import ALIGNED_BARS, CORPORATE_ACTIONS, LISTINGS, UTC_TIME, VALIDATED_BARS
+from lim_pipelines.schemas import (
+    ALIGNED_BARS,
+    CORPORATE_ACTIONS,
+    LISTINGS,
+    UTC_TIME,
+    VALIDATED_BARS,
+    SchemaError,
+)
 from lim_pipelines.validate.beside import BEFORE_COLUMNS, BEFORE_SESSIONS, NOTHING, Beside, last_bars
+from lim_pipelines.validate.gate import validate
 from lim_pipelines.validate.prepare import prepare
 from lim_pipelines.validate.rules import RULES, rules_of
 
@@ -65,7 +73,7 @@ LATER = {"known_at": CLOSES[DAY] + timedelta(hours=9)}
         ("known_values", [quote(freq="2h")]),
         ("known_values", [quote(instrument_id="")]),
         ("known_values", [quote(asset_class="bond")]),
-        ("told_once", [quote(), quote(close=11.0)]),
+        ("positive_index", [quote(asset_class="index", low=-1.0)]),
         ("counts_not_negative", [quote(trades=-1)]),
         ("counts_not_negative", [quote(turnover=-1.0)]),
         ("vwap_in_range", [quote(vwap=11.0)]),
@@ -88,12 +96,28 @@ def test_a_rule_catches_what_it_is_for(rule: str, rows: list[dict[str, object]])
     "changes",
     [
         {"vwap": 10.005, "turnover": 1010.0, "trades": 0},
+        {"vwap": 10.09},
+        {"ex_factor": 1 / 200},
+        {"ex_factor": 400.0},
         {"freq": "1m", "ts": CLOSES[DAY] - timedelta(minutes=3)},
         {"volume": None, "open": None, "high": None, "low": None, "asset_class": "index"},
     ],
 )
 def test_a_right_row_passes(changes: dict[str, object]) -> None:
     assert not flagged(frame(quote(**changes)))
+
+
+def test_what_may_be_right_is_not_blocked() -> None:
+    rules = {rule.name: rule.severity for rule in rules_of(VALIDATED_BARS)}
+    assert rules["vwap_in_range"] == rules["positive_index"] == "warning"
+    assert flagged(frame(quote(asset_class="index", close=-0.1, open=-0.1, high=0.1, low=-0.2))) == {
+        "positive_index"
+    }, "an index of interest rates"
+
+
+def test_two_rows_of_one_bar_and_moment_never_come_to_the_rules() -> None:
+    with pytest.raises(SchemaError):
+        validate(frame(quote(), quote(close=11.0)), VALIDATED_BARS)
 
 
 def test_a_revision_by_another_source_that_agrees_passes() -> None:

@@ -66,10 +66,6 @@ def _of_bars(frame: pl.DataFrame, beside: Beside) -> pl.DataFrame:
     facts = runs.spread(of_runs)
     past = history(frame, runs, pl.concat([beside.older, beside.before]), facts["price_limit"])
     curve = agreement.curve(runs, listed["root"], past["log_return"].filter(runs.opens))
-    again = (
-        ~runs.first
-        & frame.select((pl.col("known_at") == pl.col("known_at").shift()).fill_null(False)).to_series()
-    )
     given = pl.concat(
         [
             frame,
@@ -79,7 +75,6 @@ def _of_bars(frame: pl.DataFrame, beside: Beside) -> pl.DataFrame:
             quotes.spreads(frame, runs),
             agreement.other_source(frame, runs).to_frame(),
             bars.in_session(frame, facts["long"]).to_frame(),
-            (~again).alias("told_once").to_frame(),
         ],
         how="horizontal",
     )

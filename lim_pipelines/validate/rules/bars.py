@@ -12,7 +12,7 @@ from lim_pipelines.validate.checks import Between, IsTrue, NotBelow
 from lim_pipelines.validate.rule import Rule
 
 _PRICES = ("open", "high", "low", "close")
-_POSITIVE = ("equity", "index", "fx", "crypto")
+_POSITIVE = ("equity", "fx", "crypto")
 _SHARE_DAYS = {"asset_class": ("equity",), "freq": ("1d",), "price_type": ("trade",)}
 _OWNER = "team:market-data"
 
@@ -34,27 +34,27 @@ RULES: tuple[Rule, ...] = (
         _OWNER,
         "a bar without exchange, instrument or source is nobody's, and models have no embedding for an"
         " unknown length, price type or asset class",
-        "name it as the schema's column descriptions list it (docs/schemas.md)",
+        "name it as the column's description in lim_pipelines/schemas/columns.py lists it",
         (IsTrue("known_values"),),
-    ),
-    Rule(
-        "told_once",
-        VALIDATED_BARS.name,
-        "blocking",
-        _OWNER,
-        "two rows of one bar known at one moment leave it to chance which of them is read",
-        "find out in aligned_bars which source gives it twice, and correct the reader",
-        (IsTrue("told_once"),),
     ),
     Rule(
         "positive_prices",
         VALIDATED_BARS.name,
         "blocking",
         _OWNER,
-        "shares, indices, currencies and coins cannot cost zero or less; commodities can, WTI settled at"
-        " -37.63 on 2020-04-20",
+        "shares, currencies and coins cannot cost zero or less; commodities can, WTI settled at -37.63 on"
+        " 2020-04-20",
         "correct the price at the vendor, or leave the field empty",
         tuple(Between(p, low=0, strict=True, where={"asset_class": _POSITIVE}) for p in _PRICES),
+    ),
+    Rule(
+        "positive_index",
+        VALIDATED_BARS.name,
+        "warning",
+        _OWNER,
+        "an index of prices is above zero; one of interest rates may go below, as those of bills did in 2020",
+        "see what the index measures; of prices, correct it at the vendor",
+        tuple(Between(p, low=0, strict=True, where={"asset_class": ("index",)}) for p in _PRICES),
     ),
     Rule(
         "ohlc_order",
@@ -94,11 +94,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "vwap_in_range",
         VALIDATED_BARS.name,
-        "blocking",
+        "warning",
         _OWNER,
-        "an average lies between the lowest and the highest; a tenth of a percent is left for rounding",
+        "an average lies between the lowest and the highest, but for 1 %: the US tape counts odd lots in"
+        " volume and average, and not in high and low",
         "check whether the average is of another session, or of prices in another unit or adjustment",
-        (Between("vwap_beyond", high=1e-3),),
+        (Between("vwap_beyond", high=0.01),),
     ),
     Rule(
         "turnover_agrees",
@@ -115,9 +116,10 @@ RULES: tuple[Rule, ...] = (
         VALIDATED_BARS.name,
         "blocking",
         _OWNER,
-        "splits beyond 1:100 or 100:1 in one day are unheard of; a wrong factor is a false return",
+        "splits beyond 2000:1 in one day are unheard of (Japan Tobacco's was 200:1, INPEX's 400:1); a wrong"
+        " factor is a false return. What lies below is looked at by jump and action_applied",
         "check the corporate action, or whether the adjusted close belongs to this instrument",
-        (Between("ex_factor", low=0.01, high=100),),
+        (Between("ex_factor", low=1 / 2000, high=2000),),
     ),
     Rule(
         "known_after_end",
