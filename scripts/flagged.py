@@ -1,17 +1,20 @@
 """What the validation rules flag in the real vendor files of shared data, as the table of a page.
 
 `python scripts/flagged.py` reads every vendor's bars, aligns and judges them, and writes the table of
-docs/validation-rules.md anew: rule, rows, share of the vendor's rows, and whether its README names the
-defect. `python scripts/flagged.py --list` writes only the list of rules there, which needs no data.
+docs/validation-rules.md anew: rule, rows, share of the vendor's rows, and how many of them are of a defect
+that its README names. `python scripts/flagged.py --list` writes only the list of rules there, which needs no
+data.
 
 What does not belong here: the rules (`lim_pipelines/validate/rules/`).
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -40,18 +43,20 @@ VENDORS = {
 }
 """Source to the files of shared data that it reads."""
 
+_DOUBLED = pl.col("log_return") > math.log(2)
+_CROSSED = (pl.col("high") < pl.col("low")) | ~pl.col("close").is_between("low", "high")
+_AFTER_THE_HOLE = (pl.col("date") == date(2010, 4, 5)) & (pl.col("sessions_since") == 2)
 DOCUMENTED = {
-    ("google_finance", "complete_bar"): "zeros for opens and volumes",
-    ("google_finance", "ohlc_order"): "close outside its range, high below low",
-    ("google_finance", "jump"): "32 moves above 100 %",
-    ("google_finance", "missed_split"): "unadjusted corporate events",
-    ("google_finance", "usual_move"): "unadjusted corporate events",
-    ("google_finance", "gap"): "2010-04-01 has 731 tickers of about 1,200",
-    ("pystock", "traded"): "volume 0",
-    ("pystock_collection", "traded"): "volume 0",
-    ("pysystemtrade", "gap"): "sparse early years",
+    ("google_finance", "complete_bar"): ("zeros for opens and volumes", pl.lit(True)),
+    ("google_finance", "ohlc_order"): ("close outside its range, high below low", _CROSSED),
+    ("google_finance", "jump"): ("moves above 100 %", _DOUBLED),
+    ("google_finance", "missed_split"): ("moves above 100 %", _DOUBLED),
+    ("google_finance", "usual_move"): ("moves above 100 %", _DOUBLED),
+    ("google_finance", "gap"): ("2010-04-01 has 731 tickers of about 1,200", _AFTER_THE_HOLE),
+    ("pystock", "traded"): ("volume 0", pl.lit(True)),
+    ("pystock_collection", "traded"): ("volume 0", pl.lit(True)),
 }
-"""Defects that the READMEs beside the data name."""
+"""Defects that the READMEs beside the data name, and the rows that they speak of."""
 
 
 def rules_list() -> str:
@@ -71,33 +76,34 @@ def rules_list() -> str:
 def flagged() -> str:
     """Judge all files: what is flagged, by vendor and rule, as a table of Markdown."""
     lines = [
-        "| vendor | bars | rule | flagged | share | documented |",
-        "| --- | ---: | --- | ---: | ---: | --- |",
+        "| vendor | bars | rule | flagged | share | documented | what is documented |",
+        "| --- | ---: | --- | ---: | ---: | ---: | --- |",
     ]
     total = plain = 0
     for name, files in VENDORS.items():
-        rows, flags = _judged(name, files)
-        counts = {rule: n for rule, n in flags.sum().row(0, named=True).items() if n}
-        unexpected = [rule for rule in counts if (name, rule) not in DOCUMENTED]
+        flags, named = _judged(name, files)
+        rows, counts = flags.height, flags.sum().row(0, named=True)
+        known = named.sum().row(0, named=True)
         total += rows
-        plain += (
-            flags.select(pl.any_horizontal(pl.lit(False), *unexpected)).to_series().sum() if unexpected else 0
-        )
+        odd = pl.DataFrame([flags[rule] & ~named[rule] for rule in flags.columns])
+        plain += int(odd.select(pl.any_horizontal(pl.all())).to_series().sum())
         lines.extend(
-            f"| {name} | {rows:,} | `{rule}` | {n:,} | {n / rows:.4%} | {DOCUMENTED.get((name, rule), '')} |"
+            f"| {name} | {rows:,} | `{rule}` | {n:,} | {n / rows:.4%} | {known[rule]:,} |"
+            f" {DOCUMENTED.get((name, rule), ('',))[0]} |"
             for rule, n in counts.items()
+            if n
         )
-        if not counts:
-            lines.append(f"| {name} | {rows:,} | | 0 | 0 % | |")
+        if not any(counts.values()):
+            lines.append(f"| {name} | {rows:,} | | 0 | 0 % | | |")
     lines.append("")
     lines.append(
-        f"Flagged by a rule for no documented defect: {plain:,} of {total:,} bars, {plain / total:.4%}."
+        f"Bars flagged by a rule for what no README names: {plain:,} of {total:,}, {plain / total:.4%}."
     )
     return "\n".join(lines)
 
 
-def _judged(name: str, files: str) -> tuple[int, pl.DataFrame]:
-    """Bars of a vendor, and a column a rule: whether the row fails."""
+def _judged(name: str, files: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Columns of a vendor's rules: whether the bar fails, and whether its README names that."""
     source = next(one for one in QUOTE_SOURCES if one.name == name)
     with tempfile.TemporaryDirectory() as folder:
         landing = Path(folder)
@@ -116,7 +122,12 @@ def _judged(name: str, files: str) -> tuple[int, pl.DataFrame]:
     aligned = align_bars.align(pl.concat(block.rows for block in blocks), listings).rows
     beside = Beside(listings, NOTHING.actions, NOTHING.members, NOTHING.before)
     judged = prepare(aligned.sort(VALIDATED_BARS.row_key), VALIDATED_BARS, beside)
-    return judged.height, judged.select(~rule.passes().alias(rule.name) for rule in rules_of(VALIDATED_BARS))
+    fails = {rule.name: ~rule.passes() for rule in rules_of(VALIDATED_BARS)}
+    nothing = ("", pl.lit(False))
+    named = {
+        rule: fail & DOCUMENTED.get((name, rule), nothing)[1].fill_null(False) for rule, fail in fails.items()
+    }
+    return judged.select(**fails), judged.select(**named)
 
 
 def replace(page: str, name: str, content: str) -> str:
