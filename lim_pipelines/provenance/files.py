@@ -74,6 +74,15 @@ class Files:
             return f"{path} had other contents before (sha256 {', '.join(before)}), which are gone"
         return ""
 
+    def replaced(self, file: str) -> bool:
+        """Whether a file of the landing folder came several times, and what lies there is what came last."""
+        path = landed(file)
+        if "://" in path:
+            return False
+        contents = self.contents(path)
+        last = max(contents, key=lambda line: line["arrived_at"], default=None)
+        return len(contents) > 1 and last is not None and last["sha256"] == sha256_of(self.landing, path)
+
     def node(self, path: str, facts: dict[str, Any]) -> Node:
         """Describe a file.
 

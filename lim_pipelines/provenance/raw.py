@@ -73,6 +73,8 @@ def compare_raw(files: Files, stored: pl.DataFrame, derived: pl.DataFrame, table
                 first_difference(wrong[0], wrong[1], table.row_key),
             )
         )
+    if (newest := _newest(files, stored, derived, table, values)) is not None:
+        found.append(newest)
     if told.height:
         found.append(
             Finding(
@@ -83,6 +85,22 @@ def compare_raw(files: Files, stored: pl.DataFrame, derived: pl.DataFrame, table
             )
         )
     return found + _unsound(table, why, pl.concat([left, new.join(left, on=table.key, how="anti")]))
+
+
+def _newest(
+    files: Files, stored: pl.DataFrame, derived: pl.DataFrame, table: Table, values: list[str]
+) -> Finding | None:
+    """Compare the newest revisions that came of replaced files with those files: their values are at hand."""
+    replaced = [file for file in derived["file"].unique().sort() if files.replaced(file)]
+    here = pl.col("file").is_in(replaced) & (pl.col("known_at") == pl.col("known_at").max().over(table.key))
+    ours, theirs = (frame.filter(here).sort(table.row_key) for frame in (stored, derived))
+    ours = ours.join(theirs, on=[*table.key, "file"], how="semi", nulls_equal=True)
+    wrong = ours.join(theirs, on=values, how="anti", nulls_equal=True)
+    if wrong.is_empty():
+        return None
+    against = theirs.join(wrong, on=list(table.key), how="semi", nulls_equal=True).select(values)
+    words = first_difference(wrong.select(values), against, list(table.key))
+    return Finding(table.name, "differs", wrong.height, f"newest revisions are not their files': {words}")
 
 
 def _unsound(table: Table, why: dict[str, str], rows: pl.DataFrame) -> list[Finding]:

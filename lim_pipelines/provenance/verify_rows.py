@@ -19,6 +19,7 @@ from lim_pipelines.lake import Lake
 from lim_pipelines.places import Places
 from lim_pipelines.provenance.compare import Finding, compare
 from lim_pipelines.provenance.files import open_files
+from lim_pipelines.provenance.gated import compare_held, trusted
 from lim_pipelines.provenance.raw import compare_raw
 from lim_pipelines.provenance.scratch import Scratch
 from lim_pipelines.provenance.subject import Rows, SubjectError
@@ -36,6 +37,7 @@ from lim_pipelines.schemas import (
     QUARANTINE,
     RAW_MACRO,
     RAW_QUOTES,
+    RELEASES,
     RESAMPLED_BARS,
     VALIDATED_BARS,
     VALIDATED_MACRO,
@@ -148,9 +150,8 @@ class _Work:
         free = days.join(held, on=["exchange", "date"], how="anti")
         found = self._compared(made, [VALIDATED_BARS], free) if free.height else []
         if held.height:
-            stays = _rows(self.lake, VALIDATED_BARS, held).height
-            why = f"{held.height} partitions are held by the gate; what was published of them before stays"
-            found.append(Finding(VALIDATED_BARS.name, "cannot be verified", stays, why))
+            found += compare_held(*(_rows(self.lake, one, held) for one in (VALIDATED_BARS, ALIGNED_BARS)))
+        found += trusted(_rows(self.lake, RELEASES, days))
         if _rows(self.lake, GATE_RESULTS, days).is_empty():
             why = "the partitions were validated before verdicts were kept; materialise validated_bars again"
             return [*found, Finding(GATE_RESULTS.name, "cannot be verified", 0, why)]

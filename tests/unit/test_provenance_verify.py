@@ -12,7 +12,7 @@ import pytest
 from gate_world import DAYS as GATE_DAYS
 from gate_world import LAST, MIC, align, bars, gate
 from landing_files import copy
-from provenance_world import DAYS, IBM, KEY, TEXT, drop, everything, home, load
+from provenance_world import ARRIVED, DAYS, IBM, KEY, TEXT, drop, everything, home, load
 from shared_data import folder
 
 from lim_pipelines import ingest
@@ -21,7 +21,16 @@ from lim_pipelines.places import Places
 from lim_pipelines.provenance.compare import Finding
 from lim_pipelines.provenance.subject import SubjectError, find
 from lim_pipelines.provenance.verify import verdict, verify
-from lim_pipelines.schemas import ALIGNED_BARS, GATE_RESULTS, RAW_QUOTES, VALIDATED_BARS, Table
+from lim_pipelines.schemas import (
+    ALIGNED_BARS,
+    GATE_RESULTS,
+    QUARANTINE,
+    RAW_QUOTES,
+    RELEASES,
+    VALIDATED_BARS,
+    Table,
+)
+from lim_pipelines.validate.releases import releasable
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +189,51 @@ def test_what_nobody_derives_is_refused_with_what_can_be_verified(places: Places
         looked_at(places, "landing_files")
     with pytest.raises(SubjectError, match="no such rows"):
         looked_at(places, f"{date(2018, 11, 26)}|XNYS")
+
+
+def test_the_newest_revision_of_a_replaced_file_is_held_against_it(places: Places) -> None:
+    drop(places, TEXT.replace("117.2", "117.9"), days_later=3)
+    lake = load(places)
+    rows = lake.revisions(RAW_QUOTES, pl.col("date") == DAYS[1]).collect()
+    forged = rows.with_columns(close=pl.when(pl.col("close") == 117.9).then(117.5).otherwise("close"))
+    lake.write(RAW_QUOTES, forged, rows.select(RAW_QUOTES.partition_key).unique())
+    found = looked_at(places)
+    assert verdict(found) == "differs"
+    detail = next(one.detail for one in found if one.what == "raw_quotes" and one.verdict == "differs")
+    assert "close is stored as 117.5, comes out as 117.9" in detail
+
+
+@pytest.mark.parametrize(("who", "expected"), [("", "differs"), ("ann", "equal")])
+def test_releases_are_named_and_one_of_nobody_is_a_difference(
+    places: Places, who: str, expected: str
+) -> None:
+    lake, held = places.lake(), DAYS[2]
+    rows = lake.revisions(QUARANTINE, (pl.col("date") == held) & (pl.col("stage") == "validate")).collect()
+    for rule in rows["rule"].unique():
+        what = releasable(lake, "XNYS", held, held, rule)
+        release = what.with_columns(
+            since=pl.lit("arrival"), released_by=pl.lit(who), why=pl.lit("seen"), known_at=ARRIVED
+        )
+        lake.write(RELEASES, RELEASES.conform(release), release.select(RELEASES.partition_key).unique())
+    ingest.validate_bars(lake, pl.DataFrame({"exchange": ["XNYS"], "date": [held]}))
+    found = looked_at(places, f"{held}|XNYS")
+    assert of(found, "releases").verdict == expected
+    assert verdict(found) == expected
+    assert who in of(found, "releases").detail
+
+
+def test_what_stays_published_of_a_held_partition_is_held_against_aligned_rows(tmp_path: Path) -> None:
+    lake, half = Lake(tmp_path / "lake"), pl.col("instrument_id") < f"{MIC}:I10"
+    align(lake, bars())
+    gate(lake)
+    align(lake, bars().filter((pl.col("date") != LAST) | half))
+    gate(lake)
+    what = f"{LAST}|{MIC}"
+    assert of(looked_at(Places(tmp_path), what), "validated_bars").verdict == "cannot be verified"
+    rows = lake.revisions(VALIDATED_BARS, pl.col("date") == LAST).collect()
+    assert rows.height
+    forged = rows.with_columns(close=pl.lit(1.0))
+    lake.write(VALIDATED_BARS, forged, rows.select(VALIDATED_BARS.partition_key).unique())
+    found = [one for one in looked_at(Places(tmp_path), what) if one.what == "validated_bars"]
+    assert [one.verdict for one in found] == ["differs", "cannot be verified"]
+    assert "close is stored as 1.0" in found[0].detail
