@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import polars as pl
 
-from assets.catalogue import table_metadata
+from assets.explain import table
 from assets.partitions import exchanges
 from lim_pipelines.alternative.entity_master import refused_decisions
 from lim_pipelines.alternative.load import refused_files as alternative_refused
@@ -55,8 +55,9 @@ def _refused(refused: pl.DataFrame) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description="no file is refused"
         if refused.is_empty()
-        else f"{refused.height} files are refused; nothing of them was read",
-        metadata={"files": table_metadata(refused.select("path", "rule", "reason"), rows=60)},
+        # A file that came again has a line of each content.
+        else f"{refused['path'].n_unique()} files are refused; nothing of them was read",
+        metadata={"files": table(refused.select("path", "rule", "reason").unique(maintain_order=True), 60)},
     )
 
 

@@ -159,7 +159,10 @@ class _Results:
         return {
             **facts,
             f"trials of {'simulated' if newest.spec.simulated else 'real'} markets": judged.trials,
-            "net Sharpe ratio": judged.net_sharpe,
+            # Not the mean over seeds: one curve, which varies less than each seed's.
+            f"net Sharpe ratio of {judged.arm} as one fund that splits its capital over the seeds": (
+                judged.net_sharpe
+            ),
             "deflated Sharpe ratio": judged.deflated,
             "verdict": judged.verdict,
         }

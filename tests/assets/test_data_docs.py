@@ -41,6 +41,10 @@ def test_a_page_a_table_and_one_that_leads_to_them(made: tuple[Lineage, Any]) ->
     index = (site / "index.html").read_text()
     assert all(f'href="{page_of(name)}"' in index for name in TABLES)
     assert f'href="{page_of(VALIDATED_BARS.name)}#ohlc_order"' in index
+    facts = (site / page_of("validated_facts")).read_text()
+    for page in (index, facts):
+        assert "nothing to check" in page, "rules do not hold on a table without rows"
+    assert "expectations hold" not in facts
     assert "http" not in index + (site / page_of(VALIDATED_BARS.name)).read_text(), "it loads nothing"
 
 

@@ -11,6 +11,7 @@ import pytest
 from inprocess import Lineage, checks_of, metadata_of, open_lineage
 from lake_rows import content_hash
 
+from assets.checks import _refused
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import ALIGNED_BARS, LANDING_FILES, QUARANTINE, RAW_QUOTES, VALIDATED_BARS
 
@@ -166,6 +167,14 @@ def test_refused_files_are_listed_with_rule_and_remedy(lineage: Lineage) -> None
 
     bad.unlink()
     assert checks_of(lineage.run("landing_files"))["landing_files/refused_files"].passed
+
+
+def test_a_file_that_was_refused_twice_counts_once() -> None:
+    lines = pl.DataFrame({"path": ["a", "b", "a"], "rule": "wrong_columns", "reason": "send it again"})
+    result = _refused(lines)
+    assert str(result.description).startswith("2 files are refused")
+    shown = result.metadata["files"]
+    assert [record.data["path"] for record in shown.records] == ["a", "b"], "in the page, not behind a click"
 
 
 @pytest.mark.slow

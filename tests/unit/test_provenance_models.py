@@ -87,6 +87,8 @@ def test_a_number_leads_to_models_parents_and_rows(original: Places) -> None:
     trials = 3
     assert found["facts"]["trials of this strategy"] == f"{trials} in the ledger, of 1 specifications"
     assert 0 <= found["facts"]["deflated Sharpe ratio"] <= 1
+    (fund,) = [name for name in found["facts"] if name.startswith("net Sharpe ratio of ")]
+    assert "as one fund that splits its capital over the seeds" in fund
     targets = node(found, f"targets decided from {CUTOFF} on")
     model = node(targets, f"models of {SPEC.name} at {CUTOFF}")
     assert targets["facts"]["decided by models"] == [model["facts"]["input digest"]]
