@@ -10,6 +10,7 @@ would give prices that were known to be wrong and never shown.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import polars as pl
 
@@ -20,6 +21,11 @@ from lim_pipelines.validate.releases import released_partitions
 from lim_pipelines.validate.rule import Rule
 from lim_pipelines.validate.usual import UNIT
 from lim_pipelines.validate.verdicts import PARTITION, contents
+
+MOMENTS: Final = 8
+"""Moments of a partition that are looked at, those with most revisions; corrections come in files."""
+
+_BEFORE_NEXT = pl.col("known_at").shift(-1) - pl.duration(microseconds=1)
 
 _NONE = pl.DataFrame(schema={"row": pl.get_index_type(), "rule": pl.String, "severity": pl.String})
 
@@ -57,29 +63,55 @@ def never_readable(
 
     Notes
     -----
-    The first revisions of all bars of a partition stand for what came first, the first two for what came
-    then, and so on. What a partition holds decides alone, not when it was judged.
+    A revision counts as never readable if its partition was held with what there was when it came, and still
+    with what there was when the next one came. What a partition holds decides alone, not when it was judged.
     """
     following = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in VALIDATED_BARS.key)
     superseded = frame.select(following.fill_null(False)).to_series()
     if not superseded.any():
         return _NONE
-    touched = frame.filter(superseded).select(PARTITION).unique()
-    rows = frame.with_row_index("row").with_columns(goes_on=goes_on, superseded=superseded)
-    others = rows.filter(pl.col("freq") == "1d").join(
-        touched, on=PARTITION, how="anti", maintain_order="left"
+    rows = frame.with_row_index("row").with_columns(
+        goes_on=goes_on,
+        came=pl.when(superseded).then("known_at"),
+        until=pl.when(superseded).then(_BEFORE_NEXT),
     )
+    touched = frame.filter(superseded).select(PARTITION).unique()
+    days = rows.filter(pl.col("freq") == "1d")
+    others = days.join(touched, on=PARTITION, how="anti", maintain_order="left")
     beside = replace(beside, before=pl.concat([beside.before, others.select(beside.before.columns)]))
     rows = rows.join(touched, on=PARTITION, how="semi", maintain_order="left")
-    rows = rows.with_columns(nth=pl.int_range(pl.len()).over(VALIDATED_BARS.key))
-    found = [_NONE]
-    for nth in rows.filter("superseded", "goes_on")["nth"].unique().sort():
-        then = rows.filter(pl.col("nth") <= nth)
-        bars = then.select(frame.columns)
+    doubtful = rows.filter("goes_on", pl.col("came").is_not_null())
+    for moment in ("until", "came"):
+        moments = doubtful.group_by(*PARTITION, moment).len().sort("len", moment, descending=True)
+        moments = moments.group_by(PARTITION, maintain_order=True).head(MOMENTS).select(*PARTITION, moment)
+        held = _held_at(rows, moments, beside, rules, releases, frame.columns)
+        doubtful = doubtful.drop("rule", "severity", strict=False).join(
+            held, on=[*PARTITION, moment], maintain_order="left"
+        )
+        if doubtful.is_empty():
+            return _NONE
+    return doubtful.select(_NONE.columns)
+
+
+def _held_at(
+    rows: pl.DataFrame,
+    moments: pl.DataFrame,
+    beside: Beside,
+    rules: list[Rule],
+    releases: pl.DataFrame,
+    columns: list[str],
+) -> pl.DataFrame:
+    """Return the moments at which a partition was held, and the rule that held it."""
+    name = moments.columns[-1]
+    nth = pl.int_range(pl.len()).over(PARTITION)
+    found = [moments.clear().with_columns(rule=pl.lit(""), severity=pl.lit(""))]
+    for (_,), asked in moments.with_columns(nth=nth).group_by("nth", maintain_order=True):
+        at = asked.select(*PARTITION, _at=name)
+        then = rows.join(at, on=PARTITION, maintain_order="left").filter(pl.col("known_at") <= pl.col("_at"))
+        bars = then.select(columns)
         failed = failing_partitions(summarise(bars, ~then["goes_on"], beside), rules)
         failed = failed.filter(pl.col("severity") == "blocking")
         failed = released_partitions(failed, contents(bars, failed), releases).filter(~pl.col("released"))
         held = failed.group_by(PARTITION).agg(pl.col("rule", "severity").first())
-        mine = then.filter("superseded", "goes_on", pl.col("nth") == nth)
-        found.append(mine.join(held, on=PARTITION, maintain_order="left").select(_NONE.columns))
-    return pl.concat(found, how="vertical_relaxed")
+        found.append(asked.drop("nth").join(held, on=PARTITION))
+    return pl.concat(found)
