@@ -6,7 +6,7 @@ What does not belong here: rows that fail by themselves (`explain.py`), why a pa
 (`gate_checks.py`).
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -38,12 +38,12 @@ def held_bars(lake: Lake, partitions: pl.DataFrame, each: int = 3) -> pl.DataFra
         open, high, low, close, volume.
     """
     empty = ALIGNED_BARS.empty().with_columns(close_before=pl.lit(None, pl.Float64))
-    found = [empty, *(_moved_most(lake, *key, each) for key in partitions.iter_rows())]
+    found = [empty, *(_moved_most(lake, exchange, day, each) for exchange, day in partitions.iter_rows())]
     prices = ("close_before", "open", "high", "low", "close", "volume")
     return pl.concat(found, how="diagonal").select("exchange", "date", "instrument_id", "source", *prices)
 
 
-def _moved_most(lake: Lake, exchange: str, day: object, each: int) -> pl.DataFrame:
+def _moved_most(lake: Lake, exchange: str, day: date, each: int) -> pl.DataFrame:
     today = pl.lit(day, pl.Date)
     near = (pl.col("exchange") == exchange) & pl.col("date").is_between(today - BEFORE, today)
     before = pl.col("close").shift(1).over(_SERIES, order_by="ts")

@@ -29,7 +29,7 @@ GATE_RESULTS = Table(
         "content": Column(
             pl.String,
             "",
-            "content hash of the rows judged, in the partition's row, where a blocking rule of partitions fails",
+            "content hash of the rows judged, in the partition's row, if a blocking rule of partitions fails",
         ),
         "evidence": Column(pl.String, "", "why, for people: sample rows or the partition's figures, as JSON"),
     },

@@ -34,8 +34,16 @@ FEW_EXPECTED: Final = 20
 BACK: Final = 3
 """Sessions before that are named."""
 
-_FIGURES: Final = pl.Schema({"usual": pl.Int64, "coverage": pl.Float64, "before": pl.List(pl.Date)})
-_SCHEMA: Final = pl.Schema({"exchange": pl.String, "date": pl.Date, "source": pl.String, **_FIGURES})
+_SCHEMA: Final = pl.Schema(
+    {
+        "exchange": pl.String(),
+        "date": pl.Date(),
+        "source": pl.String(),
+        "usual": pl.Int64(),
+        "coverage": pl.Float64(),
+        "before": pl.List(pl.Date()),
+    }
+)
 
 
 def usual_coverage(today: pl.DataFrame, days: pl.DataFrame, past: pl.DataFrame) -> pl.DataFrame:
@@ -91,6 +99,6 @@ def _of_source(asked: pl.DataFrame, there: pl.DataFrame, given: pl.DataFrame) ->
                 sessions[: -BACK - 1 : -1].tolist(),
             )
         )
-    numbers_of_days = pl.Schema({**_FIGURES, "before": pl.List(pl.Int32)})
+    numbers_of_days = {"usual": pl.Int64(), "coverage": pl.Float64(), "before": pl.List(pl.Int32())}
     figures = pl.DataFrame(lines, schema=numbers_of_days, orient="row").cast({"before": pl.List(pl.Date)})
     return pl.concat([asked.select(UNIT), figures], how="horizontal")
