@@ -81,9 +81,15 @@ def _positive(price: str) -> pl.Expr:
     return pl.when(pl.col(price) > 0).then(pl.col(price))
 
 
+def _before(values: pl.Expr) -> pl.Expr:
+    """Values of the instrument's row before; null in its first."""
+    instrument = pl.col("instrument_id")
+    return pl.when(instrument == instrument.shift(1)).then(values.shift(1))
+
+
 def _variables() -> list[pl.Expr]:
     close = _positive("close")
-    previous = close.shift(1) * _positive("ex_factor")
+    previous = _before(close) * _positive("ex_factor")
     volume = pl.col("volume")
     return [
         _log(close / previous).alias("close"),
@@ -96,7 +102,7 @@ def _variables() -> list[pl.Expr]:
 
 def _calendar(timezone: str, freq: str) -> list[pl.Expr]:
     local = pl.col("ts").dt.convert_time_zone(timezone)
-    gap = pl.col("ts").diff().dt.total_microseconds() / _BAR_LENGTH_US[freq]
+    gap = (pl.col("ts") - _before(pl.col("ts"))).dt.total_microseconds() / _BAR_LENGTH_US[freq]
     minutes = local.dt.hour().cast(pl.Float64) * 60 + local.dt.minute()
     return [
         ((local.dt.weekday() - 1) / 6 - 0.5).alias("weekday"),
@@ -132,24 +138,38 @@ def build_series(bars: pl.DataFrame) -> list[Series]:
     ValueError
         A frequency has no embedding.
     """
-    out = []
-    groups = bars.partition_by("exchange", "instrument_id", "freq", as_dict=True)
-    for (exchange, instrument_id, freq), unsorted in sorted(groups.items()):
-        frame = unsorted.sort("ts")
+    out: list[Series] = []
+    # Whole markets at once: thousands of short series, built one by one at each decision, are slow.
+    for (exchange, freq), part in bars.partition_by("exchange", "freq", as_dict=True).items():
         if freq not in FREQS:
             raise ValueError(
-                f"{instrument_id}: frequency {freq!r} has no embedding (known: {', '.join(FREQS)})"
+                f"{part['instrument_id'][0]}: frequency {freq!r} has no embedding (known: {', '.join(FREQS)})"
             )
+        out += _of_market(part.sort("instrument_id", "ts"), get_exchange(exchange).timezone)
+    return sorted(out, key=lambda series: (series.exchange, series.instrument_id, series.freq))
+
+
+def _of_market(frame: pl.DataFrame, timezone: str) -> list[Series]:
+    """Series of one exchange and frequency, from rows sorted by instrument and time."""
+    freq = frame["freq"][0]
+    ts, known_at = (frame[name].dt.epoch("us").to_numpy() for name in ("ts", "known_at"))
+    values, calendar = _floats(frame, _variables()), _floats(frame, _calendar(timezone, freq))
+    runs = frame.select(pl.col("instrument_id").rle()).unnest("instrument_id")
+    classes = frame["asset_class"]
+    out, start = [], 0
+    for rows, instrument_id in runs.iter_rows():
+        mine = slice(start, start + rows)
         out.append(
             Series(
                 instrument_id=instrument_id,
-                exchange=exchange,
-                asset_class=frame["asset_class"][0],
+                exchange=frame["exchange"][0],
+                asset_class=classes[start],
                 freq=freq,
-                ts=frame["ts"].dt.epoch("us").to_numpy(),
-                known_at=frame["known_at"].dt.epoch("us").to_numpy(),
-                values=_floats(frame, _variables()),
-                calendar=_floats(frame, _calendar(get_exchange(exchange).timezone, freq)),
+                ts=ts[mine],
+                known_at=known_at[mine],
+                values=values[mine],
+                calendar=calendar[mine],
             )
         )
+        start += rows
     return out
