@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.audits_models import NAME, cutoffs_of, result, shown
-from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
+from assets.catalogue import CODE_VERSION, OWNERS, column_schema, table_metadata
 from assets.gate_checks import run_window
 from assets.partitions import BARS, INPUTS
 from lim_pipelines.audit import verdict
@@ -89,6 +89,7 @@ def build_look_ahead_audit(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition
         code_version=CODE_VERSION,
         deps=[*BARS, *INPUTS, *(dg.AssetDep(name, partition_mapping=every) for name in made)],
         pool="training",
+        metadata={"dagster/column_schema": column_schema(AUDIT_RESULTS)},
         check_specs=[
             dg.AssetCheckSpec(
                 NAME,

@@ -222,7 +222,9 @@ def test_a_persons_decision_brings_a_load_and_links_what_waited(lineage: Lineage
     (run,) = decided.run_requests
     check = checks_of(load(lineage, run))["link_reviews/refused_files"]
     assert not check.passed
-    assert "typo.csv | unknown_target | line 2: wire,YYY,XNYS:NOBODY" in str(check.metadata["files"].value)
+    (refused,) = [record.data for record in check.metadata["files"].value.records]
+    assert (refused["path"], refused["rule"]) == ("link_decisions/typo.csv", "unknown_target")
+    assert str(refused["reason"]).startswith("line 2: wire,YYY,XNYS:NOBODY")
     assert rows_of(lineage.lake, VALIDATED_FACTS, ["entity_id", "known_at"]) == [
         ("issuer:XNYS:AAA", LONG_AGO)
     ]

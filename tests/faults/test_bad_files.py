@@ -128,10 +128,11 @@ def test_a_bad_file_is_refused_as_a_whole(platform: Lineage, case: str) -> None:
 
     assert not loads, "no partition is asked for"
     check = checks_of(ledger)["landing_files/refused_files"]
-    listed = f"csv_drop/XNYS/{os.fsencode(name).decode(errors='backslashreplace')} "
-    line = next(line for line in str(check.metadata["files"].value).splitlines() if listed in line)
-    assert f"| {rule} |" in line
-    assert remedy in line
+    listed = f"csv_drop/XNYS/{os.fsencode(name).decode(errors='backslashreplace')}"
+    refused = [record.data for record in check.metadata["files"].value.records]
+    (line,) = [line for line in refused if line["path"] == listed]
+    assert line["rule"] == rule
+    assert remedy in line["reason"]
     assert not check.passed
     # A run over the file's own dates goes through and leaves it out.
     run = platform.quotes("2018-11-12|XNYS", "2018-11-30|XNYS")
