@@ -1,78 +1,73 @@
-"""Encodings: when a patch lies, which variable it shows, what series it is from (paper, section 4.3).
+"""Encodings: when a patch lies, and what series it is from (paper, section 4.3).
 
-What does not belong here: the values themselves (`patching.py`, `scaling.py`).
+What does not belong here: the values themselves and which variable they are (`layouts.py`), the order of
+patches (rotary positions in `backbone.py`).
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
+from lim_pipelines.foundation.config import FREQS
+from lim_pipelines.foundation.series import CALENDAR, CYCLES
+from lim_pipelines.instruments import ASSET_CLASSES
+
+_GAP = CALENDAR.index("gap")
+_HARMONICS = 2
+
 
 class TimeEncoding(nn.Module):
-    """Time encoding vectors of context and horizon patches.
+    """Time encoding vector of each patch: the calendar of its last bar, and the gaps before each of its bars.
 
-    A context patch is encoded by its calendar features and by its age, counted back from the last patch, so
-    that a shorter context looks like the end of a longer one. A horizon patch is encoded by its step offset
-    only: the time stamps of future bars (a half day, a halt) are not known when the forecast is made.
+    Cyclic features enter as sines and cosines. Gaps tell irregular sampling: weekends, halts, thin trading.
 
     Parameters
     ----------
-    patches, horizon_patches
-        Most context patches; horizon patches.
-    features
-        Calendar features of a patch: patch length times k.
+    patch
+        Bars in a patch.
     width
         Width of the vectors.
     """
 
-    def __init__(self, patches: int, horizon_patches: int, features: int, width: int) -> None:
+    def __init__(self, patch: int, width: int) -> None:
         super().__init__()
-        self.calendar = nn.Linear(features, width)
-        self.age = nn.Parameter(torch.randn(patches, width) * 0.5)
-        self.offset = nn.Parameter(torch.randn(horizon_patches, width) * 0.5)
+        self.patch = patch
+        self.cycles = [CALENDAR.index(name) for name in CYCLES]
+        features = len(CYCLES) * 2 * _HARMONICS + len(CALENDAR) + patch
+        self.project = nn.Linear(features, width, bias=False)
 
-    def forward(self, calendar: Tensor, patch: int) -> tuple[Tensor, Tensor]:
-        """Encode times.
-
-        Parameters
-        ----------
-        calendar
-            (B, L, k) features of the context's bars.
-        patch
-            Bars in a patch.
-
-        Returns
-        -------
-        (B, N, width), (M, width)
-            Vectors of the context's and of the horizon's patches.
-        """
+    def forward(self, calendar: Tensor) -> Tensor:
+        """Encode calendar features (B, L, k) as (B, N, width)."""
         batch, length, k = calendar.shape
-        n = length // patch
-        context: Tensor = self.calendar(calendar.reshape(batch, n, patch * k)) + self.age[:n].flip(0)
-        return context, self.offset
+        bars = calendar.reshape(batch, length // self.patch, self.patch, k)
+        last = bars[:, :, -1]
+        angle = last[..., self.cycles, None] * torch.arange(1, _HARMONICS + 1, device=last.device)
+        angle = (2 * math.pi * angle).flatten(2)
+        features = torch.cat([angle.sin(), angle.cos(), last, bars[..., _GAP]], dim=-1)
+        out: Tensor = self.project(features)
+        return out
 
 
 class SeriesEncoding(nn.Module):
-    """One token for the whole series: its frequency and its asset class.
+    """Vector of a patch's frequency and asset class.
 
     Both tables begin at zero, so a class that pretraining never met (commodities, say) adds nothing instead
     of noise.
 
     Parameters
     ----------
-    freqs, asset_classes
-        Sizes of the vocabularies.
     width
-        Width of the token.
+        Width of the vector.
     """
 
-    def __init__(self, freqs: int, asset_classes: int, width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.base = nn.Parameter(torch.randn(width) * 0.5)
-        self.freq = nn.Parameter(torch.zeros(freqs, width))
-        self.asset_class = nn.Parameter(torch.zeros(asset_classes, width))
+        self.freq = nn.Parameter(torch.zeros(len(FREQS), width))
+        self.asset_class = nn.Parameter(torch.zeros(len(ASSET_CLASSES), width))
 
     def forward(self, freq: Tensor, asset_class: Tensor) -> Tensor:
-        """Encode series: (B,), (B,) -> (B, width)."""
-        return self.base + self.freq[freq] + self.asset_class[asset_class]
+        """Encode vocabulary positions (B, N), (B, N) as (B, N, width)."""
+        return self.freq[freq] + self.asset_class[asset_class]

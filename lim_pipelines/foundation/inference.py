@@ -80,9 +80,12 @@ class LIM:
         (n, L_Y, p) float32
             The columns of `VARIABLES`, in their units; NaN for variables that the context does not show.
         """
-        parts = [unscaled(out.point, out.scale).cpu().numpy() for out in self._run(series, ends)]
-        p = series.values.shape[1]
-        return np.concatenate([np.empty((0, self.model.config.horizon, p), np.float32), *parts])
+        p, length = series.values.shape[1], self.model.config.horizon
+        parts = []
+        for out in self._run(series, ends):
+            point = self.model.head.point(out.said).flatten(1, 2)
+            parts.append(unscaled(point, out.scale)[..., :p].cpu().numpy())
+        return np.concatenate([np.empty((0, length, p), np.float32), *parts])
 
     @torch.inference_mode()
     def _run(self, series: Series, ends: Ints) -> Iterator[Forecast]:

@@ -2,27 +2,27 @@
 
 What does not belong here: the loss (`objective.py`), training (`pretrain.py`), files (`checkpoint.py`).
 
-One token for each (patch, variable): patch embedding, time encoding and feature encoding concatenated. One
-token for each (horizon patch, variable): a learned query plus the embedding of the variable's last patch
-stands where the patch embedding would. One token for the series' frequency and asset class. Exchanges have no
-token: the paper leaves their differences out (section 4.2, principle 2).
+Patches of the context become tokens (`layouts.py`) with encodings of time and series (`encodings.py`); a
+causal Transformer (`backbone.py`) reads them; behind any patch a decoder and a head (`heads.py`) say what
+follows. Exchanges have no encoding: the paper leaves their differences out (section 4.2, principle 2).
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lim_pipelines.foundation.backbone import Backbone
-from lim_pipelines.foundation.config import FREQS, FoundationConfig
+from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.encodings import SeriesEncoding, TimeEncoding
+from lim_pipelines.foundation.heads import HEADS, Head, Predicted
+from lim_pipelines.foundation.layouts import SLOTS, Decoder, Embedding, features_of, into_slots
 from lim_pipelines.foundation.patching import from_patches, to_patches
-from lim_pipelines.foundation.scaling import Scale, fit_scale, scaled
-from lim_pipelines.foundation.series import CALENDAR, VARIABLES
+from lim_pipelines.foundation.scaling import Scale, running_scale
 from lim_pipelines.foundation.windows import WindowBatch
-from lim_pipelines.instruments import ASSET_CLASSES
 
 
 class Inputs(NamedTuple):
@@ -31,52 +31,85 @@ class Inputs(NamedTuple):
     Parameters
     ----------
     values
-        (B, L, p) context in original units, NaN where missing; L a multiple of the patch, at most L_X.
+        (B, L, p) context in original units, NaN where missing; L a multiple of the patch. p is at most
+        len(SLOTS); the first variables are those of `VARIABLES`.
     calendar
         (B, L, k) time features of the context's bars.
     freq, asset_class
-        (B,) vocabulary positions.
+        (B,) or, where they differ within a row, (B, L / patch) vocabulary positions.
+    piece
+        (B, L / patch) pieces of a row that have scales of their own, numbered upwards; None: one piece.
+    window
+        (B, L / patch) windows of a packed row, which do not see each other; None: one window.
     """
 
     values: Tensor
     calendar: Tensor
     freq: Tensor
     asset_class: Tensor
+    piece: Tensor | None = None
+    window: Tensor | None = None
 
     @classmethod
     def of(cls, batch: WindowBatch, device: torch.device | str = "cpu") -> Inputs:
-        """Take the inputs out of a batch of windows."""
+        """Take the inputs out of a batch of windows; bars of a coarser frequency come first, as a piece."""
+
+        def tensor(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+            return torch.from_numpy(array).to(device)
+
+        fine = cls(*map(tensor, (batch.values, batch.calendar, batch.freq, batch.asset_class)))
+        if batch.coarse is None:
+            return fine
+        before = tensor(batch.coarse.values)
+        rows, coarse, length = len(before), before.shape[1], fine.values.shape[1]
+        at_bar = torch.arange(coarse + length, device=device) >= coarse
         return cls(
-            *(
-                torch.from_numpy(a).to(device)
-                for a in (batch.values, batch.calendar, batch.freq, batch.asset_class)
-            )
+            values=torch.cat([before, fine.values], dim=1),
+            calendar=torch.cat([tensor(batch.coarse.calendar), fine.calendar], dim=1),
+            freq=torch.where(at_bar, fine.freq[:, None], tensor(batch.coarse.freq)[:, None]),
+            asset_class=fine.asset_class[:, None].expand(rows, -1),
+            piece=at_bar.long().expand(rows, -1),
         )
 
     def last(self, length: int) -> Inputs:
-        """Keep the last `length` bars of the context."""
+        """Keep the last `length` bars of the context; only of one piece and window."""
         return self._replace(values=self.values[:, -length:], calendar=self.calendar[:, -length:])
 
 
-class Forecast(NamedTuple):
-    """What the model says.
+class States(NamedTuple):
+    """What the model thinks behind each patch.
 
     Parameters
     ----------
-    point
-        (B, L_Y, p) forecast on the windows' own scales; 0 for variables that a window does not show.
+    tokens
+        (B, N, V, d) normed states; V is 1 or p, by layout.
+    pooled
+        (B, N, d) their mean over the variables that are shown.
+    scale
+        Scale at the end of each patch.
+    """
+
+    tokens: Tensor
+    pooled: Tensor
+    scale: Scale
+
+
+class Forecast(NamedTuple):
+    """What the model says of the bars behind the context.
+
+    Parameters
+    ----------
+    said
+        What the head made of it; R is 1 but for `masked`, where it is the number of horizon patches.
     scale
         The windows' scales, (B, 1, p) each; NaN for variables that a window does not show.
     embedding
-        (B, d_model) the window in one vector: the mean of its horizon tokens.
-    reconstruction
-        (B, L, p) scaled context as the model sees it through its masks; 0 where not computed.
+        (B, d_model) the window in one vector.
     """
 
-    point: Tensor
+    said: Predicted
     scale: Scale
     embedding: Tensor
-    reconstruction: Tensor
 
 
 class FoundationModel(nn.Module):
@@ -85,30 +118,30 @@ class FoundationModel(nn.Module):
     Parameters
     ----------
     config
-        Size, context, horizon and patch.
+        Size, layout, objective, head, context, horizon and patch.
     """
 
     def __init__(self, config: FoundationConfig) -> None:
         super().__init__()
         self.config = config
         d, patch = config.shape.d_model, config.patch
-        p, horizon_patches = len(VARIABLES), config.horizon // patch
-        self.project_in = nn.Linear(2 * patch, d // 2)  # scaled values, and which of them are there
-        self.hidden_patch = nn.Parameter(torch.randn(d // 2) * 0.5)
-        self.query = nn.Parameter(torch.randn(d // 2) * 0.5)
-        self.time = TimeEncoding(config.context // patch, horizon_patches, patch * len(CALENDAR), d // 4)
-        self.variable = nn.Parameter(torch.randn(p, d // 4) * 0.5)
-        self.series = SeriesEncoding(len(FREQS), len(ASSET_CLASSES), d)
-        self.backbone = Backbone(config.shape)
-        self.project_out = nn.Linear(d, patch)
-        self.reconstruct = nn.Linear(d, patch)
-        for head in (self.project_out, self.reconstruct):
-            # Untrained, the model says "as the context was": skill is earned, not luck at the start.
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+        self.masked = config.objective == "masked"
+        self.reach = config.horizon if config.objective == "horizon" else patch
+        self.embed = Embedding(config)
+        self.time = TimeEncoding(patch, d)
+        self.series = SeriesEncoding(d)
+        self.backbone = Backbone(config.shape, over_variables=config.layout == "two_level")
+        self.head: Head = HEADS[config.head](len(SLOTS))
+        self.decode = Decoder(config, self.reach, self.head.start())
+        for block in self.backbone.blocks:
+            # Every block begins as the identity; with that, wide and narrow models start alike.
+            nn.init.zeros_(block.attention.out.weight)
+            nn.init.zeros_(block.feed.down.weight)
+            if block.across is not None:
+                nn.init.zeros_(block.across.out.weight)
 
-    def forward(self, inputs: Inputs, hidden: Tensor | None = None) -> Forecast:
-        """Forecast the horizon behind each context.
+    def states(self, inputs: Inputs, hidden: Tensor | None = None) -> States:
+        """Read contexts.
 
         Parameters
         ----------
@@ -120,75 +153,117 @@ class FoundationModel(nn.Module):
         Raises
         ------
         ValueError
-            The context is longer than L_X or no multiple of the patch.
+            The context is no multiple of the patch, or has too many variables.
         """
-        batch, length, _ = inputs.values.shape
         patch = self.config.patch
-        if length % patch or not 0 < length <= self.config.context:
+        batch, length, p = inputs.values.shape
+        if length % patch or not length or p > len(SLOTS):
             raise ValueError(
-                f"{self.config.name}: a context of {length} bars; it must be a multiple of {patch} up to"
-                f" {self.config.context}, pad it with NaN on the left"
+                f"{self.config.name}: a context of {length} bars and {p} variables; it must be a multiple of"
+                f" {patch} bars (pad it with NaN on the left) and at most {len(SLOTS)} variables"
             )
-        observed = inputs.values.isfinite()
+        values = into_slots(inputs.values)
+        seen = values.isfinite()
         if hidden is not None:
-            visible = observed & ~from_patches(hidden[..., None].expand(-1, -1, -1, patch))
-        else:
-            visible = observed
-        scale = fit_scale(inputs.values, visible, list(VARIABLES))
-        # Variables that the whole batch lacks (close-only instruments) cost no tokens.
-        kept = visible.any(dim=(0, 1)).nonzero()[:, 0]
-        values = torch.where(visible, scaled(inputs.values, scale), 0.0)[..., kept]
-        embedded, is_context = self._embed(values, visible[..., kept], observed[..., kept], hidden, kept)
-        time, offset = self.time(inputs.calendar, patch)
-        context = self._assemble(embedded, time, kept)
-        # A question about the horizon starts from what its variable did last: without that, attention needs
-        # hundreds of steps before it finds out which tokens a question is about.
-        asked = (self.query + embedded[:, -1:]).expand(-1, len(offset), -1, -1)
-        horizon = self._assemble(asked, offset.expand(batch, -1, -1), kept)
-        is_horizon = visible[..., kept].any(dim=1).repeat(1, len(offset))
-        series = self.series(inputs.freq, inputs.asset_class)[:, None]
-        tokens = torch.cat([series, context, horizon], dim=1)
-        is_token = torch.cat([is_context.new_ones(batch, 1), is_context, is_horizon], dim=1)
-        tokens = self.backbone(tokens, is_token)
-        _, context, horizon = tokens.split([1, context.shape[1], horizon.shape[1]], dim=1)
-        weight = is_horizon[..., None].to(tokens.dtype)
-        return Forecast(
-            point=self._to_grid(self.project_out(horizon), len(offset), kept) * scale.spread.isfinite(),
-            scale=scale,
-            embedding=(horizon * weight).sum(1) / weight.sum(1).clamp(min=1),
-            reconstruction=self._to_grid(self.reconstruct(context), length // patch, kept),
+            seen = seen & ~from_patches(hidden[..., None].expand(-1, -1, -1, patch))
+        scale = running_scale(values, seen, SLOTS, patch, inputs.piece)
+        if self.masked:
+            # Both sides are read, so one scale holds for the whole window: that of all that is seen.
+            n = length // patch
+            scale = Scale(*(part.expand(-1, n, -1) for part in scale.last()))
+        tokens = self.embed(features_of(values, seen, scale, patch))
+        freq, asset_class = (
+            part[:, None].expand(-1, length // patch) if part.ndim == 1 else part
+            for part in (inputs.freq, inputs.asset_class)
         )
+        about = self.time(inputs.calendar) + self.series(freq, asset_class)
+        shown = to_patches(seen, patch).any(-1)
+        tokens = self._mix(tokens + about[:, :, None], shown, inputs.window)
+        if tokens.shape[2] == 1:
+            return States(tokens, tokens[:, :, 0], scale)
+        # A variable that a window never showed by then says nothing.
+        weight = (shown.cumsum(1) > 0)[..., None].to(tokens.dtype)
+        return States(tokens, (tokens * weight).sum(2) / weight.sum(2).clamp(min=1), scale)
+
+    def ask(self, states: States, patches: Tensor) -> Predicted:
+        """Say what follows some patches of each window: (B, R) positions."""
+        at = patches[..., None]
+        pooled = states.pooled.gather(1, at.expand(-1, -1, states.pooled.shape[-1]))
+        index = at[..., None].expand(-1, -1, *states.tokens.shape[2:])
+        said: Predicted = self.decode(states.tokens.gather(1, index), pooled)
+        return said
+
+    def forward(self, inputs: Inputs) -> Forecast:
+        """Say what follows each context.
+
+        Parameters
+        ----------
+        inputs
+            B contexts.
+
+        Raises
+        ------
+        ValueError
+            See `states`.
+        """
+        patch, batch = self.config.patch, len(inputs.values)
+        if not self.masked:
+            states = self.states(inputs)
+            last = torch.full((batch, 1), inputs.values.shape[1] // patch - 1, device=inputs.values.device)
+            return Forecast(self.ask(states, last), states.scale.last(), states.pooled[:, -1])
+        asked = self.config.horizon // patch
+        states = self.states(with_unknown_future(inputs, self.config.horizon))
+        n = states.pooled.shape[1]
+        last = torch.arange(n - asked, n, device=inputs.values.device).expand(batch, -1)
+        return Forecast(self.ask(states, last), states.scale.last(), states.pooled[:, -asked:].mean(1))
 
     def encode(self, inputs: Inputs) -> Tensor:
         """Embed contexts: B contexts -> (B, d_model). Differentiable, for fine-tuning."""
-        return self.forward(inputs).embedding
+        if self.masked:
+            return self.forward(inputs).embedding
+        return self.states(inputs).pooled[:, -1]
 
-    def _embed(
-        self, values: Tensor, visible: Tensor, observed: Tensor, hidden: Tensor | None, kept: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Patch embeddings (B, N, v, d / 2) of the v kept variables; which stand for anything, (B, N * v)."""
-        there = to_patches(visible, self.config.patch)
-        patches = to_patches(values, self.config.patch)
-        embedded: Tensor = self.project_in(torch.cat([patches, there.to(values.dtype)], dim=-1))
-        if hidden is not None:
-            embedded = torch.where(hidden[..., kept, None], self.hidden_patch, embedded)
-        # A hidden patch is a token as long as it stands for something; whether it does is no secret.
-        return embedded, to_patches(observed, self.config.patch).any(dim=-1).flatten(1)
+    def _mix(self, tokens: Tensor, shown: Tensor, window: Tensor | None) -> Tensor:
+        """Run the backbone over tokens (B, N, V, d)."""
+        batch, n, v, d = tokens.shape
+        at = torch.arange(n, device=tokens.device)
+        causal = not self.masked
+        # What nobody has seen is no key: a short history is not a long one that begins with silence. A patch
+        # always sees itself, else its row of attention would be empty.
+        empty = not bool(shown.any(-1).all())
+        if self.config.layout == "variable":
+            at, keys = at.repeat_interleave(v), shown.flatten(1)
+            window = None if window is None else window.repeat_interleave(v, dim=1)
+            mask = self._mask(at, keys, window, causal)
+            return self.backbone(tokens.flatten(1, 2), at, mask, causal).view(batch, n, v, d)
+        mask = self._mask(at, shown.any(-1), window, causal) if empty or window is not None else None
+        if self.config.layout == "patch":
+            out: Tensor = self.backbone(tokens[:, :, 0], at, mask, causal)[:, :, None]
+            return out
+        mask = None if mask is None else mask.repeat_interleave(v, dim=0)
+        own = shown | ~shown.any(-1, keepdim=True)
+        rows = self.backbone(tokens.transpose(1, 2), at, mask, causal, own.transpose(1, 2))
+        return rows.transpose(1, 2)
 
-    def _assemble(self, embedded: Tensor, time: Tensor, kept: Tensor) -> Tensor:
-        """Tokens (B, N * v, d) from patch embeddings (B, N, v, d / 2) and time encodings (B, N, d / 4)."""
-        batch, n, v, _ = embedded.shape
-        quarter = time.shape[-1]
-        parts = [
-            embedded,
-            time[:, :, None].expand(batch, n, v, quarter),
-            self.variable[kept].expand(batch, n, v, quarter),
-        ]
-        return torch.cat(parts, dim=-1).flatten(1, 2)
+    @staticmethod
+    def _mask(at: Tensor, keys: Tensor, window: Tensor | None, causal: bool) -> Tensor:
+        """Which token may attend to which: (B, 1, S, S)."""
+        allowed = keys[:, None, :].expand(-1, len(at), -1)
+        if causal:
+            allowed = allowed & (at[None, :] <= at[:, None])
+        if window is not None:
+            allowed = allowed & (window[:, None, :] == window[:, :, None])
+        itself = torch.eye(len(at), dtype=torch.bool, device=at.device)
+        return (allowed | itself)[:, None]
 
-    def _to_grid(self, tokens: Tensor, n: int, kept: Tensor) -> Tensor:
-        """Output patches (B, n * v, patch) on the grid (B, n * patch, p), 0 for dropped variables."""
-        batch, _, patch = tokens.shape
-        grid = from_patches(tokens.reshape(batch, n, len(kept), patch))
-        out = grid.new_zeros(batch, n * patch, len(VARIABLES))
-        return out.index_copy(2, kept, grid)
+
+def with_unknown_future(inputs: Inputs, horizon: int) -> Inputs:
+    """Add `horizon` bars of which nothing is known behind contexts of one piece and window."""
+    batch, _, p = inputs.values.shape
+    unknown = inputs.values.new_full((batch, horizon, p), float("nan"))
+    # Calendars of future bars (a half day, a halt) are not known either.
+    nothing = inputs.calendar.new_zeros(batch, horizon, inputs.calendar.shape[-1])
+    return inputs._replace(
+        values=torch.cat([inputs.values, unknown], dim=1),
+        calendar=torch.cat([inputs.calendar, nothing], dim=1),
+    )

@@ -1,18 +1,16 @@
 """Patches: the tokens of a time series, and which of them training hides (paper, section 4.2, principle 3).
 
-What does not belong here: projections (`encodings.py`, `model.py`).
+What does not belong here: projections (`layouts.py`, `model.py`).
 
-Two kinds of masking. Dropping the oldest patches trains every context length from one patch to the full
-window. Hiding single patches of single variables gives the self-supervised reconstruction task.
+The paper's random masks make the model see every context length from one patch to the full window. Here the
+attention is causal and every patch of a window is asked for its horizon, so a window trains all of its
+context lengths at once. Hiding single patches of single variables comes on top: missing data.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-MAX_HIDDEN = 0.5
-"""Each window hides a share of its patches between 0 and this: some windows are seen whole, as in use."""
 
 
 def to_patches(values: Tensor, patch: int) -> Tensor:
@@ -27,21 +25,30 @@ def from_patches(patches: Tensor) -> Tensor:
     return patches.transpose(2, 3).reshape(batch, n * patch, p)
 
 
-def draw_length(patches: int, generator: torch.Generator) -> int:
-    """Context length of a batch, in patches: uniform over 1 .. `patches`.
+def horizons(values: Tensor, future: Tensor, patch: int, horizon: int) -> Tensor:
+    """Bars behind each patch: (B, L, p), (B, L_Y, p) -> (B, L / patch, horizon, p), a view of one copy.
 
-    The length is drawn for a batch, not for a window: patches that no window sees are never computed.
+    Parameters
+    ----------
+    values, future
+        Context, and what follows it.
+    patch
+        Bars in a patch.
+    horizon
+        Bars behind each patch, at most L_Y.
     """
-    return int(torch.randint(1, patches + 1, (1,), generator=generator))
+    n = values.shape[1] // patch
+    whole = torch.cat([values, future], dim=1)
+    return whole[:, patch:].unfold(1, horizon, patch)[:, :n].transpose(2, 3)
 
 
-def draw_hidden(batch: int, patches: int, p: int, generator: torch.Generator) -> Tensor:
-    """Patches to hide and reconstruct.
+def draw_hidden(batch: int, patches: int, p: int, most: float, generator: torch.Generator) -> Tensor:
+    """Patches to hide: each window hides a share of its own, between 0 and `most`.
 
     Returns
     -------
     (batch, patches, p) bool
         True where hidden.
     """
-    share = torch.rand((batch, 1, 1), generator=generator) * MAX_HIDDEN
+    share = torch.rand((batch, 1, 1), generator=generator) * most
     return torch.rand((batch, patches, p), generator=generator) < share

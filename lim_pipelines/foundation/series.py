@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lim_pipelines.exchanges import get_exchange
+from lim_pipelines.exchanges import get_exchange, sessions
 from lim_pipelines.foundation.config import FREQS
 
 Floats = npt.NDArray[np.float32]
@@ -24,12 +24,26 @@ VARIABLES: tuple[str, ...] = ("close", "open", "high", "low", "volume")
 """The p variables, in model order: log total return; log of open over the previous close (both ex-adjusted);
 log of high and of low over the close; log(1 + volume). Rows of trained tables: append only."""
 
-CALENDAR: tuple[str, ...] = ("weekday", "day", "month", "time", "gap")
+CALENDAR: tuple[str, ...] = ("weekday", "day", "month", "time", "gap", "session")
 """Time features of a bar, in model order: weekday, day of month, month and local time of day of the bar's
-end, each in [-0.5, 0.5]; and the log of the time since the previous bar over the bar's length."""
+end, each a cycle over [-0.5, 0.5); the log of the time since the previous bar over the bar's length; and the
+share of its session that is over at the bar's end, less a half (0.5 for daily and longer bars)."""
+
+CYCLES: tuple[str, ...] = ("weekday", "day", "month", "time")
+"""Those of `CALENDAR` that begin anew."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BAR_LENGTH_US = {"1m": 60e6, "1h": 3600e6, "1d": 86400e6, "1w": 604800e6}
+_BAR_LENGTH_US = {
+    "1s": 1e6,
+    "15s": 15e6,
+    "1m": 60e6,
+    "5m": 300e6,
+    "20m": 1200e6,
+    "1h": 3600e6,
+    "1d": 86400e6,
+    "1w": 604800e6,
+}
+_WHOLE_SESSIONS = ("1d", "1w")
 
 
 @dataclass(frozen=True)
@@ -103,14 +117,27 @@ def _variables() -> list[pl.Expr]:
 def _calendar(timezone: str, freq: str) -> list[pl.Expr]:
     local = pl.col("ts").dt.convert_time_zone(timezone)
     gap = (pl.col("ts") - _before(pl.col("ts"))).dt.total_microseconds() / _BAR_LENGTH_US[freq]
-    minutes = local.dt.hour().cast(pl.Float64) * 60 + local.dt.minute()
+    seconds = local.dt.hour().cast(pl.Float64) * 3600 + local.dt.minute() * 60 + local.dt.second()
     return [
-        ((local.dt.weekday() - 1) / 6 - 0.5).alias("weekday"),
-        ((local.dt.day() - 1) / 30 - 0.5).alias("day"),
-        ((local.dt.month() - 1) / 11 - 0.5).alias("month"),
-        (minutes / 1439 - 0.5).alias("time"),
+        ((local.dt.weekday() - 1) / 7 - 0.5).alias("weekday"),
+        ((local.dt.day() - 1) / 31 - 0.5).alias("day"),
+        ((local.dt.month() - 1) / 12 - 0.5).alias("month"),
+        (seconds / 86_400 - 0.5).alias("time"),
         gap.log().fill_null(0.0).alias("gap"),
+        pl.col("session"),
     ]
+
+
+def _with_session(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add how much of its session is over at each bar's end, less a half: `session`."""
+    if frame["freq"][0] in _WHOLE_SESSIONS:
+        return frame.with_columns(session=pl.lit(0.5))
+    first, last = frame["date"].min(), frame["date"].max()
+    hours = sessions(frame["exchange"][0], first, last).select("date", "open", "close")
+    over = (pl.col("ts") - pl.col("open")) / (pl.col("close") - pl.col("open"))
+    return frame.join(hours, on="date", how="left", maintain_order="left").with_columns(
+        session=over.clip(0, 1).fill_null(0.5) - 0.5
+    )
 
 
 def _floats(frame: pl.DataFrame, exprs: list[pl.Expr]) -> Floats:
@@ -152,6 +179,7 @@ def build_series(bars: pl.DataFrame) -> list[Series]:
 def _of_market(frame: pl.DataFrame, timezone: str) -> list[Series]:
     """Series of one exchange and frequency, from rows sorted by instrument and time."""
     freq = frame["freq"][0]
+    frame = _with_session(frame)
     ts, known_at = (frame[name].dt.epoch("us").to_numpy() for name in ("ts", "known_at"))
     values, calendar = _floats(frame, _variables()), _floats(frame, _calendar(timezone, freq))
     runs = frame.select(pl.col("instrument_id").rle()).unnest("instrument_id")

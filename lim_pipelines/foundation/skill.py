@@ -1,30 +1,62 @@
 """How much better than the trivial forecast a model is, on windows it was not trained on.
 
-What does not belong here: choosing those windows (`pretrain.py`), statistics of trading
-(`lim_pipelines/evaluate`).
+What does not belong here: choosing those windows (`pretrain.py`), comparisons with other models
+(`quality/`), statistics of trading (`lim_pipelines/evaluate`).
 
-The trivial forecast is 0 on the window's scale: no return, range and volume as they were in the context.
-Skill is 1 - loss / loss of the trivial forecast; 0 means that nothing was learned, less than 0 that harm was
+The trivial forecast is the standard normal on the window's scale: as the context was. Both are scored by CRPS.
+Skill is 1 - CRPS / CRPS of the trivial forecast; 0 means that nothing was learned, less than 0 that harm was
 done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
+from torch import Tensor
 
+from lim_pipelines.foundation.layouts import into_slots
 from lim_pipelines.foundation.model import FoundationModel, Inputs
-from lim_pipelines.foundation.objective import distances
 from lim_pipelines.foundation.scaling import scaled
+from lim_pipelines.foundation.scores import crps, crps_of_normal
 from lim_pipelines.foundation.series import VARIABLES, Ints
-from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.foundation.windows import WindowBatch, WindowStore
+
+SAMPLES = 32
+_CHUNK = 512
+Group = tuple[str, str]
 
 
 @torch.inference_mode()
-def skill(
-    model: FoundationModel, store: WindowStore, picks: Mapping[tuple[str, str], Ints]
-) -> dict[str, float]:
+def window_scores(model: FoundationModel, batch: WindowBatch, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """CRPS of each window and variable, of the model and of the trivial forecast.
+
+    Parameters
+    ----------
+    model
+        Model to judge; on any device.
+    batch
+        Windows.
+    seed
+        Seed of the draws.
+
+    Returns
+    -------
+    tuple of Tensor
+        (B, p) each, means over the horizon; NaN where no truth is known.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    truth = torch.from_numpy(batch.future).to(device)
+    p = truth.shape[2]
+    out = model(Inputs.of(batch, device))
+    samples = model.head.sample(out.said, SAMPLES, generator).flatten(2, 3)[..., :p]
+    # An objective that speaks of one patch is judged on it.
+    on_scale = scaled(into_slots(truth), out.scale)[:, : samples.shape[2], :p]
+    return crps(samples, on_scale).nanmean(1), crps_of_normal(on_scale).nanmean(1)
+
+
+def skill(model: FoundationModel, store: WindowStore, picks: Mapping[Group, Ints]) -> dict[str, float]:
     """Skill of a model over full contexts.
 
     Parameters
@@ -39,24 +71,22 @@ def skill(
     Returns
     -------
     dict
-        `val_loss`, `val_loss_trivial`, `skill`; `skill_<variable>`; `skill_<exchange>_<freq>`. What no window
-        shows is left out.
+        `val_loss`, `val_loss_trivial` (mean CRPS), `skill`; `skill_<variable>`; `skill_<exchange>_<freq>`. What
+        no window shows is left out.
     """
-    device = next(model.parameters()).device
-    sums = {}
-    for group, chosen in picks.items():
-        batch = store.batch(chosen)
-        out = model(Inputs.of(batch, device))
-        truth = scaled(torch.from_numpy(batch.future).to(device), out.scale)
-        pair = torch.stack([distances(out.point, truth), distances(torch.zeros_like(truth), truth)])
-        # (2, p): mean distance of the model and of the trivial forecast; NaN where no truth is known.
-        sums[group] = pair.flatten(1, 2).nanmean(dim=1).double().cpu()
-    means = torch.stack(list(sums.values()))
+    sums = {group: torch.stack(list(_means(model, store, chosen))) for group, chosen in picks.items()}
+    # (groups, 2, p): mean score of the model and of the trivial forecast.
+    means = torch.stack([part.nanmean(0) for part in sums.values()]).double().cpu()
     loss, trivial = means.nanmean(dim=2).nanmean(dim=0).tolist()
     out = {"val_loss": loss, "val_loss_trivial": trivial, "skill": 1 - loss / trivial}
     for name, (model_loss, trivial_loss) in zip(VARIABLES, means.nanmean(dim=0).T.tolist(), strict=True):
         out[f"skill_{name}"] = 1 - model_loss / trivial_loss
-    for (exchange, freq), group_means in sums.items():
-        model_loss, trivial_loss = group_means.nanmean(dim=1).tolist()
+    for (exchange, freq), (model_loss, trivial_loss) in zip(sums, means.nanmean(dim=2).tolist(), strict=True):
         out[f"skill_{exchange}_{freq}"] = 1 - model_loss / trivial_loss
     return {name: round(value, 6) for name, value in out.items() if value == value}
+
+
+def _means(model: FoundationModel, store: WindowStore, chosen: Ints) -> Iterator[Tensor]:
+    for start in range(0, len(chosen), _CHUNK):
+        scores = window_scores(model, store.batch(chosen[start : start + _CHUNK]))
+        yield torch.stack([part.nanmean(0) for part in scores])

@@ -19,6 +19,28 @@ from lim_pipelines.foundation.series import Floats, Ints, Series
 from lim_pipelines.instruments import ASSET_CLASSES
 
 
+COARSER = {"1h": "1d", "1d": "1w"} | dict.fromkeys(("1s", "15s", "1m", "5m", "20m"), "1d")
+"""Frequency of the bars that stand before a context, by the context's own."""
+
+
+class Coarse(NamedTuple):
+    """Bars of a coarser frequency, all of which ended before the context's first bar.
+
+    Parameters
+    ----------
+    values
+        (B, L_C, p); NaN where there are none.
+    calendar
+        (B, L_C, k).
+    freq
+        (B,) positions in `config.FREQS`.
+    """
+
+    values: Floats
+    calendar: Floats
+    freq: Ints
+
+
 class WindowBatch(NamedTuple):
     """B windows as arrays.
 
@@ -32,6 +54,8 @@ class WindowBatch(NamedTuple):
         (B, L_X, k) time features of the context's bars; 0 before the history begins.
     freq, asset_class
         (B,) positions in `config.FREQS` and `instruments.ASSET_CLASSES`.
+    coarse
+        What stands before the context, of the same instruments; None: nothing was asked for.
     """
 
     values: Floats
@@ -39,6 +63,7 @@ class WindowBatch(NamedTuple):
     calendar: Floats
     freq: Ints
     asset_class: Ints
+    coarse: Coarse | None = None
 
 
 class WindowStore:
