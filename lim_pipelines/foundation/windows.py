@@ -10,7 +10,7 @@ history is padded with NaN on the left, a horizon longer than the future with Na
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -64,6 +64,14 @@ class WindowBatch(NamedTuple):
     freq: Ints
     asset_class: Ints
     coarse: Coarse | None = None
+
+
+class Windows(Protocol):
+    """What windows are gathered from."""
+
+    def batch(self, picks: Ints) -> WindowBatch:
+        """Gather windows: (B, 2) position of the series, row of the last context bar."""
+        ...
 
 
 class WindowStore:

@@ -1,0 +1,1 @@
+"""What the foundation model is compared with: a file each, one contract (`base.py`)."""
