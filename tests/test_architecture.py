@@ -18,7 +18,7 @@ HEAVY = (
 
 # Left may be imported by what stands to its right, never the other way round (docs/architecture.md).
 LAYERS = (
-    ("schemas", "drawing"),
+    ("schemas", "drawing", "bootstrap"),
     ("exchanges",),
     ("simulate",),
     ("instruments",),

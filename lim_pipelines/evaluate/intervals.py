@@ -1,8 +1,7 @@
-"""Bootstrap intervals of the Sharpe ratio, in blocks because neighbouring days belong together.
+"""Bootstrap intervals of the Sharpe ratio.
 
-What does not belong here: the multiple-trial correction (`deflated_sharpe.py`).
-
-D. Politis and J. Romano (1994), The stationary bootstrap, Journal of the American Statistical Association 89.
+What does not belong here: how days are resampled (`bootstrap.py`), the multiple-trial correction
+(`deflated_sharpe.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from lim_pipelines.bootstrap import resampled_rows
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 
 Floats = npt.NDArray[np.float64]
@@ -22,22 +22,6 @@ MEAN_BLOCK = 10
 
 LEVEL = 0.95
 SEED = 20180101
-
-
-def resampled_rows(
-    days: int, resamples: int, mean_block: float, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Rows of stationary bootstrap samples, shape (resamples, days).
-
-    Blocks start anywhere, have geometric lengths, and wrap around at the end.
-    """
-    starts = rng.integers(days, size=(resamples, days))
-    new = rng.random((resamples, days)) < 1.0 / mean_block
-    new[:, 0] = True
-    position = np.arange(days)
-    # Index of the last block start at or before each position.
-    last = np.maximum.accumulate(np.where(new, position, 0), axis=1)
-    return np.asarray((np.take_along_axis(starts, last, axis=1) + position - last) % days)
 
 
 def sharpe_interval(returns: Floats, level: float = LEVEL, seed: int = SEED) -> tuple[float, float]:

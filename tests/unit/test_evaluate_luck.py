@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from strategy_world import spec
 
+from lim_pipelines.bootstrap import resampled_rows
 from lim_pipelines.evaluate.deflated_sharpe import deflated_sharpe, expected_best, probabilistic_sharpe
-from lim_pipelines.evaluate.intervals import resampled_rows, sharpe_interval
+from lim_pipelines.evaluate.intervals import sharpe_interval
 from lim_pipelines.evaluate.leaderboard import judge, leaderboard
 from lim_pipelines.evaluate.ledger import trials
 from lim_pipelines.schemas import BACKTEST_DAILY, TRIALS
