@@ -133,8 +133,8 @@ def _with_session(frame: pl.DataFrame) -> pl.DataFrame:
     if frame["freq"][0] in _WHOLE_SESSIONS:
         return frame.with_columns(session=pl.lit(0.5))
     first, last = frame["date"].min(), frame["date"].max()
-    hours = sessions(frame["exchange"][0], first, last).select("date", "open", "close")
-    over = (pl.col("ts") - pl.col("open")) / (pl.col("close") - pl.col("open"))
+    hours = sessions(frame["exchange"][0], first, last).select("date", opens="open", closes="close")
+    over = (pl.col("ts") - pl.col("opens")) / (pl.col("closes") - pl.col("opens"))
     return frame.join(hours, on="date", how="left", maintain_order="left").with_columns(
         session=over.clip(0, 1).fill_null(0.5) - 0.5
     )

@@ -56,13 +56,27 @@ def test_close_only_quotes_have_one_variable() -> None:
 
 def test_calendar_by_hand() -> None:
     series = one_series(noise(6))
-    weekday, day, month, time, gap = series.calendar.T
-    np.testing.assert_allclose(weekday, [-0.5, 1 / 6 - 0.5, 2 / 6 - 0.5, 0.0, 4 / 6 - 0.5, -0.5], atol=1e-6)
-    np.testing.assert_allclose(day, (np.array([4, 5, 6, 7, 8, 11]) - 1) / 30 - 0.5, rtol=1e-6)
+    weekday, day, month, time, gap, session = series.calendar.T
+    assert (session == 0.5).all()
+    np.testing.assert_allclose(weekday, np.array([0, 1, 2, 3, 4, 0]) / 7 - 0.5, atol=1e-6)
+    np.testing.assert_allclose(day, (np.array([4, 5, 6, 7, 8, 11]) - 1) / 31 - 0.5, rtol=1e-6)
     assert (month == -0.5).all()
-    np.testing.assert_allclose(time, 16 * 60 / 1439 - 0.5, rtol=1e-6)  # 21:00 UTC in New York's winter
+    np.testing.assert_allclose(time, 16 * 60 / 1440 - 0.5, rtol=1e-6)  # 21:00 UTC in New York's winter
     np.testing.assert_allclose(gap, [0, 0, 0, 0, 0, np.log(3)], atol=1e-6)
     assert series.calendar.shape == (6, len(CALENDAR))
+
+
+def test_minutes_know_how_much_of_their_session_is_over() -> None:
+    # A regular session of New York on 2010-01-04, 14:30 to 21:00 UTC, and what an hour is of it.
+    ends = [datetime(2010, 1, 4, hour, 30, tzinfo=UTC) for hour in (15, 16, 20)]
+    frame = bars([0.0] * 3).with_columns(
+        ts=pl.Series(ends).cast(pl.Datetime("us", "UTC")),
+        date=pl.lit(ends[0].date()),
+        freq=pl.lit("1m"),
+    )
+    (series,) = build_series(frame)
+    session = series.calendar[:, CALENDAR.index("session")]
+    np.testing.assert_allclose(session, np.array([1, 2, 6]) / 6.5 - 0.5, rtol=1e-5)
 
 
 def test_no_row_depends_on_a_later_one() -> None:
