@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.foundation.decided import Selection, Start
 from lim_pipelines.foundation.folders import sync
 
 if TYPE_CHECKING:
@@ -124,6 +125,11 @@ class Meta(BaseModel):
         How it came about. Not part of the digest.
     weights_sha256
         Content hash of the weights as they were saved, which `save` enters; None in folders of before.
+    start
+        What it went on from, and why; None in folders of before.
+    selection
+        Which candidates of the data mix it is drawn from, of the training from scratch that it comes of; None
+        without candidates.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -145,6 +151,8 @@ class Meta(BaseModel):
     torch_version: str
     created_at: str
     weights_sha256: str | None = None
+    start: Start | None = None
+    selection: Selection | None = None
 
 
 def folder_of(root: str | Path, name: str, cutoff: date, digest: str) -> Path:

@@ -10,7 +10,7 @@ code.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -66,6 +66,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_Entry = Annotated[str, Field(pattern=r"^[^/]+(/[^/]+){0,2}$")]
+
+
 class Mix(Settings):
     """How often windows are drawn from where.
 
@@ -77,10 +80,15 @@ class Mix(Settings):
     weights
         "exchange", "exchange/class", "exchange/class/freq", "*/class" or "*/*/freq" to a factor of the
         weight; the most specific entry counts, 0 leaves a group out. Groups without an entry have 1.
+    candidates
+        Entries, named as in `weights`, that are drawn from only if that helps all the others: a training from
+        scratch tries them (`selection.py`), and those that go on from it inherit the choice. Empty: none is
+        tried.
     """
 
     exponent: float = Field(default=0.0, ge=0, le=1)
-    weights: dict[str, float] = Field(default_factory=dict)
+    weights: dict[_Entry, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    candidates: tuple[str, ...] = ()
 
 
 class Augment(Settings):
@@ -147,7 +155,8 @@ class Continual(Settings):
         Share of a continued training's windows that forecast bars which the parent could train on; the others
         forecast newer bars. Against forgetting.
     full_every
-        Every how many cutoffs training starts from scratch; 0: never but for the first.
+        Every how many cutoffs training starts from scratch, counted from the last one that did; 0: never but
+        for the first.
     """
 
     replay: float = Field(default=0.5, ge=0, le=1)
@@ -230,6 +239,8 @@ class FoundationConfig(BaseModel):
                 raise ValueError(
                     f"{self.name}: {name} {getattr(self, name)} is no multiple of patch {self.patch}"
                 )
+        if self.coarse and self.objective == "masked":
+            raise ValueError(f"{self.name}: masked reads one frequency a window; set coarse to 0")
         unknown = sorted(set(self.freqs) - set(FREQS))
         if unknown:
             raise ValueError(

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation import checkpoint, continual
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
 from lim_pipelines.foundation.data import Bars, data_read, read_bars, series_of
 from lim_pipelines.foundation.folders import atomic_folder
@@ -32,9 +32,6 @@ from lim_pipelines.lake import Lake, Past, midnight
 
 if TYPE_CHECKING:
     from lim_pipelines.foundation.model import FoundationModel
-
-CONTINUAL_RATE = 0.3
-"""Peak learning rate of a continued training over that of a first one: it refines, it does not start over."""
 
 
 class Job(BaseModel):
@@ -102,8 +99,7 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
     """Bring the checkpoints of a job's cutoffs up to date.
 
     A cutoff whose input digest has a checkpoint is not trained again. Otherwise training goes on from the
-    current checkpoint of the latest earlier cutoff, or starts from scratch where that one is of another
-    architecture, universe or code version, or there is none.
+    current checkpoint of the latest earlier cutoff, or starts from scratch: `continual.plan`.
 
     Parameters
     ----------
@@ -123,14 +119,14 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
     results = []
     for cutoff in sorted(job.cutoffs):
         start = time.perf_counter()
-        parent = find_parent(job.models, job.config, cutoff)
+        plan = continual.plan(job.config, continual.previous(job.models, job.family, cutoff))
         # Nothing that became known later exists for a training, whatever it asks for.
         bars = read_bars(Past(lake, midnight(cutoff)), job.config, cutoff)
-        digest = input_digest(job.config, cutoff, parent, bars.fingerprint)
+        digest = input_digest(job.config, cutoff, plan.parent, bars.fingerprint)
         folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)
         reused = (folder / checkpoint.META).exists()
         if not reused:
-            _train(job, parent, bars, digest, folder)
+            _train(job, plan, bars, digest, folder)
         checkpoint.set_current(job.models, job.family, cutoff, digest)
         meta = checkpoint.read_meta(folder)
         seconds = round(time.perf_counter() - start, 2)
@@ -152,23 +148,6 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
             f" {bars.frame.height:,} bars, validation skill {skill:.2%}"
         )
     return results
-
-
-def find_parent(models: str | Path, config: FoundationConfig, cutoff: date) -> checkpoint.Meta | None:
-    """Meta of the checkpoint that a cutoff's training goes on from; None if it starts from scratch.
-
-    It is the current checkpoint of the latest earlier cutoff of the same family, if its architecture, its
-    universe (exchanges, asset classes, frequencies) and its code version are those of `config`. If they are
-    not, no older one is looked for. Steps, rates and seed may differ.
-    """
-    for earlier in reversed(checkpoint.cutoffs(models, config.name)):
-        if earlier < cutoff:
-            folder = checkpoint.resolve(models, config.name, earlier)
-            assert folder is not None
-            meta = checkpoint.read_meta(folder)
-            fits = meta.config.architecture == config.architecture and meta.config.universe == config.universe
-            return meta if fits and meta.code_version == CODE_VERSION else None
-    return None
 
 
 def input_digest(config: FoundationConfig, cutoff: date, parent: checkpoint.Meta | None, rows: str) -> str:
@@ -198,26 +177,26 @@ def input_digest(config: FoundationConfig, cutoff: date, parent: checkpoint.Meta
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _train(job: Job, parent: checkpoint.Meta | None, bars: Bars, digest: str, folder: Path) -> None:
+def _train(job: Job, plan: continual.Plan, bars: Bars, digest: str, folder: Path) -> None:
     import torch
 
     from lim_pipelines.foundation.pretrain import fit
 
-    config, cutoff = job.config, bars.cutoff
+    config, cutoff, parent = job.config, bars.cutoff, plan.parent
     start = time.perf_counter()
     series = series_of(bars)
     if config.shape.threads is not None:
         torch.set_num_threads(config.shape.threads)
-    model, steps, rate = _begin(job, parent)
+    model = _begin(job, parent)
     with atomic_folder(folder) as fresh:
         with (fresh / "metrics.jsonl").open("w", buffering=1) as log:
             found = fit(
                 model,
                 series,
-                steps=steps,
-                learning_rate=rate,
+                steps=plan.steps,
+                learning_rate=plan.start.learning_rate,
                 seed=config.seed * 1_000_003 + cutoff.toordinal(),
-                held_out_before=parent.windows["held_out_from"] if parent else None,
+                held_out_before=plan.start.recent_from,
                 label=f"{job.family} {cutoff}",
                 log=log,
             )
@@ -229,7 +208,7 @@ def _train(job: Job, parent: checkpoint.Meta | None, bars: Bars, digest: str, fo
             parent_cutoff=parent.cutoff if parent else None,
             code_version=CODE_VERSION,
             seed=config.seed,
-            steps=steps,
+            steps=plan.steps,
             data=data_read(bars, series),
             windows=found.windows,
             metrics=found.metrics,
@@ -238,13 +217,14 @@ def _train(job: Job, parent: checkpoint.Meta | None, bars: Bars, digest: str, fo
             hardware=_hardware(),
             torch_version=torch.__version__,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            start=plan.start,
         )
         (fresh / "loss.svg").write_text(loss_svg(f"{job.family} {cutoff}", found.curve))
         checkpoint.save(model, meta, fresh)
 
 
-def _begin(job: Job, parent: checkpoint.Meta | None) -> tuple[FoundationModel, int, float]:
-    """Model to train, steps and learning rate."""
+def _begin(job: Job, parent: checkpoint.Meta | None) -> FoundationModel:
+    """Model to train."""
     import torch
 
     from lim_pipelines.foundation.model import FoundationModel
@@ -253,10 +233,10 @@ def _begin(job: Job, parent: checkpoint.Meta | None) -> tuple[FoundationModel, i
     torch.manual_seed(config.seed)
     model = FoundationModel(config)
     if parent is None:
-        return model, config.steps_first, config.learning_rate
+        return model
     folder = checkpoint.folder_of(job.models, job.family, parent.cutoff, parent.input_digest)
     model.load_state_dict(checkpoint.load(folder)[0].state_dict())
-    return model, config.steps_continual, config.learning_rate * CONTINUAL_RATE
+    return model
 
 
 def _hardware() -> str:
