@@ -23,6 +23,7 @@ CLASSES = 64
 _EDGE = 6.0  # outermost edges of the classes, after asinh: 200 spreads
 _DELTA = 2.0
 _LOG_SPREAD = (-6.0, 4.0)
+_LEAST = 2.05  # degrees of freedom: the volatility of a path is a mean of squares, which has to exist
 
 
 class Predicted(NamedTuple):
@@ -86,9 +87,9 @@ class Mixture(Head):
         return torch.cat([torch.zeros(COMPONENTS), torch.linspace(-1.2, 0.4, COMPONENTS)])
 
     def _parts(self, said: Predicted) -> tuple[Tensor, Tensor, Tensor]:
-        """Locations, log spreads (B, R, L, p, K) and degrees of freedom (p, K), above 1."""
+        """Locations, log spreads (B, R, L, p, K) and degrees of freedom (p, K)."""
         location, log_spread = said.raw.float().chunk(2, dim=-1)
-        return location, log_spread.clamp(*_LOG_SPREAD), 1.05 + functional.softplus(self.freedom.float())
+        return location, log_spread.clamp(*_LOG_SPREAD), _LEAST + functional.softplus(self.freedom.float())
 
     def loss(self, said: Predicted, truth: Tensor) -> Tensor:
         """Negative log likelihood a known value, of whole horizons."""
@@ -125,11 +126,23 @@ class Mixture(Head):
             )
 
         df = of_component(freedom)
-        normal = torch.randn(df.shape, generator=generator, device=df.device)
-        # A chi-square over its freedom, by Wilson and Hilferty's cube: torch draws no gamma from a generator.
-        cube = torch.randn(df.shape, generator=generator, device=df.device)
-        ratio = (1 - 2 / (9 * df) + cube * (2 / (9 * df)).sqrt()).clamp(min=0.05).pow(3)
-        return of_component(location) + of_component(log_spread.exp()) * normal / ratio.sqrt()
+        return of_component(location) + of_component(log_spread.exp()) * student(df, generator)
+
+
+def student(freedom: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw from Student's t, exactly: Bailey's polar method (1994), Box and Muller's with fat tails.
+
+    Parameters
+    ----------
+    freedom
+        (...) degrees of freedom.
+    generator
+        torch draws no chi-square from one; this takes two uniforms.
+    """
+    device = freedom.device
+    radius = torch.rand(freedom.shape, generator=generator, device=device).clamp(min=2.0**-25)
+    angle = torch.rand(freedom.shape, generator=generator, device=device) * (2 * math.pi)
+    return angle.cos() * (freedom * torch.expm1(radius.log() * (-2 / freedom))).sqrt()
 
 
 class Quantiles(Head):
@@ -155,8 +168,8 @@ class Quantiles(Head):
         return (pinball.mean(-1) * known).sum() / known.sum().clamp(min=1)
 
     def point(self, said: Predicted) -> Tensor:
-        """Return the median."""
-        return said.raw.float()[..., LEVELS.index(0.5)]
+        """Return the median of the quantiles in order, for nothing keeps them from crossing."""
+        return said.raw.float().sort(dim=-1).values[..., LEVELS.index(0.5)]
 
     def sample(self, said: Predicted, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Invert the quantile function at uniform draws: linear between levels, the outermost beyond."""

@@ -37,7 +37,9 @@ def into_slots(values: Tensor) -> Tensor:
     return functional.pad(values, (0, missing), value=float("nan")) if missing else values
 
 
-def features_of(values: Tensor, seen: Tensor, scale: Scale, patch: int) -> Tensor:
+def features_of(
+    values: Tensor, seen: Tensor, scale: Scale, patch: int, piece: Tensor | None = None
+) -> Tensor:
     """What a token is told about a patch of a variable.
 
     Parameters
@@ -48,18 +50,22 @@ def features_of(values: Tensor, seen: Tensor, scale: Scale, patch: int) -> Tenso
         Of each patch.
     patch
         Bars in a patch.
+    piece
+        (B, N) which piece of its row each patch belongs to; None: one piece.
 
     Returns
     -------
     (B, N, p, 2 * patch + 3)
         asinh of the values on their patch's scale; which of them are there; log spread, its change since the
-        patch before, log number of bars behind the scale. 0 where nothing is known.
+        patch before of the same piece, log number of bars behind the scale. 0 where nothing is known.
     """
     location, spread = (part.repeat_interleave(patch, dim=1) for part in (scale.location, scale.spread))
     on_scale = torch.where(seen, (values - location) / spread, 0.0).asinh()
     log_spread = scale.spread.log()
     change = torch.zeros_like(log_spread)
     change[:, 1:] = log_spread.diff(dim=1)
+    if piece is not None:
+        change[:, 1:] *= (piece.diff(dim=1) == 0)[..., None]
     about = torch.stack([log_spread / 4, change, scale.weight.log1p() / 4], dim=-1).nan_to_num(0.0, 0.0, 0.0)
     return torch.cat([to_patches(on_scale, patch), to_patches(seen, patch).to(values.dtype), about], dim=-1)
 

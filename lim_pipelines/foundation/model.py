@@ -21,7 +21,7 @@ from lim_pipelines.foundation.encodings import SeriesEncoding, TimeEncoding
 from lim_pipelines.foundation.heads import HEADS, Head, Predicted
 from lim_pipelines.foundation.layouts import SLOTS, Decoder, Embedding, features_of, into_slots
 from lim_pipelines.foundation.patching import from_patches, to_patches
-from lim_pipelines.foundation.scaling import Scale, running_scale
+from lim_pipelines.foundation.scaling import Scale, running_scale, starts
 from lim_pipelines.foundation.windows import WindowBatch
 
 
@@ -171,7 +171,7 @@ class FoundationModel(nn.Module):
             # Both sides are read, so one scale holds for the whole window: that of all that is seen.
             n = length // patch
             scale = Scale(*(part.expand(-1, n, -1) for part in scale.last()))
-        tokens = self.embed(features_of(values, seen, scale, patch))
+        tokens = self.embed(features_of(values, seen, scale, patch, inputs.piece))
         freq, asset_class = (
             part[:, None].expand(-1, length // patch) if part.ndim == 1 else part
             for part in (inputs.freq, inputs.asset_class)
@@ -181,8 +181,7 @@ class FoundationModel(nn.Module):
         tokens = self._mix(tokens + about[:, :, None], shown, inputs.window)
         if tokens.shape[2] == 1:
             return States(tokens, tokens[:, :, 0], scale)
-        # A variable that a window never showed by then says nothing.
-        weight = (shown.cumsum(1) > 0)[..., None].to(tokens.dtype)
+        weight = self._said_by_then(shown, inputs.window)[..., None].to(tokens.dtype)
         return States(tokens, (tokens * weight).sum(2) / weight.sum(2).clamp(min=1), scale)
 
     def ask(self, states: States, patches: Tensor) -> Predicted:
@@ -244,6 +243,16 @@ class FoundationModel(nn.Module):
         own = shown | ~shown.any(-1, keepdim=True)
         rows = self.backbone(tokens.transpose(1, 2), at, mask, causal, own.transpose(1, 2))
         return rows.transpose(1, 2)
+
+    def _said_by_then(self, shown: Tensor, window: Tensor | None) -> Tensor:
+        """Variables that a patch's window has shown by then, (B, N, p); the others say nothing."""
+        if self.masked:
+            return shown.any(1, keepdim=True).expand_as(shown)
+        count = shown.cumsum(1)
+        if window is None:
+            return count > 0
+        first = starts(window)[..., None].expand_as(count)
+        return count > (count - shown.long()).gather(1, first)
 
     @staticmethod
     def _mask(at: Tensor, keys: Tensor, window: Tensor | None, causal: bool) -> Tensor:

@@ -78,7 +78,7 @@ def running_scale(
     growth = torch.exp2((torch.arange(length, device=values.device) - (length - 1)) / HALF_LIFE)[:, None]
     weights = torch.where(seen, growth, 0.0)
     known = torch.where(seen, values, 0.0)
-    start = None if piece is None else _starts(piece)
+    start = None if piece is None else starts(piece)
     weight = _running(weights, patch, start)
     centred = torch.tensor([float(name not in NATURAL_ZERO) for name in names], device=values.device)
     location = _running(weights * known, patch, start) / weight * centred  # 0 / 0 is NaN: nothing seen
@@ -129,7 +129,7 @@ def _running(parts: Tensor, patch: int, start: Tensor | None) -> Tensor:
     return sums - before.gather(1, start[..., None].expand(-1, -1, p))
 
 
-def _starts(piece: Tensor) -> Tensor:
+def starts(piece: Tensor) -> Tensor:
     """Position of the first patch of each patch's piece: (B, N) -> (B, N)."""
     at = torch.arange(piece.shape[1], device=piece.device).expand_as(piece)
     begins = torch.ones_like(piece, dtype=torch.bool)
