@@ -20,8 +20,9 @@ import torch
 from lim_pipelines.foundation.config import FREQS, REAL, FoundationConfig
 from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
+from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Series
-from lim_pipelines.foundation.windows import Span, WindowSampler, WindowStore
+from lim_pipelines.foundation.windows import Span, WindowStore
 
 REPETITIONS = 15
 
@@ -73,7 +74,7 @@ def main() -> None:
     torch.set_num_threads(1)
     series = [random_series(5000, f"s{i}") for i in range(20)]
     store = WindowStore(series, config.context, config.horizon)
-    sampler = WindowSampler(series, horizon=config.horizon, patch=config.patch, span=Span(0, 10**9))
+    sampler = WindowSampler(store, horizon=config.horizon, patch=config.patch, span=Span(0, 10**9))
     model = FoundationModel(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     masks = torch.Generator().manual_seed(0)

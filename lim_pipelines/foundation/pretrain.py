@@ -1,44 +1,46 @@
-"""Self-supervised training of one checkpoint with Lightning: the optimiser, the loop, what is held out.
+"""Self-supervised training of one checkpoint: what is held out, and going on after kills and divergences.
 
-What does not belong here: which rows are read and which checkpoint is the parent (`train.py`), the loss
-(`objective.py`), files (`checkpoint.py`).
+What does not belong here: which rows are read and which checkpoint is the parent (`train.py`), a step (`task.py`),
+the loss (`objective.py`), what is written down (`progress.py`, `resume.py`), files (`checkpoint.py`).
 
 Lightning takes seconds to import: only training processes import this module.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import math
-import sys
-import time
-import warnings
-from collections.abc import Iterator, Sequence
+import copy
+import resource
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
-import lightning.pytorch as lightning
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
-from tqdm import tqdm
+from torch.utils.data import DataLoader
 
+from lim_pipelines.foundation.batches import Batches
+from lim_pipelines.foundation.checkpoint import Rollback
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.model import FoundationModel, Inputs
-from lim_pipelines.foundation.objective import pretraining_loss
-from lim_pipelines.foundation.series import Series, iso, microseconds
-from lim_pipelines.foundation.skill import skill
-from lim_pipelines.foundation.windows import Span, WindowSampler, WindowStore, split_time, target_span
+from lim_pipelines.foundation.divergence import FAST, DivergedError
+from lim_pipelines.foundation.events import Events
+from lim_pipelines.foundation.flops import tokens_of, training_flops
+from lim_pipelines.foundation.gemm import measured_peak
+from lim_pipelines.foundation.metrics_file import MetricsFile
+from lim_pipelines.foundation.model import FoundationModel
+from lim_pipelines.foundation.processes import rank, trainer_of, world
+from lim_pipelines.foundation.progress import Progress, Weights, Work, weights_of
+from lim_pipelines.foundation.resume import RunState, Snapshots
+from lim_pipelines.foundation.series import Ints, Series, iso, microseconds
+from lim_pipelines.foundation.skill import Group, skill
+from lim_pipelines.foundation.task import Pretraining
+from lim_pipelines.foundation.windows import Span, Windows, WindowSampler, WindowStore, split_time, target_span
 
 VALIDATION_SHARE = 0.04
 """Share of the time that the series cover, the latest, whose targets are held out."""
 
-_WARMUP_SHARE = 0.1
-_LAST_RATE = 0.05
-_WEIGHT_DECAY = 0.01
-_CLIP_NORM = 1.0
+MOST_ROLLBACKS = 3
+
 _CURVE_POINTS = 60
 _VALIDATION_WINDOWS = 128  # of each exchange and frequency
 _BEGINNING, _END = -(2**62), 2**62
@@ -61,118 +63,17 @@ class Fit:
     windows
         Numbers of windows, purge in bars, the first moment whose targets were held out, and what the windows
         that were really drawn forecast: the last bar in training, the first and the last in validation.
+    rollbacks
+        Where it diverged and went back.
+    cost
+        `Meta.cost`.
     """
 
     metrics: dict[str, float]
     curve: tuple[tuple[int, float], ...]
     windows: dict[str, Any]
-
-
-class _Batches(IterableDataset[tuple[Inputs, Tensor]]):
-    """Random windows, one batch a step; batch k depends on the seed and k alone."""
-
-    def __init__(
-        self,
-        series: Sequence[Series],
-        sampler: WindowSampler,
-        config: FoundationConfig,
-        seed: int,
-        steps: int,
-    ) -> None:
-        self.store = WindowStore(series, config.context, config.horizon)
-        self.last_target = _BEGINNING
-        self._series, self._sampler, self._config = series, sampler, config
-        self._seed, self._steps = seed, steps
-
-    def __iter__(self) -> Iterator[tuple[Inputs, Tensor]]:
-        for step in range(self._steps):
-            picks = self._sampler.draw(self._config.batch_size, self._seed, step)
-            last = target_span(self._series, picks, self._config.horizon)[1]
-            self.last_target = max(self.last_target, last)
-            batch = self.store.batch(picks)
-            yield Inputs.of(batch), torch.from_numpy(batch.future)
-
-
-class Pretraining(lightning.LightningModule):  # type: ignore[misc]
-    """The pretraining task as Lightning runs it.
-
-    Parameters
-    ----------
-    model
-        Model to train, in place.
-    steps
-        Optimiser steps.
-    learning_rate
-        Peak of a schedule that warms up and falls as a cosine.
-    seed
-        Seed of context lengths and hidden patches.
-    """
-
-    def __init__(self, model: FoundationModel, steps: int, learning_rate: float, seed: int) -> None:
-        super().__init__()
-        self.model = model
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.seed = seed
-        self.masks = torch.Generator().manual_seed(seed)
-
-    def training_step(self, batch: tuple[Inputs, Tensor], index: int) -> Tensor:
-        """Loss of one batch."""
-        return pretraining_loss(self.model, *batch, self.masks)
-
-    def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW; matrices decay, norms, biases and encodings do not."""
-        named = list(self.model.named_parameters())
-        groups = [
-            {"params": [p for n, p in named if _decays(n, p)], "weight_decay": _WEIGHT_DECAY},
-            {"params": [p for n, p in named if not _decays(n, p)], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.98), fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        warmup = max(1, round(_WARMUP_SHARE * self.steps))
-        if step < warmup:
-            return (step + 1) / warmup
-        progress = min(1.0, (step - warmup) / max(1, self.steps - warmup))
-        return _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _decays(name: str, parameter: Tensor) -> bool:
-    return name.endswith("weight") and parameter.ndim == 2
-
-
-class _Progress(lightning.Callback):  # type: ignore[misc]
-    """A progress bar on stderr, and the loss of every step as a line of JSON."""
-
-    def __init__(self, label: str, log: IO[str]) -> None:
-        self._label, self._log = label, log
-        self.losses: list[float] = []
-
-    def on_train_start(self, trainer: Any, module: Pretraining) -> None:
-        # A log file gets a line every few seconds, if it takes that long; a terminal a moving bar.
-        wait = 0.2 if sys.stderr.isatty() else 5.0
-        self._bar = tqdm(
-            total=module.steps, desc=self._label, file=sys.stderr, leave=False, mininterval=wait, delay=wait
-        )
-        self._start = time.perf_counter()
-
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        loss = float(outputs["loss"])
-        self.losses.append(loss)
-        line = {
-            "step": len(self.losses),
-            "loss": round(loss, 6),
-            "rate": trainer.optimizers[0].param_groups[0]["lr"],
-            "seconds": round(time.perf_counter() - self._start, 3),
-        }
-        self._log.write(json.dumps(line) + "\n")
-        self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-        self._bar.update()
-
-    def on_train_end(self, trainer: Any, module: Any) -> None:
-        self._bar.close()
+    rollbacks: tuple[Rollback, ...]
+    cost: dict[str, float]
 
 
 def fit(
@@ -184,9 +85,11 @@ def fit(
     seed: int,
     held_out_before: str | None,
     label: str,
-    log: IO[str],
+    folder: Path,
+    events: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Fit:
-    """Train a model in place.
+    """Train a model in place, or go on where a killed training of the same folder stopped.
 
     The latest bars are held out. A training window's horizon ends before the first held-out bar (purged), a
     validation window's context ends at or behind it, so no target is shared.
@@ -194,29 +97,37 @@ def fit(
     Parameters
     ----------
     model
-        Model to train; its configuration gives context, horizon, patch and batch size.
+        Model to train; its configuration gives context, horizon, patch, batch size and `Training`.
     series
         Series to train on: everything known at the cutoff, nothing later.
     steps, learning_rate
         Optimiser steps and peak learning rate.
     seed
-        Seed of windows and masks. Same seed, same series, same machine and threads: same weights.
+        Seed of windows and masks. Same seed, same series, same machine and threads: same weights, killed on the
+        way or not.
     held_out_before
         First moment the parent held out, ISO 8601; None without a parent. What the parent was trained on is
         never validated on.
     label
         What the progress bar says.
-    log
-        Gets one line of JSON a step.
+    folder
+        Gets `metrics.jsonl` and snapshots; of this training alone.
+    events
+        Folder for TensorBoard; None writes none.
+    say
+        Gets a line where something goes on otherwise than planned.
 
     Raises
     ------
     NoWindowsError
         The series are too short.
-    FloatingPointError
-        The loss is no longer a number.
+    DivergedError
+        It diverged more than `MOST_ROLLBACKS` times, at ever smaller rates.
+    ValueError
+        The batch does not divide into pieces and processes.
     """
     config = model.config
+    _check_batch(config)
     split = split_time(series, VALIDATION_SHARE)
     if held_out_before is not None:
         split = max(split, microseconds(held_out_before))
@@ -229,20 +140,35 @@ def fit(
             f" latest {VALIDATION_SHARE:.0%} of the time, the longest has {max(map(len, series))} in all;"
             " load more history"
         )
-    progress = _Progress(label, log)
-    batches = _Batches(series, training, config, seed, steps)
-    _train(Pretraining(model, steps, learning_rate, seed), batches, progress)
-    if not math.isfinite(progress.losses[-1]):
-        raise FloatingPointError(
-            f"{label}: the loss is {progress.losses[-1]}; lower learning_rate of {config.name}"
-        )
+    store = WindowStore(series, config.context, config.horizon)
+    judge = _Judge(model, store, validation.spread(_VALIDATION_WINDOWS) if len(validation) else {})
+    snapshots = Snapshots(folder, writes=rank() == 0)
+    state = snapshots.state(snapshots.steps[-1]) if snapshots.steps else RunState()
+    if state.step:
+        say(f"{label}: goes on from step {state.step} of {steps}")
+    followed = Events(events if rank() == 0 else None, say)
+    while True:
+        metrics = MetricsFile(folder, state.step, writes=rank() == 0)
+        progress = Progress(label, metrics, snapshots, followed, _work(model), judge)
+        task = Pretraining(model, steps, learning_rate, seed, state)
+        trainer = trainer_of(config.training, steps - state.step, progress)
+        batches = Batches(store, series, training, config, seed, steps, state)
+        trainer.fit(task, DataLoader(batches, batch_size=None))
+        if progress.alarm is None:
+            break
+        state = _back(snapshots, state, progress.alarm, config, label)
+        say(f"{label}: {_told(state.rollbacks[-1])}")
+    followed.close()
+    if state.step != steps:
+        raise RuntimeError(f"{label}: training stopped after {state.step} of {steps} steps; start it again")
+    weights = weights_of(task)
+    model.load_state_dict(model.state_dict() | weights)
     model.eval()
-    curve = _curve(progress.losses)
-    judged, seen = {}, {}
-    if len(validation):
-        picks = validation.spread(_VALIDATION_WINDOWS)
-        judged = skill(model, batches.store, picks)
-        span = target_span(series, np.concatenate(list(picks.values())), config.horizon)
+    curve = _curve([line["loss"] for line in metrics.lines])
+    judged = judge(weights) if rank() == 0 else {}
+    seen = {}
+    if judge.picks:
+        span = target_span(series, np.concatenate(list(judge.picks.values())), config.horizon)
         seen = dict(zip(("validated_from", "validated_until"), map(iso, span), strict=True))
     return Fit(
         metrics={"loss": round(curve[-1][1], 6), **judged},
@@ -252,39 +178,104 @@ def fit(
             "validation": len(validation),
             "purge_bars": config.horizon,
             "held_out_from": iso(split),
-            "trained_until": iso(batches.last_target),
+            "trained_until": iso(state.last_target),
             **seen,
         },
+        rollbacks=state.rollbacks,
+        cost=_cost(model, steps, state.seconds),
     )
+
+
+class _Judge:
+    """Judges weights on the validation windows, in a model of its own."""
+
+    def __init__(self, model: FoundationModel, windows: WindowStore, picks: dict[Group, Ints]) -> None:
+        self.picks, self._windows = picks, windows
+        self._model = copy.deepcopy(model).eval()
+
+    def __call__(self, weights: Weights) -> dict[str, float]:
+        if not self.picks:
+            return {}
+        self._model.load_state_dict(self._model.state_dict() | weights)
+        self._model.to("cuda" if torch.cuda.is_available() else "cpu")
+        return skill(self._model, self._windows, self.picks)
 
 
 def _sampler(series: Sequence[Series], config: FoundationConfig, span: Span) -> WindowSampler:
     return WindowSampler(series, horizon=config.horizon, patch=config.patch, span=span)
 
 
-def _train(task: Pretraining, batches: _Batches, progress: _Progress) -> None:
-    # It would announce the hardware and recommend loader workers at every cutoff.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
-    trainer = lightning.Trainer(
-        max_steps=task.steps,
-        max_epochs=1,
-        accelerator="auto",
-        devices=1,
-        gradient_clip_val=_CLIP_NORM,
-        callbacks=[progress],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
-    trainer.fit(task, DataLoader(batches, batch_size=None))
-    if trainer.global_step != task.steps:
-        raise RuntimeError(
-            f"training stopped after {trainer.global_step} of {task.steps} steps; start it again"
+def _check_batch(config: FoundationConfig) -> None:
+    pieces, processes = config.training.accumulate, world(config.training)
+    if config.batch_size % (pieces * processes):
+        raise ValueError(
+            f"{config.name}: a batch of {config.batch_size} windows does not divide into {pieces} pieces for each"
+            f" of {processes} processes; change batch_size, training.accumulate or training.devices"
         )
+
+
+def _back(
+    snapshots: Snapshots, state: RunState, alarm: str, config: FoundationConfig, label: str
+) -> RunState:
+    """State to go on with after an alarm: earlier weights, half the rate, other data.
+
+    Raises
+    ------
+    DivergedError
+        That was tried often enough.
+    """
+    if len(state.rollbacks) == MOST_ROLLBACKS:
+        tried = "; ".join(map(_told, state.rollbacks))
+        raise DivergedError(
+            f"{label}: {alarm} at step {state.step}, though training went back {MOST_ROLLBACKS} times ({tried});"
+            f" lower learning_rate of {config.name}"
+        )
+    # What is noticed now began before: a snapshot of the last few steps may be of a diverging run.
+    good = [step for step in snapshots.steps if step <= state.step - FAST] or snapshots.steps[:1]
+    back = snapshots.state(good[-1])
+    factor = state.factor / 2
+    told = Rollback(step=state.step, back_to=back.step, why=alarm, factor=factor)
+    back = back.model_copy(
+        update={
+            "factor": factor,
+            # The data of the steps that are lost are not met again.
+            "skipped": state.skipped + state.step - back.step,
+            "rollbacks": (*state.rollbacks, told),
+            "seconds": state.seconds,
+        }
+    )
+    snapshots.back_to(back)
+    return back
+
+
+def _told(one: Rollback) -> str:
+    return f"{one.why} at step {one.step}: back to step {one.back_to}, learning rate times {one.factor:g}"
+
+
+def _work(model: FoundationModel) -> Work:
+    config = model.config
+    size = config.batch_size
+    return Work(
+        windows=size,
+        tokens=size * tokens_of(config),
+        flops=size * training_flops(model),
+        peak=measured_peak(config.training),
+    )
+
+
+def _cost(model: FoundationModel, steps: int, seconds: float) -> dict[str, float]:
+    work = _work(model)
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated() / 2**20
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "tokens": work.tokens * steps,
+        "flops": work.flops * steps,
+        "train_seconds": round(seconds, 3),
+        "windows_per_s": round(work.windows * steps / max(seconds, 1e-9), 1),
+        "peak_memory_mb": round(peak, 1),
+    }
 
 
 def _curve(losses: Sequence[float]) -> tuple[tuple[int, float], ...]:

@@ -15,17 +15,24 @@ from hypothesis import strategies as st
 
 from lim_pipelines.audit.windows import foundation_windows
 from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import build_series, iso
-from lim_pipelines.foundation.windows import Span, WindowSampler, split_time, target_span
+from lim_pipelines.foundation.windows import Span, WindowStore, split_time, target_span
 
 CUTOFF = date(2010, 9, 1)
 BARS = pl.concat([bars(noise(160)), bars(noise(160, 1), "XNYS:SPX", seed=1)])
-SPLIT = split_time(build_series(BARS), 0.2)
 _ENDS = 2**62
 
 
+def store(rows: pl.DataFrame = BARS) -> WindowStore:
+    return WindowStore(build_series(rows), TINY.context, TINY.horizon)
+
+
+SPLIT = split_time(store(), 0.2)
+
+
 def sampler(span: Span, rows: pl.DataFrame = BARS) -> WindowSampler:
-    return WindowSampler(build_series(rows), horizon=TINY.horizon, patch=TINY.patch, span=span)
+    return WindowSampler(store(rows), horizon=TINY.horizon, patch=TINY.patch, span=span)
 
 
 def meta(
@@ -70,16 +77,15 @@ def meta(
 
 def honest(split: int = SPLIT, horizon: int = TINY.horizon) -> dict[str, Any]:
     """What an honest training records."""
-    series = build_series(BARS)
     train, validation = (sampler(span) for span in (Span(-_ENDS, split), Span(split, _ENDS)))
     seen = validation.spread(1000)["XNYS", "1d"]
-    first, last = target_span(series, seen, horizon)
+    first, last = target_span(store(), seen, horizon)
     return {
         "train": len(train),
         "validation": len(validation),
         "purge_bars": horizon,
         "held_out_from": iso(split),
-        "trained_until": iso(target_span(series, train.spread(1000)["XNYS", "1d"], horizon)[1]),
+        "trained_until": iso(target_span(store(), train.spread(1000)["XNYS", "1d"], horizon)[1]),
         "validated_from": iso(first),
         "validated_until": iso(last),
     }
@@ -88,7 +94,7 @@ def honest(split: int = SPLIT, horizon: int = TINY.horizon) -> dict[str, Any]:
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.1, 0.5))
 def test_honest_windows_pass_wherever_they_are_split(share: float) -> None:
-    split = split_time(build_series(BARS), share)
+    split = split_time(store(), share)
     assert foundation_windows(Path("nowhere"), meta(honest(split)), BARS) == []
 
 
@@ -143,8 +149,8 @@ def test_ancestors_are_earlier_and_were_not_trained_on_what_is_validated(tmp_pat
 
 
 def test_the_reach_of_windows_is_read_off_the_bars() -> None:
-    series = build_series(BARS)
+    series, windows = build_series(BARS), store()
     picks = np.array([[0, 20], [1, 10]])
-    first, last = target_span(series, picks, 8)
+    first, last = target_span(windows, picks, 8)
     assert (first, last) == (int(series[1].ts[11]), int(series[0].ts[28]))
-    assert target_span(series, np.array([[0, len(series[0]) - 1]]), 8) == (int(series[0].ts[-1]),) * 2
+    assert target_span(windows, np.array([[0, len(series[0]) - 1]]), 8) == (int(series[0].ts[-1]),) * 2

@@ -13,8 +13,9 @@ from foundation_bars import TINY, noise, one_series
 
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.pretrain import Fit, NoWindowsError, fit
+from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import Series, iso
-from lim_pipelines.foundation.windows import Span, WindowSampler, split_time
+from lim_pipelines.foundation.windows import Span, WindowStore, split_time
 
 CONFIG = TINY.model_copy(update={"batch_size": 32})
 COUNT = 1500
@@ -72,11 +73,12 @@ def test_same_seed_same_weights_and_another_seed_others() -> None:
 
 def test_training_targets_end_before_the_first_held_out_bar() -> None:
     series = [one_series(noise(400)), one_series(noise(300, 1), "XNYS:SPX")]
-    moment = split_time(series, 0.04)
+    store = WindowStore(series, CONFIG.context, CONFIG.horizon)
+    moment = split_time(store, 0.04)
     _, found = train(series, 2)
     assert found.windows["held_out_from"] == iso(moment)
     assert found.windows["purge_bars"] == CONFIG.horizon
-    sampler = WindowSampler(series, horizon=CONFIG.horizon, patch=CONFIG.patch, span=Span(-(2**62), moment))
+    sampler = WindowSampler(store, horizon=CONFIG.horizon, patch=CONFIG.patch, span=Span(-(2**62), moment))
     last = max(series[i].ts[end + CONFIG.horizon] for i, end in sampler.draw(5000, 0))
     assert last < moment
     assert found.windows["train"] == len(sampler)

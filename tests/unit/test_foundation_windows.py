@@ -1,15 +1,12 @@
-"""Windows: the right rows, padded, drawn evenly and only from where they may be."""
+"""Windows: the right rows, padded; how far they reach."""
 
 import numpy as np
 import pytest
 from foundation_bars import noise, one_series
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lim_pipelines.foundation.config import FREQS
-from lim_pipelines.foundation.windows import Span, WindowSampler, WindowStore, split_time
+from lim_pipelines.foundation.windows import WindowStore, split_time, target_span
 
-EVER = Span(-(2**62), 2**62)
 LONG, SHORT = one_series(noise(100)), one_series(noise(12, 1), "XNAS:AAPL")
 
 
@@ -32,62 +29,13 @@ def test_a_long_context_never_reaches_into_the_neighbour() -> None:
     assert np.isnan(batch.future).sum() == batch.future.size - np.isfinite(LONG.values[1:65]).sum()
 
 
-@settings(deadline=None, max_examples=60)
-@given(
-    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=4),
-    horizon=st.integers(1, 10),
-    patch=st.integers(1, 8),
-    start=st.integers(-5, 60),
-    width=st.integers(1, 70),
-)
-def test_drawn_windows_lie_in_their_span(
-    lengths: list[int], horizon: int, patch: int, start: int, width: int
-) -> None:
-    clock = one_series(noise(140)).ts
-    series = [one_series(noise(n, i)) for i, n in enumerate(lengths)]
-    span = Span(int(clock[max(start, 0)]), int(clock[min(start + width, 139)]))
-    sampler = WindowSampler(series, horizon=horizon, patch=patch, span=span)
-    allowed = {
-        (i, end)
-        for i, one in enumerate(series)
-        for end in range(patch, len(one) - horizon)
-        if one.ts[end] >= span.start and one.ts[end + horizon] < span.end
-    }
-    assert len(sampler) == len(allowed)
-    if allowed:
-        drawn = {(int(i), int(end)) for i, end in sampler.draw(200, 1, 2)}
-        assert drawn <= allowed
-        spread = [tuple(pick) for picks in sampler.spread(1000).values() for pick in picks.tolist()]
-        assert sorted(spread) == sorted(allowed)
-
-
-def test_the_same_seed_draws_the_same_windows() -> None:
-    sampler = WindowSampler([LONG], horizon=8, patch=8, span=EVER)
-    np.testing.assert_array_equal(sampler.draw(64, 3, 7), sampler.draw(64, 3, 7))
-    assert (sampler.draw(64, 3, 7) != sampler.draw(64, 3, 8)).any()
-
-
-def test_exchanges_weigh_alike_however_many_bars_they_have() -> None:
-    series = [one_series(noise(300, i), f"XNYS:{n}") for i, n in enumerate(("IBM", "SPX"))]
-    series.append(one_series(noise(40), "XNAS:AAPL"))
-    sampler = WindowSampler(series, horizon=8, patch=8, span=EVER)
-    share = np.bincount(sampler.draw(8000, 1)[:, 0]) / 8000
-    np.testing.assert_allclose(share, [0.25, 0.25, 0.5], atol=0.03)
-
-
-def test_validation_windows_are_spread_over_all_of_them() -> None:
-    sampler = WindowSampler([LONG, SHORT], horizon=2, patch=2, span=EVER)
-    spread = sampler.spread(5)
-    assert {name: len(picks) for name, picks in spread.items()} == {("XNAS", "1d"): 5, ("XNYS", "1d"): 5}
-    assert spread["XNYS", "1d"][[0, -1], 1].tolist() == [2, 97]
-
-
 def test_the_held_out_time_is_the_latest() -> None:
-    moment = split_time([LONG, SHORT], 0.1)
+    moment = split_time(WindowStore([LONG, SHORT], 16, 4), 0.1)
     assert moment == pytest.approx(LONG.ts[0] + 0.9 * (LONG.ts[-1] - LONG.ts[0]))
 
 
-def test_no_window_is_no_error_until_it_is_drawn() -> None:
-    sampler = WindowSampler([SHORT], horizon=8, patch=8, span=EVER)
-    assert len(sampler) == 0
-    assert sampler.spread(5) == {}
+def test_the_reach_of_many_windows_is_that_of_the_outermost() -> None:
+    windows = WindowStore([SHORT, LONG], 16, 4)
+    picks = np.array([[1, 50], [1, 20], [1, 70], [0, 5]])
+    assert target_span(windows, picks, 4) == (int(SHORT.ts[6]), int(LONG.ts[74]))
+    assert target_span(windows, np.array([[1, 99]]), 4) == (int(LONG.ts[99]),) * 2  # nothing is there yet
