@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.decided import Selection, Start
@@ -93,6 +93,27 @@ class DataRead(TableRead):
     groups: tuple[Group, ...]
 
 
+class Rollback(BaseModel):
+    """A training that diverged and went back.
+
+    Parameters
+    ----------
+    step, back_to
+        Step at which it was noticed; step of the snapshot that training went on from.
+    why
+        What was noticed, in words.
+    factor
+        Of the learning rate, from then on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: int
+    back_to: int
+    why: str
+    factor: float
+
+
 class Meta(BaseModel):
     """`meta.json` of a foundation checkpoint.
 
@@ -121,6 +142,11 @@ class Meta(BaseModel):
         windows.
     loss_curve
         (step, training loss) pairs, averaged between.
+    rollbacks
+        Where training diverged and went back.
+    cost
+        `tokens` and `flops` of all steps, `train_seconds`, `windows_per_s`, `peak_memory_mb`; `docs/training.md`
+        says how they are counted.
     wall_seconds, hardware, torch_version, created_at
         How it came about. Not part of the digest.
     weights_sha256

@@ -5,6 +5,7 @@ What does not belong here: what lies in them (`checkpoint.py`).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import time
@@ -13,7 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_STALE_SECONDS = 24 * 3600
+_STALE_SECONDS = {".tmp-*": 24 * 3600, ".work-*": 14 * 24 * 3600}
+
+
+class BusyError(RuntimeError):
+    """Another process works in a folder."""
 
 
 @contextmanager
@@ -51,6 +56,42 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def work_folder(folder: Path, writes: bool = True) -> Iterator[Path]:
+    """Work in a folder beside a final one that outlives kills, until the block ends without an error.
+
+    Parameters
+    ----------
+    folder
+        Final place of the result.
+    writes
+        Whether this process is the one that writes; the others of a run only look.
+
+    Yields
+    ------
+    Path
+        `.work-<name>` beside it, with what a killed process left there; gone afterwards.
+
+    Raises
+    ------
+    BusyError
+        Another process works there.
+    """
+    work = folder.with_name(f".work-{folder.name}")
+    if not writes:
+        yield work
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            # The system lets go of it when the process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(f"{work}: another process is training this; wait for it, or stop it") from None
+        yield work
+    shutil.rmtree(work, ignore_errors=True)
+
+
 def sync(path: Path) -> None:
     """Have the disk hold what was written to a file or folder."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -61,12 +102,16 @@ def sync(path: Path) -> None:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what killed processes left behind. A day is longer than any training that may still run."""
-    for path in parent.glob(".tmp-*"):
-        try:
-            stale = time.time() - path.stat().st_mtime > _STALE_SECONDS
-        except FileNotFoundError:
-            continue
-        if stale:
-            shutil.rmtree(path, ignore_errors=True)
-            path.unlink(missing_ok=True)
+    """Remove what killed processes left behind: files in the making, and trainings that nobody took up again.
+
+    Both times are longer than a process that still runs leaves them untouched.
+    """
+    for pattern, seconds in _STALE_SECONDS.items():
+        for path in parent.glob(pattern):
+            try:
+                stale = time.time() - path.stat().st_mtime > seconds
+            except FileNotFoundError:
+                continue
+            if stale:
+                shutil.rmtree(path, ignore_errors=True)
+                path.unlink(missing_ok=True)

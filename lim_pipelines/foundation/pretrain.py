@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,17 @@ from lim_pipelines.foundation.checkpoint import Rollback
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.divergence import FAST, DivergedError
 from lim_pipelines.foundation.events import Events
-from lim_pipelines.foundation.flops import tokens_of, training_flops
-from lim_pipelines.foundation.gemm import measured_peak
+from lim_pipelines.foundation.flops import gemm_flops, tokens_of, training_flops
 from lim_pipelines.foundation.metrics_file import MetricsFile
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.processes import rank, trainer_of, world
 from lim_pipelines.foundation.progress import Progress, Weights, Work, weights_of
 from lim_pipelines.foundation.resume import RunState, Snapshots
-from lim_pipelines.foundation.series import Ints, Series, iso, microseconds
+from lim_pipelines.foundation.sampler import WindowSampler
+from lim_pipelines.foundation.series import Ints, iso, microseconds
 from lim_pipelines.foundation.skill import Group, skill
 from lim_pipelines.foundation.task import Pretraining
-from lim_pipelines.foundation.windows import Span, Windows, WindowSampler, WindowStore, split_time, target_span
+from lim_pipelines.foundation.windows import Span, Windows, split_time, target_span
 
 VALIDATION_SHARE = 0.04
 """Share of the time that the series cover, the latest, whose targets are held out."""
@@ -78,14 +78,16 @@ class Fit:
 
 def fit(
     model: FoundationModel,
-    series: Sequence[Series],
+    windows: Windows,
     *,
     steps: int,
     learning_rate: float,
     seed: int,
-    held_out_before: str | None,
     label: str,
     folder: Path,
+    held_out_before: str | None = None,
+    replay: float = 1.0,
+    left_out: Collection[int] = (),
     events: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Fit:
@@ -98,20 +100,24 @@ def fit(
     ----------
     model
         Model to train; its configuration gives context, horizon, patch, batch size and `Training`.
-    series
+    windows
         Series to train on: everything known at the cutoff, nothing later.
     steps, learning_rate
         Optimiser steps and peak learning rate.
     seed
         Seed of windows and masks. Same seed, same series, same machine and threads: same weights, killed on the
         way or not.
-    held_out_before
-        First moment the parent held out, ISO 8601; None without a parent. What the parent was trained on is
-        never validated on.
     label
         What the progress bar says.
     folder
         Gets `metrics.jsonl` and snapshots; of this training alone.
+    held_out_before
+        First moment the parent held out, ISO 8601; None without a parent. What the parent was trained on is
+        never validated on.
+    replay
+        Share of windows that forecast what the parent could train on.
+    left_out
+        Positions of series that are never trained on.
     events
         Folder for TensorBoard; None writes none.
     say
@@ -128,20 +134,27 @@ def fit(
     """
     config = model.config
     _check_batch(config)
-    split = split_time(series, VALIDATION_SHARE)
-    if held_out_before is not None:
-        split = max(split, microseconds(held_out_before))
-    training = _sampler(series, config, Span(_BEGINNING, split))
-    validation = _sampler(series, config, Span(split, _END))
+    split = split_time(windows, VALIDATION_SHARE)
+    recent = None if held_out_before is None else microseconds(held_out_before)
+    split = max(split, recent or split)
+    training = _sampler(
+        windows,
+        config,
+        Span(_BEGINNING, split),
+        mix=config.mix,
+        left_out=left_out,
+        recent_from=recent,
+        replay=replay,
+    )
+    validation = _sampler(windows, config, Span(split, _END))
     if not len(training):
         need = config.patch + config.horizon + 1
         raise NoWindowsError(
             f"{label}: no training window; a series needs {need} bars before the held-out"
-            f" latest {VALIDATION_SHARE:.0%} of the time, the longest has {max(map(len, series))} in all;"
+            f" latest {VALIDATION_SHARE:.0%} of the time, the longest has {windows.length.max()} in all;"
             " load more history"
         )
-    store = WindowStore(series, config.context, config.horizon)
-    judge = _Judge(model, store, validation.spread(_VALIDATION_WINDOWS) if len(validation) else {})
+    judge = _Judge(model, windows, validation.spread(_VALIDATION_WINDOWS) if len(validation) else {})
     snapshots = Snapshots(folder, writes=rank() == 0)
     state = snapshots.state(snapshots.steps[-1]) if snapshots.steps else RunState()
     if state.step:
@@ -152,7 +165,7 @@ def fit(
         progress = Progress(label, metrics, snapshots, followed, _work(model), judge)
         task = Pretraining(model, steps, learning_rate, seed, state)
         trainer = trainer_of(config.training, steps - state.step, progress)
-        batches = Batches(store, series, training, config, seed, steps, state)
+        batches = Batches(windows, training, config, seed, steps, state)
         trainer.fit(task, DataLoader(batches, batch_size=None))
         if progress.alarm is None:
             break
@@ -168,7 +181,7 @@ def fit(
     judged = judge(weights) if rank() == 0 else {}
     seen = {}
     if judge.picks:
-        span = target_span(series, np.concatenate(list(judge.picks.values())), config.horizon)
+        span = target_span(windows, np.concatenate(list(judge.picks.values())), config.horizon)
         seen = dict(zip(("validated_from", "validated_until"), map(iso, span), strict=True))
     return Fit(
         metrics={"loss": round(curve[-1][1], 6), **judged},
@@ -189,7 +202,7 @@ def fit(
 class _Judge:
     """Judges weights on the validation windows, in a model of its own."""
 
-    def __init__(self, model: FoundationModel, windows: WindowStore, picks: dict[Group, Ints]) -> None:
+    def __init__(self, model: FoundationModel, windows: Windows, picks: dict[Group, Ints]) -> None:
         self.picks, self._windows = picks, windows
         self._model = copy.deepcopy(model).eval()
 
@@ -201,8 +214,8 @@ class _Judge:
         return skill(self._model, self._windows, self.picks)
 
 
-def _sampler(series: Sequence[Series], config: FoundationConfig, span: Span) -> WindowSampler:
-    return WindowSampler(series, horizon=config.horizon, patch=config.patch, span=span)
+def _sampler(windows: Windows, config: FoundationConfig, span: Span, **how: Any) -> WindowSampler:
+    return WindowSampler(windows, horizon=config.horizon, patch=config.patch, span=span, **how)
 
 
 def _check_batch(config: FoundationConfig) -> None:
@@ -254,12 +267,12 @@ def _told(one: Rollback) -> str:
 
 def _work(model: FoundationModel) -> Work:
     config = model.config
-    size = config.batch_size
+    size, peak = config.batch_size, gemm_flops(config.training.precision)
     return Work(
         windows=size,
         tokens=size * tokens_of(config),
         flops=size * training_flops(model),
-        peak=measured_peak(config.training),
+        peak=None if peak is None else peak * world(config.training),
     )
 
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -26,8 +27,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lim_pipelines.foundation import checkpoint, continual
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
 from lim_pipelines.foundation.data import Bars, data_read, read_bars, series_of
-from lim_pipelines.foundation.folders import atomic_folder
+from lim_pipelines.foundation.folders import atomic_folder, work_folder
+from lim_pipelines.foundation.metrics_file import METRICS
 from lim_pipelines.foundation.plot import loss_svg
+from lim_pipelines.foundation.processes import barrier, rank
+from lim_pipelines.foundation.windows import WindowStore
 from lim_pipelines.lake import Lake, Past, midnight
 
 if TYPE_CHECKING:
@@ -126,8 +130,12 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
         folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)
         reused = (folder / checkpoint.META).exists()
         if not reused:
-            _train(job, plan, bars, digest, folder)
-        checkpoint.set_current(job.models, job.family, cutoff, digest)
+            _train(job, plan, bars, digest, folder, say)
+        if rank() == 0:
+            checkpoint.set_current(job.models, job.family, cutoff, digest)
+        if not reused:
+            # The next cutoff goes on from this one: it is there for all processes, or for none.
+            barrier()
         meta = checkpoint.read_meta(folder)
         seconds = round(time.perf_counter() - start, 2)
         results.append(
@@ -177,7 +185,9 @@ def input_digest(config: FoundationConfig, cutoff: date, parent: checkpoint.Meta
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _train(job: Job, plan: continual.Plan, bars: Bars, digest: str, folder: Path) -> None:
+def _train(
+    job: Job, plan: continual.Plan, bars: Bars, digest: str, folder: Path, say: Callable[[str], None]
+) -> None:
     import torch
 
     from lim_pipelines.foundation.pretrain import fit
@@ -188,18 +198,20 @@ def _train(job: Job, plan: continual.Plan, bars: Bars, digest: str, folder: Path
     if config.shape.threads is not None:
         torch.set_num_threads(config.shape.threads)
     model = _begin(job, parent)
-    with atomic_folder(folder) as fresh:
-        with (fresh / "metrics.jsonl").open("w", buffering=1) as log:
-            found = fit(
-                model,
-                series,
-                steps=plan.steps,
-                learning_rate=plan.start.learning_rate,
-                seed=config.seed * 1_000_003 + cutoff.toordinal(),
-                held_out_before=plan.start.recent_from,
-                label=f"{job.family} {cutoff}",
-                log=log,
-            )
+    with work_folder(folder, writes=rank() == 0) as work:
+        found = fit(
+            model,
+            WindowStore(series, config.context, config.horizon),
+            steps=plan.steps,
+            learning_rate=plan.start.learning_rate,
+            seed=config.seed * 1_000_003 + cutoff.toordinal(),
+            label=f"{job.family} {cutoff}",
+            folder=work,
+            held_out_before=plan.start.recent_from,
+            replay=plan.start.replay,
+            events=Path(job.models).parent / "training-logs" / job.family / cutoff.isoformat(),
+            say=say,
+        )
         meta = checkpoint.Meta(
             config=config,
             cutoff=cutoff,
@@ -217,10 +229,15 @@ def _train(job: Job, plan: continual.Plan, bars: Bars, digest: str, folder: Path
             hardware=_hardware(),
             torch_version=torch.__version__,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            rollbacks=found.rollbacks,
+            cost=found.cost,
             start=plan.start,
         )
-        (fresh / "loss.svg").write_text(loss_svg(f"{job.family} {cutoff}", found.curve))
-        checkpoint.save(model, meta, fresh)
+        if rank() == 0:
+            with atomic_folder(folder) as fresh:
+                shutil.copy(work / METRICS, fresh)
+                (fresh / "loss.svg").write_text(loss_svg(f"{job.family} {cutoff}", found.curve))
+                checkpoint.save(model, meta, fresh)
 
 
 def _begin(job: Job, parent: checkpoint.Meta | None) -> FoundationModel:
@@ -254,19 +271,34 @@ def main() -> None:
     )
     path: Path | None = parser.parse_args().job
     if path is not None:
-        results = train_cutoffs(
-            Job.model_validate_json(path.read_text()), lambda line: print(line, file=sys.stderr)
-        )
-        print(json.dumps(_plain(results), indent=2))
+        results = train_cutoffs(Job.model_validate_json(path.read_text()), _say)
+        if rank() == 0:
+            print(json.dumps(_plain(results), indent=2))
         return
-    from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes
+    from dagster_pipes import (
+        DAGSTER_PIPES_CONTEXT_ENV_VAR,
+        PipesDefaultContextLoader,
+        PipesEnvVarParamsLoader,
+        open_dagster_pipes,
+    )
 
     if DAGSTER_PIPES_CONTEXT_ENV_VAR not in os.environ:
         parser.error("no job: give --job, or start it from Dagster")
+    if rank() > 0:
+        # One process of a run reports, else Dagster would read every message as often as there are processes.
+        given = PipesEnvVarParamsLoader().load_context_params()
+        with PipesDefaultContextLoader().load_context(given) as context:
+            train_cutoffs(Job.model_validate(context["extras"]), _say)
+        return
     with open_dagster_pipes() as pipes:
         # Pipes cannot name a partition in a report, and one run trains many: the asset gets the list.
         results = train_cutoffs(Job.model_validate(pipes.extras), pipes.log.info)
         pipes.report_custom_message(_plain(results))
+
+
+def _say(line: str) -> None:
+    if rank() == 0:
+        print(line, file=sys.stderr)
 
 
 def _plain(results: list[CutoffResult]) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Training: learns what can be learned, claims nothing where there is nothing, again to the bit."""
 
-import io
-import json
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 import torch
 from foundation_bars import TINY, noise, one_series
 
+from lim_pipelines.foundation.metrics_file import read_metrics
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.pretrain import Fit, NoWindowsError, fit
 from lim_pipelines.foundation.sampler import WindowSampler
@@ -32,8 +33,10 @@ def _one_thread() -> Iterator[None]:
 def train(series: list[Series], steps: int, seed: int = 0, **how: Any) -> tuple[FoundationModel, Fit]:
     torch.manual_seed(seed)
     model = FoundationModel(CONFIG)
-    settings = {"learning_rate": 3e-3, "held_out_before": None, "label": "test", "log": io.StringIO(), **how}
-    return model, fit(model, series, steps=steps, seed=seed, **settings)
+    store = WindowStore(series, CONFIG.context, CONFIG.horizon)
+    with TemporaryDirectory() as folder:
+        settings = {"learning_rate": 3e-3, "label": "test", "folder": Path(folder), **how}
+        return model, fit(model, store, steps=steps, seed=seed, **settings)
 
 
 def closes(rows: list[npt.NDArray[np.float64]]) -> list[Series]:
@@ -68,7 +71,7 @@ def test_same_seed_same_weights_and_another_seed_others() -> None:
     series = [one_series(noise(300))]
     weights = [train(series, 6, seed)[0].state_dict() for seed in (0, 0, 1)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert not torch.equal(weights[0]["project_in.weight"], weights[2]["project_in.weight"])
+    assert not torch.equal(weights[0]["embed.project.weight"], weights[2]["embed.project.weight"])
 
 
 def test_training_targets_end_before_the_first_held_out_bar() -> None:
@@ -94,10 +97,9 @@ def test_what_the_parent_was_trained_on_is_not_validated_on() -> None:
     assert "skill" not in found.metrics  # nothing to judge by, so no judgement
 
 
-def test_every_step_is_logged_as_it_happens() -> None:
-    log = io.StringIO()
-    _, found = train([one_series(noise(300))], 7, log=log)
-    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+def test_every_step_is_logged_as_it_happens(tmp_path: Path) -> None:
+    _, found = train([one_series(noise(300))], 7, folder=tmp_path)
+    lines = read_metrics(tmp_path)
     assert [line["step"] for line in lines] == list(range(1, 8))
     assert found.curve[-1][0] == 7
     assert found.curve[-1][1] == pytest.approx(lines[-1]["loss"], abs=1e-5)
