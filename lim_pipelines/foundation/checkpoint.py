@@ -145,8 +145,8 @@ class Meta(BaseModel):
     rollbacks
         Where training diverged and went back.
     cost
-        `tokens` and `flops` of all steps, `train_seconds`, `windows_per_s`, `peak_memory_mb`; `docs/training.md`
-        says how they are counted.
+        `tokens` and `flops` of all steps, `train_seconds`, `windows_per_s`, `peak_memory_mb`, counted as
+        docs/training.md says.
     wall_seconds, hardware, torch_version, created_at
         How it came about. Not part of the digest.
     weights_sha256
@@ -179,6 +179,8 @@ class Meta(BaseModel):
     weights_sha256: str | None = None
     start: Start | None = None
     selection: Selection | None = None
+    rollbacks: tuple[Rollback, ...] = ()
+    cost: dict[str, float] = Field(default_factory=dict)
 
 
 def folder_of(root: str | Path, name: str, cutoff: date, digest: str) -> Path:

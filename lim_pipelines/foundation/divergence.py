@@ -2,10 +2,10 @@
 
 What does not belong here: what is done about it (`pretrain.py`).
 
-Watched are the loss and the logarithm of the gradient's norm. A fast average of each is compared with a slow one, in
-units of the slow average distance from it. The loss of a healthy run falls or stays, so its fast average lies
-below the slow one or within its noise; a wild batch moves the fast average by a fraction of itself only. The
-gradient's norm may grow in a healthy run, so it must grow by a factor, too.
+Watched are the loss and the logarithm of the gradient's norm. A fast average of each is compared with a slow
+one, in units of the slow average distance from it. The loss of a healthy run falls or stays, so its fast average
+lies below the slow one or within its noise; a wild batch moves the fast average by a fraction of itself only.
+The gradient's norm may grow in a healthy run, so it must grow by a factor, too.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import TensorBoardLogger
 
 WAIT_SECONDS = 30.0
-"""A training that is over sooner leaves no events: nobody follows it, and tensorboard takes seconds to import."""
+"""A training that is over sooner leaves no events: nobody follows it, and tensorboard is slow to import."""
 
 
 class Events:

@@ -2,9 +2,10 @@
 
 What does not belong here: how fast a training does them (`progress.py`, `benchmarks/`).
 
-A matrix of N weights takes 2 N operations a token forward and twice that backward, so 6 N (Kaplan et al. 2020,
-section 2.1); attention takes 4 S d a token for S keys forward, half of them where it is causal. Norms, rotations,
-the head's loss and the optimiser are left out, as is usual for MFU (Chowdhery et al. 2022, PaLM, appendix B).
+A matrix of N weights takes 2 N operations a token forward and twice that backward, so 6 N (Kaplan et al.
+2020, section 2.1); attention takes 4 S d a token for S keys forward, half of them where it is causal. Norms,
+rotations, the head's loss and the optimiser are left out, as is usual for MFU (Chowdhery et al. 2022, PaLM,
+appendix B).
 """
 
 from __future__ import annotations

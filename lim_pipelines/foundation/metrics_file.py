@@ -13,11 +13,11 @@ from typing import Any
 METRICS = "metrics.jsonl"
 
 Line = dict[str, Any]
-"""step, loss, rate, gradient_norm, seconds, windows_per_s, tokens_per_s, utilisation; at some steps validation."""
+"""step, loss, rate, gradient_norm, seconds, windows_per_s, tokens_per_s, utilisation; now and then validation."""
 
 
 def read_metrics(folder: Path) -> list[Line]:
-    """Read the lines of a training's folder, of a running one, too; what a killed one wrote half is left out."""
+    """Read the lines of a training's folder, also while it runs; what a killed one wrote half is left out."""
     path = folder / METRICS
     lines: list[Line] = []
     for text in path.read_text().splitlines() if path.exists() else ():

@@ -3,11 +3,11 @@
 What does not belong here: the peak and its schedule (`config.py`, `schedule.py`), the loop (`pretrain.py`).
 
 Maximal update parametrisation for Adam (Yang et al. 2022, Tensor Programs V, table 3): an update of a matrix
-whose inputs grow in number with the width adds up over all of them, so its rate falls as 1 / width. Weights whose
-inputs do not grow (input projections, encodings), vectors and biases keep the peak rate. What the table says of
-initial weights is the model's: its output weights and the last matrix of every block begin at zero, hidden ones
-at 1 / sqrt(inputs). One thing departs from it: attention divides by sqrt(head width), not by head width, for
-queries and keys are normed.
+whose inputs grow in number with the width adds up over all of them, so its rate falls as 1 / width. Weights
+whose inputs do not grow (input projections, encodings), vectors and biases keep the peak rate. What the table
+says of initial weights is the model's: its output weights and the last matrix of every block begin at zero,
+hidden ones at 1 / sqrt(inputs). One thing departs from it: attention divides by sqrt(head width), not by head
+width, for queries and keys are normed.
 
 Weight decay is taken from what grows with the width, and its product with the rate is the same at all widths
 (Wortsman et al. 2023, Small-scale proxies).

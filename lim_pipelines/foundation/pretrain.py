@@ -1,7 +1,8 @@
 """Self-supervised training of one checkpoint: what is held out, and going on after kills and divergences.
 
-What does not belong here: which rows are read and which checkpoint is the parent (`train.py`), a step (`task.py`),
-the loss (`objective.py`), what is written down (`progress.py`, `resume.py`), files (`checkpoint.py`).
+What does not belong here: which rows are read and which checkpoint is the parent (`train.py`), a step
+(`task.py`), the loss (`objective.py`), what is written down (`progress.py`, `resume.py`), files
+(`checkpoint.py`).
 
 Lightning takes seconds to import: only training processes import this module.
 """
@@ -105,8 +106,8 @@ def fit(
     steps, learning_rate
         Optimiser steps and peak learning rate.
     seed
-        Seed of windows and masks. Same seed, same series, same machine and threads: same weights, killed on the
-        way or not.
+        Seed of windows and masks. Same seed, same series, same machine and threads: same weights, killed on
+        the way or not.
     label
         What the progress bar says.
     folder
@@ -222,8 +223,8 @@ def _check_batch(config: FoundationConfig) -> None:
     pieces, processes = config.training.accumulate, world(config.training)
     if config.batch_size % (pieces * processes):
         raise ValueError(
-            f"{config.name}: a batch of {config.batch_size} windows does not divide into {pieces} pieces for each"
-            f" of {processes} processes; change batch_size, training.accumulate or training.devices"
+            f"{config.name}: a batch of {config.batch_size} windows does not divide into {pieces} pieces for"
+            f" each of {processes} processes; change batch_size, training.accumulate or training.devices"
         )
 
 
@@ -240,8 +241,8 @@ def _back(
     if len(state.rollbacks) == MOST_ROLLBACKS:
         tried = "; ".join(map(_told, state.rollbacks))
         raise DivergedError(
-            f"{label}: {alarm} at step {state.step}, though training went back {MOST_ROLLBACKS} times ({tried});"
-            f" lower learning_rate of {config.name}"
+            f"{label}: {alarm} at step {state.step}, though training went back {MOST_ROLLBACKS} times"
+            f" ({tried}); lower learning_rate of {config.name}"
         )
     # What is noticed now began before: a snapshot of the last few steps may be of a diverging run.
     good = [step for step in snapshots.steps if step <= state.step - FAST] or snapshots.steps[:1]

@@ -1,7 +1,7 @@
 """The processes of a training: who starts them, which of them writes.
 
-What does not belong here: what they do (`task.py`). torch and Lightning are imported only where a trainer is made:
-a run that finds everything done does not wait for them.
+What does not belong here: what they do (`task.py`). torch and Lightning are imported only where a trainer is
+made: a run that finds everything done does not wait for them.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def barrier() -> None:
 def trainer_of(settings: Training, steps: int, callback: lightning.Callback) -> lightning.Trainer:
     """Lightning's trainer for a training's settings.
 
-    Under torchrun and Slurm the processes are there already; else Lightning starts `devices` of them by running
-    this process's own command again.
+    Under torchrun and Slurm the processes are there already; else Lightning starts `devices` of them by
+    running this process's own command again.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def trainer_of(settings: Training, steps: int, callback: lightning.Callback) -> 
 
 
 def world(settings: Training) -> int:
-    """Processes of a run, before they know each other."""
+    """Count the processes of a run, before they know each other."""
     if settings.strategy == "single":
         return 1
     devices, nodes = _size(settings)
@@ -99,7 +99,7 @@ def world(settings: Training) -> int:
 
 
 def _size(settings: Training) -> tuple[int, int]:
-    """Processes a node and nodes: as torchrun and Slurm started them, else as set."""
+    """Count processes a node, and nodes: as torchrun and Slurm started them, else as set."""
     found = os.environ
     if "TORCHELASTIC_RUN_ID" in found:
         return int(found["LOCAL_WORLD_SIZE"]), int(found["GROUP_WORLD_SIZE"])

@@ -5,7 +5,6 @@ What does not belong here: the task (`task.py`), what is done about a divergence
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable

@@ -1,10 +1,10 @@
 """Snapshots of a training, from which a killed run goes on to the same bits.
 
-What does not belong here: finished checkpoints (`checkpoint.py`), when a snapshot is taken (`task.py`).
+What does not belong here: finished checkpoints (`checkpoint.py`), when a snapshot is taken (`progress.py`).
 
-A snapshot is one safetensors file: weights, both moments of AdamW, the moving average of weights, and in its header
-the run's state as JSON. One file, so it is there wholly or not at all. Data, masks and augmentations of a step are
-functions of (seed, step); there is no random state to keep.
+A snapshot is one safetensors file: weights, both moments of AdamW, the moving average of weights, and in its
+header the run's state as JSON. One file, so it is there wholly or not at all. Data, masks and augmentations of a
+step are functions of (seed, step); there is no random state to keep.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Learning rate over the steps of a training, as a share of its peak: a function of the step, no state.
 
-What does not belong here: the peak (`config.py`, `continual.py`), what a matrix's own rate is (`optimiser.py`).
+What does not belong here: the peak (`config.py`, `continual.py`), a matrix's own rate (`optimiser.py`).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def rate_at(step: int, steps: int, schedule: Literal["wsd", "cosine"]) -> float:
     steps
         Steps in all.
     schedule
-        `cosine` falls all along behind the warm-up (Loshchilov and Hutter 2017, SGDR). `wsd` stays and falls in
-        the end as 1 - sqrt (Hu et al. 2024, MiniCPM; Haegele et al. 2024, Scaling laws beyond fixed training
-        durations): from any checkpoint of its flat part training can go on.
+        `cosine` falls all along behind the warm-up (Loshchilov and Hutter 2017, SGDR). `wsd` stays and falls
+        in the end as 1 - sqrt (Hu et al. 2024, MiniCPM; Haegele et al. 2024, Scaling laws beyond fixed
+        training durations): from any checkpoint of its flat part training can go on.
     """
     warmup = max(1, round(WARMUP_SHARE * steps))
     if step < warmup:

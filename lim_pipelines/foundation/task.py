@@ -1,6 +1,6 @@
 """The pretraining task as Lightning runs it: loss, optimiser, clipping, rates, average of weights.
 
-What does not belong here: the loop and what is held out (`pretrain.py`), what is written down (`progress.py`).
+What does not belong here: the loop and what is held out (`pretrain.py`), what is written (`progress.py`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Pretraining(lightning.LightningModule):  # type: ignore[misc]
         sharded = self.settings.strategy == "fsdp2"
         self.loss = Loss(copy.deepcopy(model) if sharded else model)
         if self.settings.compile:
-            # A block is compiled once for all blocks; the loss draws random numbers, which would break the graph.
+            # A block is compiled once for all; the loss draws random numbers, which would break the graph.
             for block in self.model.backbone.blocks:
                 block.compile()
         self.average: Average | None = None
