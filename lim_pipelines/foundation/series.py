@@ -33,7 +33,7 @@ CYCLES: tuple[str, ...] = ("weekday", "day", "month", "time")
 """Those of `CALENDAR` that begin anew."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BAR_LENGTH_US = {
+BAR_LENGTH_US = {
     "1s": 1e6,
     "15s": 15e6,
     "1m": 60e6,
@@ -43,7 +43,10 @@ _BAR_LENGTH_US = {
     "1d": 86400e6,
     "1w": 604800e6,
 }
-_WHOLE_SESSIONS = ("1d", "1w")
+"""Length of a bar, in microseconds, by frequency."""
+
+WHOLE_SESSIONS = ("1d", "1w")
+"""Frequencies whose bars end with a session."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,12 @@ def _variables() -> list[pl.Expr]:
 
 def _calendar(timezone: str, freq: str) -> list[pl.Expr]:
     local = pl.col("ts").dt.convert_time_zone(timezone)
-    gap = (pl.col("ts") - _before(pl.col("ts"))).dt.total_microseconds() / _BAR_LENGTH_US[freq]
-    seconds = local.dt.hour().cast(pl.Float64) * 3600 + local.dt.minute() * 60 + local.dt.second()
+    gap = (pl.col("ts") - _before(pl.col("ts"))).dt.total_microseconds() / BAR_LENGTH_US[freq]
+    # Hours and minutes come as 8-bit numbers: products of them wrap round.
+    hour, minute, second = (
+        part.cast(pl.Float64) for part in (local.dt.hour(), local.dt.minute(), local.dt.second())
+    )
+    seconds = hour * 3600 + minute * 60 + second
     return [
         ((local.dt.weekday() - 1) / 7 - 0.5).alias("weekday"),
         ((local.dt.day() - 1) / 31 - 0.5).alias("day"),
@@ -130,9 +137,9 @@ def _calendar(timezone: str, freq: str) -> list[pl.Expr]:
 
 def _with_session(frame: pl.DataFrame) -> pl.DataFrame:
     """Add how much of its session is over at each bar's end, less a half: `session`."""
-    if frame["freq"][0] in _WHOLE_SESSIONS:
+    if frame["freq"][0] in WHOLE_SESSIONS:
         return frame.with_columns(session=pl.lit(0.5))
-    first, last = frame["date"].min(), frame["date"].max()
+    first, last = frame.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
     hours = sessions(frame["exchange"][0], first, last).select("date", opens="open", closes="close")
     over = (pl.col("ts") - pl.col("opens")) / (pl.col("closes") - pl.col("opens"))
     return frame.join(hours, on="date", how="left", maintain_order="left").with_columns(
@@ -172,14 +179,22 @@ def build_series(bars: pl.DataFrame) -> list[Series]:
             raise ValueError(
                 f"{part['instrument_id'][0]}: frequency {freq!r} has no embedding (known: {', '.join(FREQS)})"
             )
-        out += _of_market(part.sort("instrument_id", "ts"), get_exchange(exchange).timezone)
+        ordered = _with_session(part.sort("instrument_id", "ts"))
+        out += series_of_market(ordered, get_exchange(exchange).timezone)
     return sorted(out, key=lambda series: (series.exchange, series.instrument_id, series.freq))
 
 
-def _of_market(frame: pl.DataFrame, timezone: str) -> list[Series]:
-    """Series of one exchange and frequency, from rows sorted by instrument and time."""
+def series_of_market(frame: pl.DataFrame, timezone: str) -> list[Series]:
+    """Series of one exchange and frequency.
+
+    Parameters
+    ----------
+    frame
+        Bars sorted by instrument and time, with `session`, a column of `CALENDAR`.
+    timezone
+        IANA zone of the exchange's clock.
+    """
     freq = frame["freq"][0]
-    frame = _with_session(frame)
     ts, known_at = (frame[name].dt.epoch("us").to_numpy() for name in ("ts", "known_at"))
     values, calendar = _floats(frame, _variables()), _floats(frame, _calendar(timezone, freq))
     runs = frame.select(pl.col("instrument_id").rle()).unnest("instrument_id")

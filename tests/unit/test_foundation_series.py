@@ -77,6 +77,8 @@ def test_minutes_know_how_much_of_their_session_is_over() -> None:
     (series,) = build_series(frame)
     session = series.calendar[:, CALENDAR.index("session")]
     np.testing.assert_allclose(session, np.array([1, 2, 6]) / 6.5 - 0.5, rtol=1e-5)
+    clock = series.calendar[:, CALENDAR.index("time")]
+    np.testing.assert_allclose(clock, np.array([10.5, 11.5, 15.5]) / 24 - 0.5, rtol=1e-5)
 
 
 def test_no_row_depends_on_a_later_one() -> None:
