@@ -22,13 +22,13 @@ from torch.nn import functional
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.heads import COMPONENTS, Predicted
 from lim_pipelines.foundation.patching import to_patches
-from lim_pipelines.foundation.scaling import Scale
+from lim_pipelines.foundation.scaling import RECENT, Scale, recent_volatility
 from lim_pipelines.foundation.series import VARIABLES
 
 SLOTS: tuple[str, ...] = (*VARIABLES, "other_1", "other_2")
 """Variables of the model, those that it cannot name last. Rows of trained tables: append only."""
 
-_SCALE_FEATURES = 3
+_SCALE_FEATURES = 3 + len(RECENT)
 
 
 def into_slots(values: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def into_slots(values: Tensor) -> Tensor:
 def features_of(
     values: Tensor, seen: Tensor, scale: Scale, patch: int, piece: Tensor | None = None
 ) -> Tensor:
-    """What a token is told about a patch of a variable.
+    """Say what a token is told about a patch of a variable.
 
     Parameters
     ----------
@@ -55,9 +55,10 @@ def features_of(
 
     Returns
     -------
-    (B, N, p, 2 * patch + 3)
+    (B, N, p, 2 * patch + 3 + len(RECENT))
         asinh of the values on their patch's scale; which of them are there; log spread, its change since the
-        patch before of the same piece, log number of bars behind the scale. 0 where nothing is known.
+        patch before of the same piece, log number of bars behind the scale; log volatility of late over the
+        spread. 0 where nothing is known.
     """
     location, spread = (part.repeat_interleave(patch, dim=1) for part in (scale.location, scale.spread))
     on_scale = torch.where(seen, (values - location) / spread, 0.0).asinh()
@@ -66,7 +67,9 @@ def features_of(
     change[:, 1:] = log_spread.diff(dim=1)
     if piece is not None:
         change[:, 1:] *= (piece.diff(dim=1) == 0)[..., None]
-    about = torch.stack([log_spread / 4, change, scale.weight.log1p() / 4], dim=-1).nan_to_num(0.0, 0.0, 0.0)
+    recent = recent_volatility(values, seen, scale, patch, piece)
+    about = torch.stack([log_spread / 4, change, scale.weight.log1p() / 4], dim=-1)
+    about = torch.cat([about, recent], dim=-1).nan_to_num(0.0, 0.0, 0.0)
     return torch.cat([to_patches(on_scale, patch), to_patches(seen, patch).to(values.dtype), about], dim=-1)
 
 
@@ -89,10 +92,10 @@ class Embedding(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Embed (B, N, p, width) as (B, N, V, d); V is 1 or p."""
         if self.variable is None:
-            out: Tensor = self.project(features.flatten(2))[:, :, None]
-            return out
-        out = self.project(features) + self.variable
-        return out
+            together: Tensor = self.project(features.flatten(2))[:, :, None]
+            return together
+        apart: Tensor = self.project(features) + self.variable
+        return apart
 
 
 class Decoder(nn.Module):

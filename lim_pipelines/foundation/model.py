@@ -156,7 +156,7 @@ class FoundationModel(nn.Module):
             The context is no multiple of the patch, or has too many variables.
         """
         patch = self.config.patch
-        batch, length, p = inputs.values.shape
+        _, length, p = inputs.values.shape
         if length % patch or not length or p > len(SLOTS):
             raise ValueError(
                 f"{self.config.name}: a context of {length} bars and {p} variables; it must be a multiple of"

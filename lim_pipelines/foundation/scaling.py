@@ -21,6 +21,9 @@ from torch import Tensor
 HALF_LIFE = 64.0
 """Bars after which a bar's weight in location and spread has halved."""
 
+RECENT = (4.0, 11.0, 28.0)
+"""Half-lives of the volatilities that a patch is told beside its spread; 11 bars are RiskMetrics' decay of .94."""
+
 NATURAL_ZERO = ("close", "open")
 """Variables that are not centred."""
 
@@ -73,21 +76,44 @@ def running_scale(
         (B, L / patch) which piece of a packed row each patch belongs to: scales begin anew with each. None:
         one piece.
     """
-    length = values.shape[1]
-    # Weights grow with time instead of falling with age: one running sum serves all ends.
-    growth = torch.exp2((torch.arange(length, device=values.device) - (length - 1)) / HALF_LIFE)[:, None]
-    weights = torch.where(seen, growth, 0.0)
     known = torch.where(seen, values, 0.0)
-    start = None if piece is None else starts(piece)
-    weight = _running(weights, patch, start)
+    weight = _running(seen.to(values.dtype), patch, HALF_LIFE, piece)
     centred = torch.tensor([float(name not in NATURAL_ZERO) for name in names], device=values.device)
-    location = _running(weights * known, patch, start) / weight * centred  # 0 / 0 is NaN: nothing seen
-    around = location.nan_to_num().repeat_interleave(patch, dim=1)
-    spread = _running(weights * (known - around).abs(), patch, start) / weight * _NORMAL
+    # 0 / 0 is NaN: nothing seen, no scale.
+    location = _running(known, patch, HALF_LIFE, piece) / weight * centred
+    off = torch.where(seen, (values - _on_bars(location, patch)).abs(), 0.0)
+    spread = _running(off, patch, HALF_LIFE, piece) / weight * _NORMAL
     floor = [_PRICE_FLOOR if name in _PRICES else _FLOOR for name in names]
-    spread = torch.maximum(spread, torch.tensor(floor, device=values.device))
-    in_bars = weight / growth[patch - 1 :: patch]
-    return Scale(location, spread, in_bars)
+    return Scale(location, torch.maximum(spread, torch.tensor(floor, device=values.device)), weight)
+
+
+def recent_volatility(
+    values: Tensor, seen: Tensor, scale: Scale, patch: int, piece: Tensor | None = None
+) -> Tensor:
+    """Volatility of late over the patch's spread, in logs: clusters that a slow spread does not tell.
+
+    Root mean squares, because squared returns are what variances are made of; the spread that everything is
+    divided by stays robust.
+
+    Parameters
+    ----------
+    values, seen, patch, piece
+        See `running_scale`.
+    scale
+        What that gave.
+
+    Returns
+    -------
+    (B, N, p, len(RECENT))
+        NaN where nothing was seen.
+    """
+    off = torch.where(seen, (values - _on_bars(scale.location, patch)) / _on_bars(scale.spread, patch), 0.0)
+    count, square = seen.to(values.dtype), off.square()
+    parts = []
+    for half_life in RECENT:
+        mean = _running(square, patch, half_life, piece) / _running(count, patch, half_life, piece)
+        parts.append(mean.clamp(min=1e-6).log() / 2)
+    return torch.stack(parts, dim=-1)
 
 
 def scaled(values: Tensor, scale: Scale) -> Tensor:
@@ -119,14 +145,28 @@ def unscaled(values: Tensor, scale: Scale) -> Tensor:
     return values * scale.spread + scale.location
 
 
-def _running(parts: Tensor, patch: int, start: Tensor | None) -> Tensor:
-    """Sums of (B, L, p) up to each patch's end, (B, N, p), since the start of its piece."""
+def _on_bars(of_patches: Tensor, patch: int) -> Tensor:
+    """Repeat what holds for patches (B, N, p) on their bars, (B, L, p)."""
+    return of_patches.repeat_interleave(patch, dim=1)
+
+
+def _running(parts: Tensor, patch: int, half_life: float, piece: Tensor | None) -> Tensor:
+    """Sum (B, L, p) up to each patch's end with weights that halve with age, (B, N, p), within a piece.
+
+    By a matrix over patches, not by a running sum: nothing overflows or cancels, however long the context.
+    """
     batch, length, p = parts.shape
-    sums = parts.reshape(batch, length // patch, patch, p).sum(2).cumsum(1)
-    if start is None:
-        return sums
-    before = torch.cat([torch.zeros_like(sums[:, :1]), sums], dim=1)
-    return sums - before.gather(1, start[..., None].expand(-1, -1, p))
+    n = length // patch
+    at = torch.arange(n, device=parts.device)
+    within = torch.exp2((torch.arange(patch, device=parts.device) - (patch - 1)) / half_life)
+    lag = at[:, None] - at
+    decay = torch.where(lag >= 0, torch.exp2(-lag.clamp(min=0) * (patch / half_life)), 0.0)
+    if piece is not None:
+        decay = decay * (piece[:, :, None] == piece[:, None, :])
+    # In bf16 a volume's logarithm would lose what its spread is made of.
+    with torch.autocast(parts.device.type, enabled=False):
+        sums = (parts.reshape(batch, n, patch, p) * within[:, None]).sum(2)
+        return decay.to(sums.dtype) @ sums
 
 
 def starts(piece: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ def crps(samples: Tensor, truth: Tensor) -> Tensor:
     rank = torch.arange(count, dtype=samples.dtype, device=samples.device)
     weight = (2 * rank - count + 1).view(-1, *[1] * truth.ndim)
     apart = (weight * samples.sort(dim=0).values).sum(0) / (count * (count - 1))
-    return near - apart
+    out: Tensor = near - apart
+    return out
 
 
 def crps_of_normal(truth: Tensor) -> Tensor:

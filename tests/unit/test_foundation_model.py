@@ -1,4 +1,4 @@
-"""The model: no look-ahead at any patch, every context length, missing values, windows that keep to themselves."""
+"""The model: no look-ahead at any patch, every context length, gaps, windows that keep to themselves."""
 
 from __future__ import annotations
 
