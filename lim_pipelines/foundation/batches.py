@@ -1,17 +1,19 @@
 """The batches of a training: which windows a step learns from is a function of (seed, step) alone.
 
-What does not belong here: which windows are drawn (`sampler.py`), gathering them (`WindowStore`), the loop
-(`pretrain.py`).
+What does not belong here: which windows are drawn (`sampler.py`), gathering and changing them (`augment.py`), the
+loop (`pretrain.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, distributed
 from torch.utils.data import IterableDataset
 
+from lim_pipelines.foundation.augment import Augmenter
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.model import Inputs
 from lim_pipelines.foundation.resume import RunState
@@ -62,10 +64,12 @@ class Batches(IterableDataset[tuple[Inputs, Tensor]]):
         if distributed.is_initialized():
             rank, world = distributed.get_rank(), distributed.get_world_size()
         pieces = self._config.training.accumulate
+        augmented = Augmenter(self._windows, self._config)
         for step in range(self._state.step, self._steps):
             picks = self._sampler.draw(self._config.batch_size, self._seed, step + self._state.skipped)
             last = target_span(self._windows, picks, self._config.horizon)[1]
             self._state.last_target = max(self._state.last_target, last)
             for piece in range(pieces):
-                batch = self._windows.batch(picks[piece::pieces][rank::world])
+                rows = np.arange(len(picks))[piece::pieces][rank::world]
+                batch = augmented.batch(picks, rows, self._seed, step + self._state.skipped)
                 yield Inputs.of(batch), torch.from_numpy(batch.future)
