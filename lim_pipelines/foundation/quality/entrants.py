@@ -1,0 +1,133 @@
+"""Who takes part in a walk-forward: baselines, and the foundation model trained as the platform trains it.
+
+What does not belong here: methods (`foundation/baselines`, `foundation/model.py`), what is asked
+(`harness.py`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from lim_pipelines.foundation.baselines.base import Forecaster
+from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.foundation.continual import RATE
+from lim_pipelines.foundation.model import FoundationModel, Inputs
+from lim_pipelines.foundation.pretrain import fit
+from lim_pipelines.foundation.sampler import WindowSampler
+from lim_pipelines.foundation.scaling import unscaled
+from lim_pipelines.foundation.series import Floats, Ints, Series, iso
+from lim_pipelines.foundation.windows import Span, WindowBatch, Windows, WindowStore
+
+_BEGINNING = -(2**62)
+
+
+@dataclass
+class Baseline:
+    """A forecaster that learns anew at every cutoff.
+
+    Parameters
+    ----------
+    made
+        Makes it for a configuration of the model: an entry of `baselines.registry.BASELINES`.
+    config
+        The model's: context, horizon and patch of the windows it learns from, and how they are mixed.
+    windows
+        How many it learns from.
+    seed
+        Seed of the choice of windows.
+    """
+
+    made: Callable[[FoundationConfig], Forecaster]
+    config: FoundationConfig
+    windows: int
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.made(self.config).name
+
+    def at(self, cutoff: int, past: Sequence[Series]) -> Forecaster:
+        """See `harness.Entrant.at`."""
+        config, forecaster = self.config, self.made(self.config)
+        store = WindowStore(past, config.context, config.horizon)
+        sampler = WindowSampler(
+            store, horizon=config.horizon, patch=config.patch, span=Span(_BEGINNING, cutoff), mix=config.mix
+        )
+        forecaster.fit(store, sampler.draw(self.windows, self.seed))
+        return forecaster
+
+
+@dataclass
+class Lim:
+    """The foundation model: trained from scratch at the first cutoff, on from there at the next ones.
+
+    Parameters
+    ----------
+    config
+        The family; `steps_first` and `steps_continual` are its budget.
+    seed
+        Seed of weights and windows.
+    name
+        What tables call it.
+    """
+
+    config: FoundationConfig
+    seed: int = 0
+    name: str = "LIM"
+    model: FoundationModel | None = field(default=None, init=False)
+    held_out_from: str | None = field(default=None, init=False)
+
+    def at(self, cutoff: int, past: Sequence[Series]) -> Forecaster:
+        """See `harness.Entrant.at`."""
+        config, first = self.config, self.model is None
+        if self.model is None:
+            torch.manual_seed(self.seed)
+            self.model = FoundationModel(config)
+        self.model.train()
+        with tempfile.TemporaryDirectory() as folder:
+            found = fit(
+                self.model,
+                WindowStore(past, config.context, config.horizon),
+                steps=config.steps_first if first else config.steps_continual,
+                learning_rate=config.learning_rate * (1.0 if first else RATE),
+                seed=self.seed * 1_000_003 + len(past),
+                held_out_before=self.held_out_from,
+                label=f"{self.name} {self.seed} {iso(cutoff)[:10]}",
+                folder=Path(folder),
+                replay=1.0 if first else config.continual.replay,
+            )
+        self.held_out_from = found.windows["held_out_from"]
+        return Sampled(self.model.eval(), self.name)
+
+
+class Sampled:
+    """A model's paths.
+
+    Parameters
+    ----------
+    model
+        The model.
+    name
+        What tables call it.
+    """
+
+    def __init__(self, model: FoundationModel, name: str) -> None:
+        self.model, self.name = model, name
+
+    def fit(self, store: Windows, picks: Ints) -> None:
+        """Do nothing: it is trained."""
+
+    @torch.inference_mode()
+    def sample(self, batch: WindowBatch, horizon: int, count: int, seed: int) -> Floats:
+        """See `base.Forecaster.sample`."""
+        out = self.model(Inputs.of(batch))
+        drawn = self.model.head.sample(out.said, count, torch.Generator().manual_seed(seed)).flatten(2, 3)
+        p = batch.values.shape[2]
+        paths: Floats = unscaled(drawn, out.scale)[:, :, :horizon, :p].numpy()
+        return paths
