@@ -57,8 +57,8 @@ class Evidence(Record):
     Parameters
     ----------
     gain, low, high, level
-        Skill of the challenger less that of the champion, mean of the groups; its interval, and how often that
-        is to hold. None where there are too few days for one.
+        Skill of the challenger less that of the champion, mean of the groups; its interval, and how often an
+        interval is to hold. None where there are too few days for one.
     windows, days
         What it rests on.
     judged_from, judged_until

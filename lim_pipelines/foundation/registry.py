@@ -113,7 +113,7 @@ def append(models: str | Path, family: str, event: Event) -> None:
         now = champion(models, family)
         if now != event.before:
             raise RegistryError(
-                f"{Path(models) / family / LOG}: the champion is {now} by now, not {event.before}; judge again"
+                f"{Path(models) / family}: the champion is {now} by now, not {event.before}: judge again"
             )
         _write(handle, event)
 
