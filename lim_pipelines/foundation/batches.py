@@ -1,7 +1,7 @@
 """The batches of a training: which windows a step learns from is a function of (seed, step) alone.
 
-What does not belong here: which windows are drawn (`sampler.py`), gathering and changing them (`augment.py`), the
-loop (`pretrain.py`).
+What does not belong here: which windows are drawn (`sampler.py`), gathering and changing them (`augment.py`),
+packing them into rows (`packing.py`), the loop (`pretrain.py`).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from torch import Tensor, distributed
 from torch.utils.data import IterableDataset
 
 from lim_pipelines.foundation.augment import Augmenter
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.model import Inputs
+from lim_pipelines.foundation.packing import inputs_of
 from lim_pipelines.foundation.resume import RunState
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.windows import Windows, target_span
@@ -72,4 +72,4 @@ class Batches(IterableDataset[tuple[Inputs, Tensor]]):
             for piece in range(pieces):
                 rows = np.arange(len(picks))[piece::pieces][rank::world]
                 batch = augmented.batch(picks, rows, self._seed, step + self._state.skipped)
-                yield Inputs.of(batch), torch.from_numpy(batch.future)
+                yield inputs_of(batch, self._config)

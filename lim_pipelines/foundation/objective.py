@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lim_pipelines.foundation.layouts import SLOTS, into_slots
 from lim_pipelines.foundation.model import FoundationModel, Inputs, with_unknown_future
-from lim_pipelines.foundation.patching import draw_hidden, horizons
+from lim_pipelines.foundation.patching import draw_hidden, horizons, packed_horizons
 from lim_pipelines.foundation.scaling import scaled
 from lim_pipelines.foundation.series import VARIABLES
 
@@ -41,7 +41,8 @@ def pretraining_loss(
     inputs
         B full contexts.
     future
-        (B, L_Y, p) horizon in original units, NaN where missing.
+        (B, L_Y, p) horizon in original units, NaN where missing; of packed rows (B, W, L_Y, p), that of each
+        window.
     generator
         Draws what is hidden, asked and moved to a spare slot.
 
@@ -67,11 +68,12 @@ def _causal(model: FoundationModel, inputs: Inputs, future: Tensor, generator: t
     states = model.states(inputs, hidden)
     asked = draw_asked(batch, n, config.coarse // config.patch, generator).to(future.device)
     said = model.ask(states, asked)
-    behind = horizons(inputs.values, future, config.patch, model.reach)
-    rows = torch.arange(batch, device=future.device)[:, None]
-    truth = scaled(behind[rows, asked], states.scale.at(asked))
-    if inputs.window is not None:
-        truth = torch.where(_within(inputs.window, asked, model.reach // config.patch), truth, float("nan"))
+    if inputs.window is None:
+        rows = torch.arange(batch, device=future.device)[:, None]
+        behind = horizons(inputs.values, future, config.patch, model.reach)[rows, asked]
+    else:
+        behind = packed_horizons(inputs.values, future, inputs.window, asked, config.patch, model.reach)
+    truth = scaled(behind, states.scale.at(asked))
     return model.head.loss(said, truth)
 
 
@@ -107,18 +109,6 @@ def draw_asked(batch: int, patches: int, first: int, generator: torch.Generator)
     order = torch.rand((batch, patches - first), generator=generator)
     order[:, -1] = 2.0
     return order.topk(count).indices.sort().values + first
-
-
-def _within(window: Tensor, asked: Tensor, patches: int) -> Tensor:
-    """Whether the patches behind asked ones are of the same window of a packed row: (B, R, L, 1)."""
-    batch, n = window.shape
-    beyond = torch.full((batch, patches), -1, device=window.device)
-    padded = torch.cat([window, beyond], dim=1)
-    rows = torch.arange(batch, device=window.device)[:, None, None]
-    # The last window of a row goes on in `future`, which is NaN where it does not.
-    beyond_row = asked[..., None] + torch.arange(1, patches + 1, device=window.device)
-    same = (padded[rows, beyond_row] == window.gather(1, asked)[..., None]) | (beyond_row >= n)
-    return same.all(-1)[..., None, None]
 
 
 def _spare(values: Tensor, future: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

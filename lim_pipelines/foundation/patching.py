@@ -42,6 +42,41 @@ def horizons(values: Tensor, future: Tensor, patch: int, horizon: int) -> Tensor
     return whole[:, patch:].unfold(1, horizon, patch)[:, :n].transpose(2, 3)
 
 
+def packed_horizons(
+    values: Tensor, future: Tensor, window: Tensor, asked: Tensor, patch: int, horizon: int
+) -> Tensor:
+    """Bars behind some patches of packed rows, each within its own window: (B, R, horizon, p).
+
+    Parameters
+    ----------
+    values
+        (B, L, p) windows, one behind the other.
+    future
+        (B, W, L_Y, p) what follows each window.
+    window
+        (B, N) window of each patch, from 0 upwards; W for what is left of a row.
+    asked
+        (B, R) patches.
+    patch
+        Bars in a patch.
+    horizon
+        Bars behind each patch, at most L_Y.
+    """
+    (batch, n), ahead = window.shape, future.shape[2] // patch
+    bars = torch.cat(
+        [values.unflatten(1, (n, patch)), future.reshape(batch, -1, patch, values.shape[2])], dim=1
+    )
+    position = torch.arange(n, device=window.device).expand(batch, n)
+    ends = torch.ones_like(window, dtype=torch.bool)
+    ends[:, :-1] = window[:, 1:] != window[:, :-1]
+    last = torch.where(ends, position, n).flip(1).cummin(1).values.flip(1).gather(1, asked)[..., None]
+    behind = asked[..., None] + torch.arange(1, horizon // patch + 1, device=window.device)
+    own = window.gather(1, asked).clamp(max=future.shape[1] - 1)[..., None]
+    index = torch.where(behind <= last, behind, n + own * ahead + behind - last - 1)
+    rows = torch.arange(batch, device=window.device)[:, None, None]
+    return bars[rows, index].flatten(2, 3)
+
+
 def draw_hidden(batch: int, patches: int, p: int, most: float, generator: torch.Generator) -> Tensor:
     """Patches to hide: each window hides a share of its own, between 0 and `most`.
 
