@@ -36,9 +36,9 @@ class Inputs(NamedTuple):
     calendar
         (B, L, k) time features of the context's bars.
     freq, asset_class
-        (B,) or, where they differ within a row, (B, L / patch) vocabulary positions.
+        (B,) vocabulary positions; where they differ within a row, of each of its patches or bars, as `piece`.
     piece
-        (B, L / patch) pieces of a row that have scales of their own, numbered upwards; None: one piece.
+        (B, L / patch) or (B, L) pieces of a row that have scales of their own, numbered upwards; None: one.
     window
         (B, L / patch) windows of a packed row, which do not see each other; None: one window.
     """
@@ -67,7 +67,7 @@ class Inputs(NamedTuple):
             values=torch.cat([before, fine.values], dim=1),
             calendar=torch.cat([tensor(batch.coarse.calendar), fine.calendar], dim=1),
             freq=torch.where(at_bar, fine.freq[:, None], tensor(batch.coarse.freq)[:, None]),
-            asset_class=fine.asset_class[:, None].expand(rows, -1),
+            asset_class=fine.asset_class,
             piece=at_bar.long().expand(rows, -1),
         )
 
@@ -166,22 +166,23 @@ class FoundationModel(nn.Module):
         seen = values.isfinite()
         if hidden is not None:
             seen = seen & ~from_patches(hidden[..., None].expand(-1, -1, -1, patch))
-        scale = running_scale(values, seen, SLOTS, patch, inputs.piece)
+        n, window = length // patch, inputs.window
+        piece = None if inputs.piece is None else _of_patches(inputs.piece, n)
+        scale = running_scale(values, seen, SLOTS, patch, piece)
         if self.masked:
             # Both sides are read, so one scale holds for the whole window: that of all that is seen.
-            n = length // patch
             scale = Scale(*(part.expand(-1, n, -1) for part in scale.last()))
-        tokens = self.embed(features_of(values, seen, scale, patch, inputs.piece))
+        tokens = self.embed(features_of(values, seen, scale, patch, piece))
         freq, asset_class = (
-            part[:, None].expand(-1, length // patch) if part.ndim == 1 else part
+            part[:, None].expand(-1, n) if part.ndim == 1 else _of_patches(part, n)
             for part in (inputs.freq, inputs.asset_class)
         )
         about = self.time(inputs.calendar) + self.series(freq, asset_class)
         shown = to_patches(seen, patch).any(-1)
-        tokens = self._mix(tokens + about[:, :, None], shown, inputs.window)
+        tokens = self._mix(tokens + about[:, :, None], shown, window)
         if tokens.shape[2] == 1:
             return States(tokens, tokens[:, :, 0], scale)
-        weight = self._said_by_then(shown, inputs.window)[..., None].to(tokens.dtype)
+        weight = self._said_by_then(shown, window)[..., None].to(tokens.dtype)
         return States(tokens, (tokens * weight).sum(2) / weight.sum(2).clamp(min=1), scale)
 
     def ask(self, states: States, patches: Tensor) -> Predicted:
@@ -264,6 +265,11 @@ class FoundationModel(nn.Module):
             allowed = allowed & (window[:, None, :] == window[:, :, None])
         itself = torch.eye(len(at), dtype=torch.bool, device=at.device)
         return (allowed | itself)[:, None]
+
+
+def _of_patches(part: Tensor, patches: int) -> Tensor:
+    """Take each patch's first of (B, n) for n bars or patches."""
+    return part[:, :: part.shape[1] // patches]
 
 
 def with_unknown_future(inputs: Inputs, horizon: int) -> Inputs:

@@ -201,7 +201,7 @@ def _train(
     with work_folder(folder, writes=rank() == 0) as work:
         found = fit(
             model,
-            WindowStore(series, config.context, config.horizon),
+            WindowStore(series, config.context, config.horizon, config.coarse),
             steps=plan.steps,
             learning_rate=plan.start.learning_rate,
             seed=config.seed * 1_000_003 + cutoff.toordinal(),

@@ -14,30 +14,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from lim_pipelines.foundation.coarse import Coarse, bars_before, companions
 from lim_pipelines.foundation.config import FREQS
 from lim_pipelines.foundation.series import VARIABLES, Floats, Ints, Series
 from lim_pipelines.instruments import ASSET_CLASSES
-
-COARSER = {"1h": "1d", "1d": "1w"} | dict.fromkeys(("1s", "15s", "1m", "5m", "20m"), "1d")
-"""Frequency of the bars that stand before a context, by the context's own."""
-
-
-class Coarse(NamedTuple):
-    """Bars of a coarser frequency, all of which ended before the context's first bar.
-
-    Parameters
-    ----------
-    values
-        (B, L_C, p); NaN where there are none.
-    calendar
-        (B, L_C, k).
-    freq
-        (B,) positions in `config.FREQS`.
-    """
-
-    values: Floats
-    calendar: Floats
-    freq: Ints
 
 
 class WindowBatch(NamedTuple):
@@ -115,16 +95,20 @@ class WindowStore:
         Series to take windows from.
     context, horizon
         L_X and L_Y, in bars.
+    coarse
+        Bars of the coarser series of the same instrument that stand before a context; they are missing where
+        that series is not among the series.
     """
 
-    def __init__(self, series: Sequence[Series], context: int, horizon: int) -> None:
+    def __init__(self, series: Sequence[Series], context: int, horizon: int, coarse: int = 0) -> None:
         self.instrument_id = [one.instrument_id for one in series]
         self.exchange = [one.exchange for one in series]
         self.asset_class = [one.asset_class for one in series]
         self.freq = [one.freq for one in series]
         self.length = np.array([len(one) for one in series], dtype=np.int64)
         self._series = series
-        self._context = context
+        self._context, self._before = context, coarse
+        self._companion = companions(self.exchange, self.instrument_id, self.freq)
         self._offsets = np.arange(-context + 1, horizon + 1)
         self._freq = np.array([FREQS.index(s.freq) for s in series], dtype=np.int64)
         self._asset_class = np.array([ASSET_CLASSES.index(s.asset_class) for s in series], dtype=np.int64)
@@ -169,6 +153,18 @@ class WindowStore:
             calendar=self._calendar[rows[:, : self._context]],
             freq=self._freq[picks[:, 0]],
             asset_class=self._asset_class[picks[:, 0]],
+            coarse=self._coarse(picks) if self._before else None,
+        )
+
+    def _coarse(self, picks: Ints) -> Coarse:
+        first = np.maximum(picks[:, 1] - self._context + 1, 0).tolist()
+        at = picks[:, 0].tolist()
+        return bars_before(
+            self._series.__getitem__,
+            self._companion[picks[:, 0]],
+            [self.freq[i] for i in at],
+            [int(self._series[i].ts[row]) for i, row in zip(at, first, strict=True)],
+            self._before,
         )
 
 

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from lim_pipelines.foundation.config import FoundationConfig, Layout
 from lim_pipelines.foundation.layouts import SLOTS, into_slots
 from lim_pipelines.foundation.model import FoundationModel, Inputs, States
-from lim_pipelines.foundation.objective import pretraining_loss
 from lim_pipelines.foundation.patching import draw_hidden, from_patches, horizons, to_patches
 from lim_pipelines.foundation.scaling import unscaled
 from lim_pipelines.foundation.series import VARIABLES
@@ -158,25 +157,6 @@ def test_packed_windows_are_read_as_if_each_had_a_row(layout: Layout) -> None:
     close(one.pooled[0], many.pooled.flatten(0, 1))
     close(one.tokens[0], many.tokens.flatten(0, 1))
     close(one.scale.spread[0], many.scale.spread.flatten(0, 1))
-
-
-def test_packed_windows_are_never_asked_for_each_other() -> None:
-    # Two windows of two patches in a row; `future` is the last one's.
-    model, given = awake(), inputs((0, 50))
-    given = given._replace(
-        window=torch.tensor([[0, 0, 1, 1]]), piece=torch.tensor([[0, 0, 1, 1]]), values=given.values.clone()
-    )
-    wild = given.values.clone()
-    wild[:, 2 * PATCH : 3 * PATCH] = 5.0
-    future = torch.full((1, H, P), torch.nan)
-    losses = [
-        pretraining_loss(model, given._replace(values=v), future, torch.Generator().manual_seed(2))
-        for v in (given.values, wild)
-    ]
-    # The patch behind window 1's first is changed too, so only what is asked of window 0 may stay.
-    first = [model.states(given._replace(values=v)).pooled[:, :2] for v in (given.values, wild)]
-    close(*first)
-    assert losses[0] != losses[1]
 
 
 def test_a_coarser_piece_has_a_scale_of_its_own_and_is_read() -> None:

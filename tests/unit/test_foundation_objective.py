@@ -1,4 +1,4 @@
-"""Objectives: every layout, objective and head learns a planted law, trains every weight, asks what is known."""
+"""Objectives: every layout, objective and head learns a planted law, trains all weights, asks what is there."""
 
 from __future__ import annotations
 

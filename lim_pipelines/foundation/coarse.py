@@ -1,0 +1,88 @@
+"""Bars of a coarser frequency before a context: the last year in days before the last hour in minutes.
+
+What does not belong here: where series lie (`windows.py`, `store/`), how the model reads them (`model.py`).
+
+Contexts of several granularities (paper, section 7, direction 3) cost few tokens: a model of minutes sees
+months. No coarser bar overlaps the context: it had ended when the context's first bar began. One that was not
+known when that bar ended is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from lim_pipelines.foundation.config import FREQS
+from lim_pipelines.foundation.series import BAR_LENGTH_US, CALENDAR, VARIABLES, Floats, Ints, Series
+
+COARSER = {"1h": "1d", "1d": "1w"} | dict.fromkeys(("1s", "15s", "1m", "5m", "20m"), "1d")
+"""Frequency of the bars that stand before a context, by the context's own."""
+
+NONE = -1
+
+
+class Coarse(NamedTuple):
+    """Bars of a coarser frequency, all of which had ended when the context's first bar began.
+
+    Parameters
+    ----------
+    values
+        (B, L_C, p); NaN where there are none.
+    calendar
+        (B, L_C, k); 0 where there are none.
+    freq
+        (B,) positions in `config.FREQS`.
+    """
+
+    values: Floats
+    calendar: Floats
+    freq: Ints
+
+
+def companions(exchange: Sequence[str], instrument_id: Sequence[str], freq: Sequence[str]) -> Ints:
+    """Position of the coarser series of each series' instrument, (n,); `NONE` where there is none.
+
+    Parameters
+    ----------
+    exchange, instrument_id, freq
+        Of each of n series.
+    """
+    keys = list(zip(exchange, instrument_id, freq, strict=True))
+    position = {key: i for i, key in enumerate(keys)}
+    wanted = ((where, which, COARSER.get(how, "")) for where, which, how in keys)
+    return np.array([position.get(key, NONE) for key in wanted], dtype=np.int64)
+
+
+def bars_before(
+    bars: Callable[[int], Series], which: Ints, freq: Sequence[str], moments: Sequence[int], count: int
+) -> Coarse:
+    """Gather the coarser bars before B contexts.
+
+    Parameters
+    ----------
+    bars
+        Bars of a series, by its position.
+    which
+        (B,) positions of the coarser series, or `NONE`.
+    freq
+        (B,) frequencies of the contexts.
+    moments
+        (B,) end of each context's first bar, microseconds since 1970, UTC.
+    count
+        L_C, bars before a context.
+    """
+    values = np.full((len(which), count, len(VARIABLES)), np.nan, dtype=np.float32)
+    calendar = np.zeros((len(which), count, len(CALENDAR)), dtype=np.float32)
+    for i, (at, how, moment) in enumerate(zip(which.tolist(), freq, moments, strict=True)):
+        if at == NONE:
+            continue
+        series = bars(at)
+        end = int(np.searchsorted(series.ts, moment - BAR_LENGTH_US[how], side="right"))
+        start = max(0, end - count)
+        known = series.known_at[start:end] <= moment
+        here = slice(count - (end - start), count)
+        values[i, here] = np.where(known[:, None], series.values[start:end], np.nan)
+        calendar[i, here] = np.where(known[:, None], series.calendar[start:end], 0)
+    return Coarse(values, calendar, np.array([FREQS.index(COARSER.get(how, how)) for how in freq]))
