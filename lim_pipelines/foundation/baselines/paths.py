@@ -22,7 +22,8 @@ ENOUGH = 8
 
 def column(values: Floats, variable: int) -> Array:
     """One variable of (B, L, p) in double precision, (B, L)."""
-    return values[:, :, variable].astype(np.float64)
+    out: Array = values[:, :, variable].astype(np.float64)
+    return out
 
 
 def mean_of(values: Array) -> Array:
@@ -30,14 +31,16 @@ def mean_of(values: Array) -> Array:
     known = np.isfinite(values)
     number = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
-    return np.divide(total, number, out=np.full(len(values), np.nan), where=number > 0)
+    out: Array = np.divide(total, number, out=np.full(len(values), np.nan), where=number > 0)
+    return out
 
 
 def last_of(values: Array) -> Array:
     """Latest known value of each row, (B,); NaN where none is known."""
     known = np.isfinite(values)
     at = values.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    return values[np.arange(len(values)), at]
+    out: Array = values[np.arange(len(values)), at]
+    return out
 
 
 def size_of(values: Array) -> Array:
@@ -68,7 +71,7 @@ def resample(pool: Array, count: int, horizon: int, rng: np.random.Generator) ->
     number = known.sum(axis=1)
     packed = np.take_along_axis(pool, np.argsort(~known, axis=1, kind="stable"), axis=1)
     at = (rng.random((count, len(pool), horizon)) * number[:, None]).astype(np.int64)
-    drawn = packed[np.arange(len(pool))[:, None], at]
+    drawn: Array = packed[np.arange(len(pool))[:, None], at]
     few = number < ENOUGH
     if few.any():
         drawn[:, few] = rng.standard_normal((count, int(few.sum()), horizon)) * size_of(pool[few])[:, None]
@@ -98,7 +101,8 @@ def walking(values: Array, count: int, horizon: int, rng: np.random.Generator, d
         steps = steps - mean_of(steps)[:, None]
     drawn = resample(steps, count, horizon, rng)
     # A single known value has no step: it stays.
-    return last_of(values)[:, None] + np.nan_to_num(drawn).cumsum(axis=2)
+    out: Array = last_of(values)[:, None] + np.nan_to_num(drawn).cumsum(axis=2)
+    return out
 
 
 def reverting(values: Array, count: int, horizon: int, rng: np.random.Generator) -> Array:
