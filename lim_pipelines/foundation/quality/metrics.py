@@ -32,6 +32,7 @@ MARKET = ("exchange", "asset_class", "freq")
 
 _DATE = pl.col("ts").dt.date().alias("date")
 _LEAST_DATES = 5
+_LEAST_OF_MARKET = 10
 _LEVEL = 0.95
 _SEED = 20260101
 
@@ -91,7 +92,8 @@ def _of_sums(frame: pl.DataFrame, sums: list[pl.Expr], ratio: Callable[[Array], 
 def skill(scores: pl.DataFrame, forecaster: str, yardstick: str, target: str) -> Estimate:
     """1 - CRPS over the yardstick's on the windows that both forecast; seeds of one forecaster are averaged.
 
-    Over several markets it is the geometric mean of their ratios, so that the largest does not speak for all.
+    Over several markets it is the geometric mean of their ratios, so that the largest does not speak for all;
+    markets of fewer than 10 windows count only where there are no others.
 
     Parameters
     ----------
@@ -109,6 +111,8 @@ def skill(scores: pl.DataFrame, forecaster: str, yardstick: str, target: str) ->
         return rows.group_by("window", "ts", *MARKET).agg(pl.col(column).cast(pl.Float64).mean().alias(alias))
 
     both = mean_of(forecaster, "mine").join(mean_of(yardstick, "its").select("window", "its"), on="window")
+    large = pl.len().over(MARKET) >= _LEAST_OF_MARKET
+    both = both.filter(large | ~large.any())
     by_date = both.group_by(_DATE, pl.concat_str(MARKET, separator="/").alias("market")).agg(
         pl.col("mine", "its").sum()
     )

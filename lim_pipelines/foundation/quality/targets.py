@@ -93,7 +93,11 @@ def judged(paths: Floats, batch: WindowBatch) -> dict[str, Floats]:
     future = batch.future[:, :horizon]
     known, unit = np.isfinite(future), unit_of(batch)
     said, came = answers(paths, known), answers(future, known)
-    scales = (unit * np.sqrt(horizon), unit, np.where(np.isfinite(unit), 1.0, np.nan))
+    # A volume that never changed (that of an index: 0) is no question.
+    traded = np.nanmax(batch.values[..., _VOLUME], axis=1, initial=-np.inf) > np.nanmin(
+        batch.values[..., _VOLUME], axis=1, initial=np.inf
+    )
+    scales = (unit * np.sqrt(horizon), unit, np.where(np.isfinite(unit) & traded, 1.0, np.nan))
     out: dict[str, Floats] = {}
     for name, paths_of, truth_of, scale in zip(TARGETS, said, came, scales, strict=True):
         drawn, truth = (paths_of / scale).astype(np.float32), (truth_of / scale).astype(np.float32)
