@@ -100,6 +100,7 @@ def stages(mics: Sequence[str]) -> list[Stage]:
         Stage("SQL marts", MARTS),
         Stage("foundation: real", ("foundation_checkpoint",), *cutoffs),
         Stage("foundation: simulated", ("xsim_foundation_checkpoint",), *cutoffs),
+        Stage("champions", ("foundation_champion",)),
         *(
             Stage(f"{name}: models, targets", (f"{name}_model", f"{name}_targets"), *cutoffs)
             for name in strategies

@@ -137,6 +137,8 @@ def rollback(models: str | Path, family: str, to: date | None, by: str, why: str
     RegistryError
         There is no such checkpoint, or it is the champion.
     """
+    if not (Path(models) / family).is_dir():
+        raise RegistryError(f"{Path(models) / family}: no checkpoint of a family {family!r}")
     with _locked(models, family) as handle:
         log = events(models, family)
         now = champion_of(log)

@@ -3,8 +3,11 @@
     lim trace wti_transfer --metric sharpe --arm full     from a number to raw files
     lim verify 2018-06-01|XNAS                             make it again, compare the bits
     lim doctor                                             check the installation
+    lim champion list                                      which checkpoints are in use, and why
+    lim champion rollback foundation_checkpoint --why ...  take an earlier one
 
-What does not belong here: running anything that is Dagster's. Nothing here writes the lake or the models.
+What does not belong here: running anything that is Dagster's. Nothing here writes the lake or the models;
+`rollback` adds a line to the log of champions.
 """
 
 from __future__ import annotations
@@ -115,7 +118,22 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("doctor", parents=[common], help="check the installation")
     one.add_argument("--fast", action="store_true", help="only what takes no time: reads no file of the lake")
     one.set_defaults(run=_doctor)
+    _add_champion(commands, common)
     return parser
+
+
+def _add_champion(commands: Any, common: argparse.ArgumentParser) -> None:
+    champion = commands.add_parser("champion", help="checkpoints in use: list, roll back")
+    actions = champion.add_subparsers(required=True, metavar="action")
+    one = actions.add_parser("list", parents=[common], help="decisions on champions, newest last")
+    one.add_argument("family", nargs="?", help="of one family, such as foundation_checkpoint")
+    one.set_defaults(run=_champions)
+    one = actions.add_parser("rollback", parents=[common], help="make an earlier checkpoint the champion")
+    one.add_argument("family", help="which family, such as foundation_checkpoint")
+    one.add_argument("--to", type=date.fromisoformat, metavar="CUTOFF", help="if absent: the champion before")
+    one.add_argument("--why", required=True, help="for whoever reads the log later")
+    one.add_argument("--by", default="", help="who asks; the user's login if absent")
+    one.set_defaults(run=_rollback)
 
 
 def _levels(text: str) -> int:
@@ -179,6 +197,39 @@ def _doctor(places: Places, asked: argparse.Namespace) -> int:
     counts = {status: sum(one.status == status for one in found) for status in colours}
     _line(f"{places.root}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     return code
+
+
+def _champions(places: Places, asked: argparse.Namespace) -> int:
+    from lim_pipelines.foundation import registry
+    from lim_pipelines.foundation.config import FOUNDATIONS
+
+    families = [asked.family] if asked.family else list(FOUNDATIONS)
+    logs = {family: registry.events(places.models, family) for family in families}
+    if asked.json:
+        _print_json({family: [one.model_dump(mode="json") for one in log] for family, log in logs.items()})
+        return EQUAL
+    rows = []
+    for family, log in logs.items():
+        now = registry.champion_of(log)
+        for one in log:
+            state = "champion" if one.checkpoint == now else ""
+            rows.append((family, one.moment[:16], one.event, str(one.checkpoint), state, one.by, one.why))
+    titles = ("family", "when (UTC)", "decision", "checkpoint", "now", "by", "why")
+    _table(titles, rows, {"": "", "champion": "green"}, 4)
+    return EQUAL if rows else UNKNOWN
+
+
+def _rollback(places: Places, asked: argparse.Namespace) -> int:
+    import getpass
+
+    from lim_pipelines.foundation import registry
+
+    done = registry.rollback(places.models, asked.family, asked.to, asked.by or getpass.getuser(), asked.why)
+    if asked.json:
+        _print_json(done.model_dump(mode="json"))
+    else:
+        _line(f"{asked.family}: champion is {done.checkpoint}, before it was {done.before}")
+    return EQUAL
 
 
 def _table(

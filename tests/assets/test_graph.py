@@ -111,6 +111,7 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
         assert automation.description, automation.name
     graph = definitions().resolve_asset_graph()
     assert {sensor.name for sensor in repository.sensor_defs} == {
+        "champion_sensor",
         "inputs_sensor",
         "landing_sensor",
         "releases_sensor",

@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import multiprocessing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-import torch
 from foundation_bars import TINY, bars, noise
+from untaught import HELD_OUT, leave
 
-from lim_pipelines.foundation import checkpoint, promotion, registry
-from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
+from lim_pipelines.foundation import promotion, registry
+from lim_pipelines.foundation.champion_page import champion_page
+from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.evidence import Event, Named
-from lim_pipelines.foundation.folders import atomic_folder
-from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.lake import Lake
 from lim_pipelines.paired import Gain
+from lim_pipelines.provenance import cli
 from lim_pipelines.schemas import VALIDATED_BARS
 
 CONFIG = FoundationConfig.model_validate(TINY.model_dump() | {"freqs": ("1d", "1w")})
 CUTOFFS = (date(2010, 9, 1), date(2010, 10, 1), date(2010, 11, 1))
 FAMILY = CONFIG.name
-HELD_OUT = datetime(2010, 6, 1, tzinfo=UTC).isoformat()
 
 
 def trained(models: Path, cutoff: date, said: float = 0.0, held_out_from: str = HELD_OUT) -> Named:
-    """Leave a checkpoint; `said` is how far its forecasts are off."""
-    torch.manual_seed(0)
-    model = FoundationModel(CONFIG)
-    with torch.no_grad():
-        model.decode.out.bias.add_(said)
-    digest = hashlib.sha256(f"{cutoff}{said}".encode()).hexdigest()
-    read = checkpoint.DataRead(
-        table="validated_bars", lake_version=0, as_of="", fingerprint="", rows=1, groups=()
-    )
-    meta = checkpoint.Meta(
-        config=CONFIG,
-        cutoff=cutoff,
-        input_digest=digest,
-        parent=None,
-        parent_cutoff=None,
-        code_version=CODE_VERSION,
-        seed=0,
-        steps=1,
-        data=read,
-        windows={"held_out_from": held_out_from},
-        metrics={},
-        loss_curve=(),
-        wall_seconds=0,
-        hardware="",
-        torch_version="",
-        created_at="",
-    )
-    with atomic_folder(checkpoint.folder_of(models, FAMILY, cutoff, digest)) as folder:
-        checkpoint.save(model, meta, folder)
-    checkpoint.set_current(models, FAMILY, cutoff, digest)
-    return Named(cutoff=cutoff, digest=digest)
+    return leave(models, CONFIG, cutoff, said, held_out_from)
 
 
 def event(named: Named, before: Named | None = None, kind: str = "promoted") -> Event:
@@ -213,3 +182,45 @@ def test_the_rule(low: float, high: float, promoted: bool, said: str) -> None:
     assert found == promoted
     assert said in why
     assert "has lost on XNYS 1d (-20.00%)" in why
+
+
+def test_the_page_says_what_was_decided_on_what_and_what_it_comes_of(lake: Lake, tmp_path: Path) -> None:
+    first, bad = trained(tmp_path, CUTOFFS[0]), trained(tmp_path, CUTOFFS[1], said=3.0)
+    judge(lake, tmp_path)
+    html = champion_page(
+        tmp_path, FAMILY, registry.events(tmp_path, FAMILY), datetime(2026, 1, 2, tzinfo=UTC)
+    )
+    for text in (
+        first.digest[:16],
+        bad.digest[:16],
+        "kept",
+        "worse",
+        "XNYS 1d",
+        "Lineage",
+        "<svg",
+        "2026-01-02",
+    ):
+        assert text in html
+    assert "prefers-color-scheme: dark" in html
+    assert not [word for word in ("src=", "<script", 'href="http') if word in html]
+
+
+def test_the_command_lists_and_rolls_back(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    first, second = trained(models, CUTOFFS[0]), trained(models, CUTOFFS[1], said=0.001)
+    judge(lake, models)
+    home = ["--home", str(tmp_path)]
+    assert cli.main([*home, "champion", "list", FAMILY]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed[1:]] == [FAMILY, FAMILY]
+    assert " champion " in listed[2]
+    assert str(second) in listed[2]
+    assert cli.main([*home, "champion", "rollback", FAMILY, "--why", "odd", "--by", "ada"]) == 0
+    assert f"champion is {first}, before it was {second}" in capsys.readouterr().out
+    assert cli.main([*home, "champion", "list", FAMILY, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[FAMILY][-1]["why"] == "odd"
+    assert cli.main([*home, "champion", "rollback", "unknown", "--why", "odd"]) == 2
+    assert "no checkpoint of a family 'unknown'" in capsys.readouterr().err
+    assert not (models / "unknown").exists()
