@@ -90,7 +90,7 @@ def _from_scratch(config: FoundationConfig, before: checkpoint.Meta | None) -> s
         ("architecture", before.config.architecture == config.architecture),
         ("universe", before.config.universe == config.universe),
         ("code version", before.code_version == CODE_VERSION),
-        ("candidates for the data mix", set(before.config.mix.candidates) == set(config.mix.candidates)),
+        ("list of candidates for the data mix", set(before.config.mix.candidates) == set(config.mix.candidates)),
     ):
         if not same:
             return f"{before.cutoff} is of another {name}"
