@@ -136,7 +136,8 @@ class Meta(BaseModel):
     windows
         `train`, `validation`: number of windows; `purge_bars`; `held_out_from`: first moment whose targets
         were held out; `trained_until`, `validated_from`, `validated_until`: last bar that a drawn training
-        window forecasts, first and last bar that the validation windows forecast.
+        window forecasts, first and last bar that the validation windows forecast; `twins`: series that were
+        not drawn from to the one that each is nearly.
     metrics
         Name to value; `skill` is 1 - loss / loss of the trivial forecast on the purged, later validation
         windows.

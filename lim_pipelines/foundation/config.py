@@ -77,6 +77,8 @@ class Mix(Settings):
     exponent
         1 / temperature: a group (exchange, asset class, frequency) of n windows has weight n ** exponent. 1
         draws as there are windows; 0 draws all groups alike.
+    dedup
+        Whether a series that is nearly another one is left out of the draw (`dedup.py`).
     weights
         "exchange", "exchange/class", "exchange/class/freq", "*/class" or "*/*/freq" to a factor of the
         weight; the most specific entry counts, 0 leaves a group out. Groups without an entry have 1.
@@ -87,6 +89,7 @@ class Mix(Settings):
     """
 
     exponent: float = Field(default=0.0, ge=0, le=1)
+    dedup: bool = True
     weights: dict[_Entry, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     candidates: tuple[str, ...] = ()
 

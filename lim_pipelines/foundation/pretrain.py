@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import resource
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from lim_pipelines.foundation.batches import Batches
 from lim_pipelines.foundation.checkpoint import Rollback
 from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.foundation.dedup import twins
 from lim_pipelines.foundation.divergence import FAST, DivergedError
 from lim_pipelines.foundation.events import Events
 from lim_pipelines.foundation.flops import gemm_flops, tokens_of, training_flops
@@ -63,7 +64,8 @@ class Fit:
         (step, training loss), averaged between points.
     windows
         Numbers of windows, purge in bars, the first moment whose targets were held out, and what the windows
-        that were really drawn forecast: the last bar in training, the first and the last in validation.
+        that were really drawn forecast: the last bar in training, the first and the last in validation; series
+        that were not drawn from, and which they are nearly.
     rollbacks
         Where it diverged and went back.
     cost
@@ -88,7 +90,6 @@ def fit(
     folder: Path,
     held_out_before: str | None = None,
     replay: float = 1.0,
-    left_out: Collection[int] = (),
     events: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Fit:
@@ -117,8 +118,6 @@ def fit(
         never validated on.
     replay
         Share of windows that forecast what the parent could train on.
-    left_out
-        Positions of series that are never trained on.
     events
         Folder for TensorBoard; None writes none.
     say
@@ -138,12 +137,13 @@ def fit(
     split = split_time(windows, VALIDATION_SHARE)
     recent = None if held_out_before is None else microseconds(held_out_before)
     split = max(split, recent or split)
+    same = twins(windows, split) if config.mix.dedup else {}
     training = _sampler(
         windows,
         config,
         Span(_BEGINNING, split),
         mix=config.mix,
-        left_out=left_out,
+        left_out=same,
         recent_from=recent,
         replay=replay,
     )
@@ -189,6 +189,7 @@ def fit(
         curve=curve,
         windows={
             "train": len(training),
+            "twins": {_name(windows, one): _name(windows, other) for one, other in same.items()},
             "validation": len(validation),
             "purge_bars": config.horizon,
             "held_out_from": iso(split),
@@ -213,6 +214,10 @@ class _Judge:
         self._model.load_state_dict(self._model.state_dict() | weights)
         self._model.to("cuda" if torch.cuda.is_available() else "cpu")
         return skill(self._model, self._windows, self.picks)
+
+
+def _name(windows: Windows, at: int) -> str:
+    return f"{windows.instrument_id[at]} {windows.freq[at]}"
 
 
 def _sampler(windows: Windows, config: FoundationConfig, span: Span, **how: Any) -> WindowSampler:

@@ -1,0 +1,169 @@
+"""Near-identical series: the same share from two vendors, share classes, two ways to roll one future.
+
+What does not belong here: drawing (`sampler.py` leaves out what it is told), identity of instruments
+(`lim_pipelines/entities`: names and codes; here only returns count).
+
+All pairs of 100,000 series are too many. Series are cut into blocks of time; the signs of a block's returns
+are its signature; series that share the signature of a block are candidates (locality-sensitive hashing;
+Charikar 2002, sign random projections, with time itself as the directions), and only candidates are compared
+bar by bar. A twin is left out of the training draw, so that one share does not count twice; the model still
+reads and forecasts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from lim_pipelines.foundation.config import FREQS
+from lim_pipelines.foundation.series import BAR_LENGTH_US, Ints
+from lim_pipelines.foundation.windows import Windows
+
+CORRELATION = 0.99
+"""Of the ranks of common returns, from which on two series are twins."""
+
+_BLOCK = 32  # times of bars in a block: a signature is 32 signs at most
+_SIGNS = 12  # returns other than 0 that a signature needs
+_SIGNATURES, _TRIED = 24, 512  # blocks of a series: used, looked at
+_BUCKET = 8  # members of a bucket that are all compared with each other; of larger ones neighbours are
+_COMPARED = 20_000  # latest bars that a comparison reads
+_OVERLAP, _OVERLAP_SHARE = 60, 0.5
+Hashes = npt.NDArray[np.uint64]
+
+
+def twins(windows: Windows, until: int) -> dict[int, int]:
+    """Find series that are nearly another one.
+
+    Parameters
+    ----------
+    windows
+        Series to compare, of the same frequency each; other frequencies are other series.
+    until
+        Only bars before this moment count, microseconds since 1970, UTC.
+
+    Returns
+    -------
+    dict
+        Position of a series to that of the one it is nearly: the longest of its cluster, of two as long the
+        first.
+    """
+    candidates = _candidates(windows, until)
+    parent = list(range(len(windows.length)))
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = parent[parent[at]]
+            at = parent[at]
+        return at
+
+    for one, other in candidates:
+        if root(one) != root(other) and correlation(windows, one, other, until) >= CORRELATION:
+            keep, drop = sorted((root(one), root(other)), key=lambda at: (-int(windows.length[at]), at))
+            parent[drop] = keep
+    return {at: root(at) for at in range(len(parent)) if root(at) != at}
+
+
+def correlation(windows: Windows, one: int, other: int, until: int) -> float:
+    """Rank correlation (Spearman) of the latest returns in common; 0 where they overlap too little.
+
+    Of ranks, because one bad tick of one vendor would hide a twin from any other.
+    """
+    (times, returns), (others, of_other) = (_latest(windows, at, until) for at in (one, other))
+    _, at, there = np.intersect1d(times, others, assume_unique=True, return_indices=True)
+    if len(at) < max(_OVERLAP, _OVERLAP_SHARE * min(len(times), len(others))):
+        return 0.0
+    x, y = _ranked(returns[at]), _ranked(of_other[there])
+    return float((x * y).sum() / (x * x).sum())
+
+
+def _ranked(returns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    ranks = np.empty(len(returns))
+    ranks[np.argsort(returns, kind="stable")] = np.arange(len(returns))
+    return ranks - (len(returns) - 1) / 2
+
+
+def _latest(windows: Windows, at: int, until: int) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """Return the times of a series' latest bars, in bars since 1970, and their returns, where known."""
+    ts = windows.ts(at)
+    end = int(np.searchsorted(ts, until))
+    part = slice(max(0, end - _COMPARED), end)
+    returns = np.asarray(windows.returns(at)[part], dtype=np.float64)
+    times = (ts[part] - 1) // int(BAR_LENGTH_US[windows.freq[at]])
+    times, first = np.unique(times, return_index=True)
+    returns = returns[first]
+    known = np.isfinite(returns)
+    return times[known], returns[known]
+
+
+def _candidates(windows: Windows, until: int) -> list[tuple[int, int]]:
+    """Pairs that share a signature, those that share most first."""
+    hashes, positions = [], []
+    for at in range(len(windows.length)):
+        own = _signatures(windows, at, until)
+        hashes.append(own)
+        positions.append(np.full(len(own), at))
+    if not hashes:
+        return []
+    hashed, position = np.concatenate(hashes), np.concatenate(positions)
+    order = np.argsort(hashed, kind="stable")
+    hashed, position = hashed[order], position[order]
+    edges = np.flatnonzero(np.diff(hashed)) + 1
+    shared: dict[tuple[int, int], int] = {}
+    for start, end in zip([0, *edges.tolist()], [*edges.tolist(), len(hashed)], strict=True):
+        if end - start > 1:
+            for pair in _pairs(position[start:end].tolist()):
+                shared[pair] = shared.get(pair, 0) + 1
+    return sorted(shared, key=lambda pair: (-shared[pair], pair))
+
+
+def _pairs(members: list[int]) -> Iterator[tuple[int, int]]:
+    """Pairs of one bucket, its members in ascending order."""
+    reach = len(members) if len(members) <= _BUCKET else 2
+    for i, one in enumerate(members):
+        for other in members[i + 1 : i + reach]:
+            yield one, other
+
+
+def _signatures(windows: Windows, at: int, until: int) -> Hashes:
+    """Hash the signs of returns in some blocks of a series; which blocks, a hash of the block says."""
+    ts, freq = windows.ts(at), windows.freq[at]
+    length = int(BAR_LENGTH_US[freq])
+    end = int(np.searchsorted(ts, until))
+    if end < _SIGNS:
+        return np.empty(0, dtype=np.uint64)
+    first, last = ((int(moment) - 1) // length // _BLOCK for moment in (ts[0], ts[end - 1]))
+    blocks = np.arange(first, last + 1)
+    # Of long series those blocks whose hash is least: another series of the time would try the same ones.
+    blocks = blocks[np.argsort(_hash(blocks.astype(np.uint64)), kind="stable")[:_TRIED]]
+    low, high = (np.searchsorted(ts[:end], (blocks + k) * _BLOCK * length, side="right") for k in (0, 1))
+    found = []
+    returns = windows.returns(at)
+    for block, start, stop in zip(blocks.tolist(), low.tolist(), high.tolist(), strict=True):
+        if stop - start < _SIGNS:
+            continue
+        part = returns[start:stop]
+        told = np.isfinite(part) & (part != 0)
+        if told.sum() < _SIGNS:
+            continue
+        bit = np.uint64(1) << ((ts[start:stop] - 1) // length % _BLOCK).astype(np.uint64)
+        shown, up = np.bitwise_or.reduce(bit[told]), np.bitwise_or.reduce(bit[told & (part > 0)], initial=0)
+        if up not in (0, shown):  # a straight line has the signs of any other
+            found.append((block, int(shown), int(up)))
+        if len(found) == _SIGNATURES:
+            break
+    if not found:
+        return np.empty(0, dtype=np.uint64)
+    which, shown_bits, up_bits = (np.array(column, dtype=np.uint64) for column in zip(*found, strict=True))
+    return _hash(_hash(which * np.uint64(len(FREQS)) + np.uint64(FREQS.index(freq))) ^ up_bits) ^ _hash(
+        shown_bits
+    )
+
+
+def _hash(values: Hashes) -> Hashes:
+    """Mix 64 bits (Steele, Lea and Flood 2014, SplitMix)."""
+    z = values + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
