@@ -17,7 +17,7 @@ from lim_pipelines.foundation.series import Series, build_series, iso, microseco
 from lim_pipelines.lake import Lake, fingerprint, midnight
 from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
 
-_RESAMPLED = {"1w": "1d"}
+RESAMPLED = {"1w": "1d"}
 """Frequencies that are not in the lake, and what they are made from."""
 
 
@@ -78,9 +78,83 @@ def with_resampled(bars: Bars) -> pl.DataFrame:
     freqs = bars.config.freqs
     parts = [bars.frame.filter(pl.col("freq").is_in(freqs))]
     for freq in freqs:
-        if freq in _RESAMPLED:
-            parts.append(resample(bars.frame.filter(pl.col("freq") == _RESAMPLED[freq]), freq))
+        if freq in RESAMPLED:
+            shorter = bars.frame.filter(pl.col("freq") == RESAMPLED[freq])
+            parts.append(longer(shorter, freq, bars.cutoff))
     return pl.concat(parts)
+
+
+def longer(frame: pl.DataFrame, freq: str, cutoff: date) -> pl.DataFrame:
+    """Resample daily bars to weeks, so that what is made of an instrument depends on little but itself.
+
+    Each asset class shows by itself that a week is over, and a week counts as known when it has ended and its
+    own bars were known, not when another instrument's bar showed its end.
+
+    Parameters
+    ----------
+    frame
+        Rows of VALIDATED_BARS of one frequency, one row a key.
+    freq
+        Key of `RESAMPLED`.
+    cutoff
+        What was known at its midnight.
+
+    Raises
+    ------
+    LookAheadError
+        A week was not known at the cutoff.
+    """
+    parts = frame.partition_by("asset_class", maintain_order=True)
+    made = pl.concat([frame.clear(), *(resample(part, freq) for part in parts)])
+    if made.is_empty():
+        return made
+    refuse_later(made.select(pl.col("known_at").max().to_physical()).item(), cutoff, f"bars of {freq}")
+    week = pl.col("date").dt.truncate(freq).alias("_week")
+    keys = ["exchange", "instrument_id", "price_type", "asset_class", "_week"]
+    own = frame.with_columns(week).group_by(keys).agg(_own=pl.col("known_at").max())
+    return (
+        made.with_columns(week)
+        .join(own, on=keys, how="left", maintain_order="left")
+        .with_columns(known_at=pl.max_horizontal("_own", "ts"))
+        .select(frame.columns)
+    )
+
+
+def series_from(frame: pl.DataFrame) -> list[Series]:
+    """Make series of bars of any exchanges and frequencies, each asset class by itself.
+
+    Returns
+    -------
+    list of Series
+        Sorted by exchange, instrument, frequency and asset class.
+    """
+    parts = frame.partition_by("asset_class", maintain_order=True)
+    series = [one for part in parts for one in build_series(part)]
+    return sorted(series, key=lambda one: (one.exchange, one.instrument_id, one.freq, one.asset_class))
+
+
+def refuse_later(newest: int, cutoff: date, whose: str) -> None:
+    """Raise if a row was known only after a cutoff.
+
+    Parameters
+    ----------
+    newest
+        When the newest row became known, microseconds since 1970, UTC.
+    cutoff
+        The cutoff.
+    whose
+        Whose row it is, for the message.
+
+    Raises
+    ------
+    LookAheadError
+        It was.
+    """
+    if newest > microseconds(midnight(cutoff).isoformat()):
+        raise LookAheadError(
+            f"{whose} {cutoff}: a bar was known only at {iso(newest)}; check `known_at` of"
+            f" {VALIDATED_BARS.name} and lim_pipelines/align/resample.py"
+        )
 
 
 def series_of(bars: Bars) -> list[Series]:
@@ -91,13 +165,8 @@ def series_of(bars: Bars) -> list[Series]:
     LookAheadError
         A bar was not known at the cutoff.
     """
-    series = build_series(with_resampled(bars))
-    newest = max(int(s.known_at.max()) for s in series)
-    if newest > microseconds(midnight(bars.cutoff).isoformat()):
-        raise LookAheadError(
-            f"{bars.config.name} {bars.cutoff}: a bar was known only at {iso(newest)}; check `known_at` of"
-            f" {VALIDATED_BARS.name} and lim_pipelines/align/resample.py"
-        )
+    series = series_from(with_resampled(bars))
+    refuse_later(max(int(s.known_at.max()) for s in series), bars.cutoff, bars.config.name)
     return series
 
 
@@ -114,7 +183,7 @@ def data_read(bars: Bars, series: list[Series]) -> DataRead:
 
 
 def _wanted(config: FoundationConfig) -> pl.Expr:
-    freqs = sorted({_RESAMPLED.get(freq, freq) for freq in config.freqs})
+    freqs = sorted({RESAMPLED.get(freq, freq) for freq in config.freqs})
     return (
         pl.col("exchange").is_in(config.exchanges)
         & pl.col("freq").is_in(freqs)

@@ -1,0 +1,124 @@
+"""Which series a moment's windows are drawn from, and where their rows lie: one Parquet file a cutoff.
+
+What does not belong here: the rows (`shelf.py`), making an index (`update.py`).
+
+An index is written once, as a whole, by renaming a finished file, and names no row that is written later: who
+has read one can go on reading, whatever becomes of the store.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.foundation.folders import sync
+from lim_pipelines.foundation.store.digest import together
+
+SCHEMA = pl.Schema(
+    {
+        "exchange": pl.String,
+        "freq": pl.String,
+        "asset_class": pl.String,
+        "instrument_id": pl.String,
+        "offset": pl.Int64,
+        "capacity": pl.Int64,
+        "length": pl.Int64,
+        "first_ts": pl.Int64,
+        "last_ts": pl.Int64,
+        "last_close": pl.Float64,
+        "newest": pl.Int64,
+        "digest": pl.String,
+        "blocks": pl.Binary,
+    }
+)
+"""A row a series: its extent (first row, rows), how many of them hold bars; ends of its first and last bar
+(microseconds, UTC); the last close, which the next bar's return starts from; when the newest of its bars
+became known (microseconds, UTC); its content hash, and those of its whole blocks."""
+
+_FACTS = "lim_windows"
+
+
+@dataclass(frozen=True)
+class Index:
+    """Series as of a cutoff.
+
+    Parameters
+    ----------
+    cutoff
+        What was known at this day's midnight, UTC.
+    cells
+        "exchange/frequency" to the version of the lake that it was brought up to; what is not named is not
+        there.
+    series
+        Columns of `SCHEMA`, sorted by exchange, instrument, frequency and asset class.
+    """
+
+    cutoff: date
+    cells: dict[str, int]
+    series: pl.DataFrame
+
+    def of(self, config: FoundationConfig) -> pl.DataFrame:
+        """Series of a family."""
+        return self.series.filter(
+            pl.col("exchange").is_in(config.exchanges)
+            & pl.col("asset_class").is_in(config.asset_classes)
+            & pl.col("freq").is_in(config.freqs)
+        )
+
+    def digest(self, config: FoundationConfig) -> str:
+        """Content hash of a family's series: `digest_of` of the same series."""
+        return together(self.of(config)["digest"].to_list())
+
+
+def cell(exchange: str, freq: str) -> str:
+    """Name of an exchange's bars of a frequency, the unit that is brought up to date."""
+    return f"{exchange}/{freq}"
+
+
+def cells_of(config: FoundationConfig) -> set[tuple[str, str]]:
+    """Exchanges and frequencies of a family."""
+    return {(exchange, freq) for exchange in config.exchanges for freq in config.freqs}
+
+
+def write(folder: Path, index: Index) -> None:
+    """Put an index into its folder, in place of one of the same cutoff."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".tmp-{uuid.uuid4().hex}"
+    facts = json.dumps({"cutoff": index.cutoff.isoformat(), "cells": index.cells})
+    index.series.write_parquet(temporary, compression="lz4", metadata={_FACTS: facts})
+    sync(temporary)
+    temporary.replace(_path(folder, index.cutoff))
+    sync(folder)
+
+
+def read(folder: Path, cutoff: date) -> Index | None:
+    """Read the index of a cutoff; None if there is none."""
+    path = _path(folder, cutoff)
+    if not path.exists():
+        return None
+    facts = json.loads(pl.read_parquet_metadata(path)[_FACTS])
+    return Index(cutoff, facts["cells"], pl.read_parquet(path))
+
+
+def cutoffs(folder: Path) -> list[date]:
+    """Cutoffs that have an index, earliest first."""
+    return sorted(date.fromisoformat(path.stem) for path in folder.glob("[0-9]*.parquet"))
+
+
+def extents(folder: Path) -> pl.DataFrame:
+    """Extents that some index names: offset, capacity, and the most rows (length) that one of them uses."""
+    days = cutoffs(folder)
+    if not days:
+        return pl.DataFrame(schema={name: SCHEMA[name] for name in ("offset", "capacity", "length")})
+    rows = pl.concat([pl.scan_parquet(_path(folder, day)) for day in days])
+    return rows.group_by("offset").agg(pl.col("capacity", "length").max()).sort("offset").collect()
+
+
+def _path(folder: Path, cutoff: date) -> Path:
+    return folder / f"{cutoff.isoformat()}.parquet"

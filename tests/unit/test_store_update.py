@@ -1,0 +1,176 @@
+"""The window store from cutoff to cutoff: the same as from scratch, and only what must be is written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+from store_world import (
+    BARS,
+    CONFIG,
+    CUTOFFS,
+    DAYS,
+    IBM,
+    KO,
+    SPX,
+    at,
+    brought_up,
+    expected,
+    put,
+    revision,
+    stored,
+)
+
+from lim_pipelines.foundation.store import index
+from lim_pipelines.foundation.store.shelf import BYTES
+from lim_pipelines.foundation.store.update import generation
+from lim_pipelines.lake import Lake
+from lim_pipelines.schemas import VALIDATED_BARS
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(tmp_path / "lake")
+    put(lake, BARS)
+    return lake
+
+
+def rows(one: index.Index, instrument: str, freq: str = "1d") -> dict[str, object]:
+    return one.series.row(
+        by_predicate=(pl.col("instrument_id") == instrument) & (pl.col("freq") == freq), named=True
+    )
+
+
+def test_a_new_session_is_appended_and_nothing_else_is_written(lake: Lake, tmp_path: Path) -> None:
+    early, _ = brought_up(lake, tmp_path / "w", CUTOFFS[0])
+    late, done = brought_up(lake, tmp_path / "w", CUTOFFS[1])
+    assert late.digest(CONFIG) == expected(lake, CUTOFFS[1])
+    grown = sum(int(rows(late, n)["length"]) - int(rows(early, n)["length"]) for n in (IBM, SPX, KO))  # type: ignore[call-overload]
+    assert grown == 3 * 23, "sessions of March"
+    assert (done["1d"].appended, done["1d"].rewritten, done["1d"].written) == (3, 0, grown * BYTES)
+    assert done["1w"].written <= 3 * 5 * BYTES
+    assert rows(late, IBM)["offset"] == rows(early, IBM)["offset"]
+    assert stored(tmp_path / "w", early) == early.series["digest"].to_list(), "the earlier cutoff as it was"
+
+
+def test_a_correction_rewrites_its_own_series_and_earlier_cutoffs_show_the_old_value(
+    lake: Lake, tmp_path: Path
+) -> None:
+    early, _ = brought_up(lake, tmp_path / "w", CUTOFFS[0])
+    put(lake, BARS, revision(10, IBM, at(CUTOFFS[0], 9), 1.5))
+    late, done = brought_up(lake, tmp_path / "w", CUTOFFS[1])
+    assert late.digest(CONFIG) == expected(lake, CUTOFFS[1])
+    assert (done["1d"].rewritten, done["1w"].rewritten) == (1, 1)
+    assert rows(late, IBM)["offset"] != rows(early, IBM)["offset"]
+    assert rows(late, SPX)["offset"] == rows(early, SPX)["offset"]
+    assert stored(tmp_path / "w", early) == early.series["digest"].to_list()
+    again, _ = brought_up(lake, tmp_path / "w", CUTOFFS[0])
+    assert again.digest(CONFIG) == early.digest(CONFIG) == expected(lake, CUTOFFS[0])
+
+
+def test_a_bar_that_was_known_and_came_late_is_read_at_the_same_cutoff(lake: Lake, tmp_path: Path) -> None:
+    without = BARS.filter((pl.col("instrument_id") != KO) | (pl.col("ts") != DAYS[7]))
+    put(lake, without)
+    before, _ = brought_up(lake, tmp_path / "w", CUTOFFS[0])
+    put(lake, BARS)
+    after, done = brought_up(lake, tmp_path / "w", CUTOFFS[0])
+    assert after.digest(CONFIG) == expected(lake, CUTOFFS[0]) != before.digest(CONFIG)
+    assert done["1d"].rewritten == 1
+    put(lake, without)
+    assert brought_up(lake, tmp_path / "w", CUTOFFS[0])[0].digest(CONFIG) == before.digest(CONFIG)
+
+
+def test_nothing_new_writes_nothing(lake: Lake, tmp_path: Path) -> None:
+    first, _ = brought_up(lake, tmp_path / "w", CUTOFFS[1])
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "w").rglob("*.*")}
+    again, done = brought_up(lake, tmp_path / "w", CUTOFFS[1])
+    assert again.series.equals(first.series)
+    assert [one.written for one in done.values()] == [0, 0]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "w").rglob("*.*")} == stamps
+    put(lake, BARS, revision(100, IBM, at(CUTOFFS[3], 9), 2.0))
+    again, done = brought_up(lake, tmp_path / "w", CUTOFFS[1])
+    assert again.series.equals(first.series), "a later correction"
+    assert [one.written for one in done.values()] == [0, 0]
+
+
+def test_where_the_lake_has_forgotten_what_it_showed_unchanged_series_stay(
+    lake: Lake, tmp_path: Path
+) -> None:
+    before, _ = brought_up(lake, tmp_path / "w", CUTOFFS[1])
+    there = set((tmp_path / "lake").rglob("*.parquet"))
+    gone = (pl.col("instrument_id") == KO) & (pl.col("ts") == DAYS[20])
+    put(lake, BARS.filter(~gone), revision(30, IBM, at(DAYS[30].date(), 23), 1.1))
+    log = lake.open(VALIDATED_BARS)
+    assert log is not None
+    live = {Path(path).name for path in log.files()["path"]}
+    for path in there:
+        if path.name not in live:
+            path.unlink()
+    after, done = brought_up(lake, tmp_path / "w", CUTOFFS[1])
+    assert after.digest(CONFIG) == expected(lake, CUTOFFS[1])
+    assert done["1d"].rewritten == 2
+    assert rows(after, SPX) == rows(before, SPX)
+
+
+NAMES = st.sampled_from([IBM, SPX, KO])
+EVENT = st.tuples(
+    NAMES,
+    st.integers(0, 105),  # the day that it is about
+    st.sampled_from(["correct", "withdraw", "late", "other class"]),
+    st.integers(0, 3),  # between which cutoffs it became known
+    st.integers(0, 3),  # before which update it was committed
+)
+
+
+# Without shrinking: an example takes a second.
+@settings(
+    max_examples=5,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@example(events=[(IBM, 69, "correct", 0, 3)], again=[])
+@example(events=[(KO, 39, "late", 1, 2), (KO, 38, "withdraw", 1, 1)], again=[0])
+@given(st.lists(EVENT, max_size=6), st.lists(st.integers(0, 3), max_size=2))
+def test_whatever_happens_it_is_the_same_as_from_scratch(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[str, int, str, int, int]], again: list[int]
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    lake, seen = Lake(root / "lake"), {}
+    for step, cutoff in enumerate(CUTOFFS):
+        put(lake, *_content(events, step))
+        for one in [cutoff, *(CUTOFFS[i] for i in again if i < step)]:
+            found, _ = brought_up(lake, root / "w", one)
+            seen[one] = found
+            assert found.digest(CONFIG) == expected(lake, one)
+    fresh = {one: brought_up(lake, root / f"fresh-{one}", one)[0] for one in CUTOFFS}
+    for one in CUTOFFS:
+        if one in seen and seen[one].digest(CONFIG) == fresh[one].digest(CONFIG):
+            columns = ["instrument_id", "freq", "asset_class", "length", "first_ts", "last_ts", "last_close"]
+            assert seen[one].series.select(columns).equals(fresh[one].series.select(columns))
+        assert stored(root / "w", seen[one]) == seen[one].series["digest"].to_list()
+    folder = generation(root / "w")
+    assert folder is not None
+    assert index.cutoffs(folder / "indices") == list(CUTOFFS)
+
+
+def _content(events: list[tuple[str, int, str, int, int]], step: int) -> list[pl.DataFrame]:
+    """All rows that are in the lake at a step."""
+    first, late = [BARS], []
+    for name, day, what, known, committed in events:
+        moment = at(CUTOFFS[known], -9) if known else DAYS[day] + timedelta(hours=1)
+        moment = max(moment, DAYS[day] + timedelta(hours=1))
+        gone = (pl.col("instrument_id") == name) & (pl.col("ts") == DAYS[day])
+        if what == "late" and step < committed:
+            first = [frame.filter(~gone) for frame in first]
+        elif step >= committed and what == "correct":
+            late.append(revision(day, name, moment, 1.07))
+        elif step >= committed and what == "withdraw":
+            late.append(revision(day, name, moment, withdrawn=True))
+        elif step >= committed and what == "other class":
+            late.append(revision(day, name, moment, asset_class="etf" if name == KO else "index"))
+    return [*first, *late]
