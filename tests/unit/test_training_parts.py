@@ -18,8 +18,8 @@ from lim_pipelines.foundation.divergence import PATIENCE, Watch
 from lim_pipelines.foundation.ema import Average
 from lim_pipelines.foundation.flops import tokens_of, training_flops
 from lim_pipelines.foundation.folders import BusyError, work_folder
-from lim_pipelines.foundation.metrics_file import METRICS, MetricsFile, read_metrics
 from lim_pipelines.foundation.layouts import SLOTS
+from lim_pipelines.foundation.metrics_file import METRICS, MetricsFile, read_metrics
 from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
 from lim_pipelines.foundation.optimiser import optimiser_of
@@ -42,9 +42,9 @@ class Wide(FoundationConfig):
 def test_rates_rise_then_fall_and_stay_between_nothing_and_the_peak(steps: int, schedule: str) -> None:
     rates = [rate_at(step, steps, schedule) for step in range(steps)]  # type: ignore[arg-type]  # drawn
     top = rates.index(max(rates))
-    assert all(a <= b for a, b in zip(rates[:top], rates[1 : top + 1], strict=True))
-    assert all(a >= b for a, b in zip(rates[top:-1], rates[top + 1 :], strict=True))
-    assert 0 < min(rates)
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert min(rates) > 0
     assert max(rates) <= 1
 
 
@@ -117,29 +117,31 @@ def batch(config: FoundationConfig, rows: int = 16) -> tuple[Inputs, torch.Tenso
     return Inputs.of(gathered), torch.from_numpy(gathered.future)
 
 
-def moved(width: int, base: int | None = None, steps: int = 4) -> float:
-    """How far a few steps move what the model thinks of a window, a coordinate."""
+def moved(width: int, base: int) -> float:
+    """How far two steps move what the last block says, a coordinate."""
     config = Wide(**TINY.model_dump(), width=width)
     torch.manual_seed(0)
     model = FoundationModel(config)
     inputs, future = batch(config)
-    before = model.encode(inputs).detach()
-    optimiser = optimiser_of(model, base or width, 3e-3)
-    for step in range(steps):
+    seen: list[torch.Tensor] = []
+    model.backbone.blocks[-1].register_forward_hook(lambda block, given, out: seen.append(out.detach()))
+    model.encode(inputs)
+    optimiser = optimiser_of(model, base, 3e-3)
+    for step in range(2):
         optimiser.zero_grad()
         pretraining_loss(model, inputs, future, torch.Generator().manual_seed(step)).backward()
         optimiser.step()
-    return float((model.encode(inputs).detach() - before).abs().mean())
+    model.encode(inputs)
+    return float((seen[-1] - seen[0]).abs().mean())
 
 
 def test_steps_move_the_model_alike_at_all_widths() -> None:
     """The coordinate check of Yang et al. 2022, appendix D.1."""
-    torch.set_num_threads(1)
-    scaled = [moved(width) for width in (32, 64, 128)]
-    assert max(scaled) / min(scaled) < 1.5, scaled
+    scaled = [moved(width, width) for width in (32, 64, 128)]
+    assert max(scaled) / min(scaled) < 1.25, scaled
     # With the same rate at all widths it grows: the check can fail.
     plain = [moved(width, 64) for width in (32, 64, 128)]
-    assert plain[2] / plain[0] > max(scaled) / min(scaled) * 1.15, (plain, scaled)
+    assert plain[2] / plain[0] > 1.7, plain
 
 
 def test_a_snapshot_brings_back_every_bit(tmp_path: Path) -> None:
@@ -188,11 +190,16 @@ def test_metrics_go_on_without_doubled_or_torn_lines(tmp_path: Path) -> None:
 
 def test_a_work_folder_outlives_errors_and_is_for_one_process(tmp_path: Path) -> None:
     final = tmp_path / "abc"
-    with pytest.raises(KeyError), work_folder(final) as work:
-        (work / "half").touch()
-        with pytest.raises(BusyError, match="another process is training this"), work_folder(final):
-            pass
-        raise KeyError
+
+    def fail() -> None:
+        with work_folder(final) as work:
+            (work / "half").touch()
+            with pytest.raises(BusyError, match="another process is training this"):
+                work_folder(final).__enter__()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     with work_folder(final) as work:
         assert (work / "half").exists()
     assert not work.exists()
@@ -208,7 +215,7 @@ def test_operations_are_those_that_torch_counts(layout: str, objective: str) -> 
     inputs, future = batch(config, rows=3)
     with FlopCounterMode(display=False) as counter:
         pretraining_loss(model, inputs, future, torch.Generator().manual_seed(0))
-    # Torch does not count attention on a CPU; it counts sums that scaling does as matrix products, some 0.2 %.
+    # Torch does not count attention on a CPU; it counts sums that scaling does as matrix products, 0.2 %.
     matrices, forward = counter.get_total_flops() / len(future), training_flops(model) / 3
     n, v = tokens_of(config), 1 if layout == "patch" else len(SLOTS)
     pairs = {"patch": n * n, "variable": n * n, "two_level": n * n / v + n * v}[layout]
