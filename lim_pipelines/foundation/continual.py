@@ -83,14 +83,14 @@ def plan(config: FoundationConfig, before: checkpoint.Meta | None) -> Plan:
 
 def _from_scratch(config: FoundationConfig, before: checkpoint.Meta | None) -> str:
     """Why a training starts from scratch; empty if it goes on."""
-    every = config.continual.full_every
+    every, tried = config.continual.full_every, set(config.mix.candidates)
     if before is None:
         return "no earlier checkpoint"
     for name, same in (
         ("architecture", before.config.architecture == config.architecture),
         ("universe", before.config.universe == config.universe),
         ("code version", before.code_version == CODE_VERSION),
-        ("list of candidates for the data mix", set(before.config.mix.candidates) == set(config.mix.candidates)),
+        ("list of candidates for the data mix", set(before.config.mix.candidates) == tried),
     ):
         if not same:
             return f"{before.cutoff} is of another {name}"

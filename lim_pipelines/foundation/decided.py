@@ -49,7 +49,7 @@ class Tried(Record):
         Candidates that had been chosen before.
     gain, low, high
         Skill on the targets' held-out windows with it, less the skill without; mean of the seeds, and its
-        interval.
+        interval, None where there are too few days for one.
     by_seed
         Gain of each seed.
     chosen
@@ -59,8 +59,8 @@ class Tried(Record):
     candidate: str
     beside: tuple[str, ...]
     gain: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     by_seed: tuple[float, ...]
     chosen: bool
 

@@ -27,11 +27,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lim_pipelines.foundation import checkpoint, continual
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
 from lim_pipelines.foundation.data import Bars, data_read, read_bars, series_of
+from lim_pipelines.foundation.decided import Selection
 from lim_pipelines.foundation.folders import atomic_folder, work_folder
 from lim_pipelines.foundation.metrics_file import METRICS
 from lim_pipelines.foundation.plot import loss_svg
 from lim_pipelines.foundation.processes import barrier, rank
-from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.foundation.selection import drawn_from, select
+from lim_pipelines.foundation.windows import Windows, WindowStore, split_time
 from lim_pipelines.lake import Lake, Past, midnight
 
 if TYPE_CHECKING:
@@ -197,11 +199,14 @@ def _train(
     series = series_of(bars)
     if config.shape.threads is not None:
         torch.set_num_threads(config.shape.threads)
-    model = _begin(job, parent)
+    windows = WindowStore(series, config.context, config.horizon, config.coarse)
+    selection = _selected(config, parent, windows, say)
+    refused = () if selection is None else selection.refused
+    model = _begin(job, parent, drawn_from(config, windows, refused))
     with work_folder(folder, writes=rank() == 0) as work:
         found = fit(
             model,
-            WindowStore(series, config.context, config.horizon, config.coarse),
+            windows,
             steps=plan.steps,
             learning_rate=plan.start.learning_rate,
             seed=config.seed * 1_000_003 + cutoff.toordinal(),
@@ -232,6 +237,7 @@ def _train(
             rollbacks=found.rollbacks,
             cost=found.cost,
             start=plan.start,
+            selection=selection,
         )
         if rank() == 0:
             with atomic_folder(folder) as fresh:
@@ -240,13 +246,25 @@ def _train(
                 checkpoint.save(model, meta, fresh)
 
 
-def _begin(job: Job, parent: checkpoint.Meta | None) -> FoundationModel:
-    """Model to train."""
+def _selected(
+    config: FoundationConfig, parent: checkpoint.Meta | None, windows: Windows, say: Callable[[str], None]
+) -> Selection | None:
+    """Which candidates of the mix are drawn from: the parent's choice, or what is tried now."""
+    from lim_pipelines.foundation.pretrain import VALIDATION_SHARE
+
+    if parent is not None:
+        return parent.selection
+    if not config.mix.candidates:
+        return None
+    return select(config, windows, split_time(windows, VALIDATION_SHARE), say)
+
+
+def _begin(job: Job, parent: checkpoint.Meta | None, config: FoundationConfig) -> FoundationModel:
+    """Model to train; `config` is the job's but for the mix that is drawn."""
     import torch
 
     from lim_pipelines.foundation.model import FoundationModel
 
-    config = job.config
     torch.manual_seed(config.seed)
     model = FoundationModel(config)
     if parent is None:
