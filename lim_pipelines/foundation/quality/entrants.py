@@ -17,7 +17,7 @@ from lim_pipelines.foundation.baselines.base import Forecaster
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.continual import RATE
 from lim_pipelines.foundation.model import FoundationModel, Inputs
-from lim_pipelines.foundation.pretrain import fit
+from lim_pipelines.foundation.pretrain import Fit, fit
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.scaling import unscaled
 from lim_pipelines.foundation.series import Floats, Ints, Series, iso
@@ -89,21 +89,58 @@ class Lim:
         if self.model is None:
             torch.manual_seed(self.seed)
             self.model = FoundationModel(config)
-        self.model.train()
-        with tempfile.TemporaryDirectory() as folder:
-            found = fit(
-                self.model,
-                WindowStore(past, config.context, config.horizon),
-                steps=config.steps_first if first else config.steps_continual,
-                learning_rate=config.learning_rate * (1.0 if first else RATE),
-                seed=self.seed * 1_000_003 + len(past),
-                held_out_before=self.held_out_from,
-                label=f"{self.name} {self.seed} {iso(cutoff)[:10]}",
-                folder=Path(folder),
-                replay=1.0 if first else config.continual.replay,
-            )
+        found = learn(
+            self.model,
+            past,
+            steps=config.steps_first if first else config.steps_continual,
+            rate=config.learning_rate * (1.0 if first else RATE),
+            seed=self.seed * 1_000_003 + cutoff // 86_400_000_000,
+            label=f"{self.name} {self.seed} {iso(cutoff)[:10]}",
+            held_out_before=self.held_out_from,
+            replay=1.0 if first else config.continual.replay,
+        )
         self.held_out_from = found.windows["held_out_from"]
-        return Sampled(self.model.eval(), self.name)
+        return Sampled(self.model, self.name)
+
+
+def learn(
+    model: FoundationModel,
+    past: Sequence[Series],
+    *,
+    steps: int,
+    rate: float,
+    seed: int,
+    label: str,
+    held_out_before: str | None = None,
+    replay: float = 1.0,
+) -> Fit:
+    """Train a model in place on series, as `pretrain.fit` does, and leave no files behind.
+
+    Parameters
+    ----------
+    model
+        Model to train.
+    past
+        Series to learn from.
+    steps, rate, seed, label, held_out_before, replay
+        See `pretrain.fit`.
+    """
+    config = model.config
+    model.train()
+    with tempfile.TemporaryDirectory() as folder:
+        found = fit(
+            model,
+            WindowStore(past, config.context, config.horizon),
+            steps=steps,
+            learning_rate=rate,
+            seed=seed,
+            label=label,
+            folder=Path(folder),
+            held_out_before=held_out_before,
+            replay=replay,
+        )
+    model.eval()
+    return found
 
 
 class Sampled:

@@ -24,7 +24,7 @@ import polars as pl
 
 from lim_pipelines.foundation.baselines.base import Forecaster
 from lim_pipelines.foundation.quality.targets import judged
-from lim_pipelines.foundation.series import Ints, Series
+from lim_pipelines.foundation.series import Ints, Series, iso
 from lim_pipelines.foundation.windows import Windows, WindowStore
 
 _END = 2**62
@@ -163,14 +163,47 @@ def windows_to_judge(series: Sequence[Series], start: int, end: int, plan: Plan)
     return np.array(sorted(picks), dtype=np.int64).reshape(-1, 2)
 
 
-def ask(forecaster: Forecaster, store: Windows, picks: Ints, plan: Plan) -> pl.DataFrame:
-    """Scores of one forecaster on windows, a row each; column `window` is the pick's position."""
-    parts = []
-    for start in range(0, len(picks), _CHUNK):
-        batch = store.batch(picks[start : start + _CHUNK])
-        paths = forecaster.sample(batch, plan.horizon, plan.paths, start)
-        parts.append(pl.DataFrame(judged(paths, batch)))
-    return pl.concat(parts).with_row_index("row")
+def judge(
+    forecaster: Forecaster,
+    store: Windows,
+    series: Sequence[Series],
+    picks: Ints,
+    plan: Plan,
+    *,
+    name: str,
+    seed: int,
+) -> pl.DataFrame:
+    """Ask one forecaster about windows.
+
+    Parameters
+    ----------
+    forecaster
+        It has learned.
+    store, series
+        The series that picks refer to, as windows and as they are.
+    picks
+        (n, 2) windows, n > 0.
+    plan
+        What is asked.
+    name, seed
+        What the rows say of who was asked.
+
+    Returns
+    -------
+    pl.DataFrame
+        A row a window; see `walk_forward`.
+    """
+    start, parts = time.perf_counter(), []
+    for at in range(0, len(picks), _CHUNK):
+        batch = store.batch(picks[at : at + _CHUNK])
+        parts.append(pl.DataFrame(judged(forecaster.sample(batch, plan.horizon, plan.paths, at), batch)))
+    took = time.perf_counter() - start
+    return pl.concat([_about(series, picks, plan), pl.concat(parts)], how="horizontal").select(
+        pl.lit(name).alias("forecaster"),
+        pl.lit(seed).alias("seed"),
+        pl.all(),
+        pl.lit(took / len(picks)).alias("seconds"),
+    )
 
 
 def walk_forward(
@@ -192,8 +225,8 @@ def walk_forward(
     Returns
     -------
     pl.DataFrame
-        A row an entrant, cutoff and window: `forecaster`, `seed`, `cutoff`, `window` (unique), what window it
-        is, `seconds` that a window's forecast took, and the columns of `targets.judged`.
+        A row an entrant and window: `forecaster`, `seed`, `window` (unique), what it is, `seconds` that its
+        forecast took, and the columns of `targets.judged`.
 
     Raises
     ------
@@ -201,38 +234,28 @@ def walk_forward(
         No series reaches beyond the first cutoff.
     """
     store = WindowStore(series, plan.context, plan.horizon)
-    why = [shown(one, plan) for one in series]
-    seen = [one for one, reason in zip(series, why, strict=True) if reason == "seen"]
+    seen = [one for one in series if shown(one, plan) == "seen"]
     parts: list[pl.DataFrame] = []
     for cutoff, end in pairwise((*plan.cutoffs, _END)):
         picks = windows_to_judge(series, cutoff, end, plan)
         if not len(picks):
             continue
         past = before(seen, cutoff)
-        about = _about(series, why, picks).with_columns(
-            cutoff=pl.from_epoch(pl.lit(cutoff), time_unit="us").dt.date()
-        )
         for entrant in entrants:
             start = time.perf_counter()
             forecaster = entrant.at(cutoff, past)
-            learned = time.perf_counter() - start
-            rows = ask(forecaster, store, picks, plan)
-            took = time.perf_counter() - start - learned
-            parts.append(
-                about.hstack(rows.drop("row")).select(
-                    pl.lit(entrant.name).alias("forecaster"),
-                    pl.lit(entrant.seed).alias("seed"),
-                    pl.all(),
-                    pl.lit(took / len(picks)).alias("seconds"),
-                )
+            took = time.perf_counter() - start
+            parts.append(judge(forecaster, store, series, picks, plan, name=entrant.name, seed=entrant.seed))
+            say(
+                f"{iso(cutoff)[:10]} {entrant.name} {entrant.seed}: {len(picks)} windows, fit {took:.1f} s,"
+                f" {1000 * parts[-1]['seconds'][0]:.1f} ms a window"
             )
-            say(f"{entrant.name} {entrant.seed}: {len(picks)} windows, fit {learned:.1f} s, ask {took:.1f} s")
     if not parts:
         raise ValueError("no series has a horizon behind the first cutoff; take earlier cutoffs")
     return pl.concat(parts)
 
 
-def _about(series: Sequence[Series], why: Sequence[str], picks: Ints) -> pl.DataFrame:
+def _about(series: Sequence[Series], picks: Ints, plan: Plan) -> pl.DataFrame:
     """Which windows picks are."""
     ones = [series[at] for at in picks[:, 0]]
     return pl.DataFrame(
@@ -242,7 +265,7 @@ def _about(series: Sequence[Series], why: Sequence[str], picks: Ints) -> pl.Data
             "asset_class": [one.asset_class for one in ones],
             "freq": [one.freq for one in ones],
             "instrument_id": [one.instrument_id for one in ones],
-            "shown": [why[at] for at in picks[:, 0]],
+            "shown": [shown(one, plan) for one in ones],
             "ts": pl.from_epoch(
                 pl.Series([int(one.ts[row]) for one, row in zip(ones, picks[:, 1], strict=True)]),
                 time_unit="us",
