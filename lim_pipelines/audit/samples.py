@@ -114,7 +114,7 @@ def leaks_of_inference(lim: LIM, bars: Bars) -> list[str]:
     found = []
     for here, after, end in _worlds(bars):
         ends = np.array([end])
-        for what, say in (("embedding", lim.embed), ("forecast", lim.forecast)):
+        for what, say in (("embedding", lim.embed_series), ("forecast", lim.forecast_series)):
             if not np.array_equal(say(here, ends), say(after, ends), equal_nan=True):
                 found.append(f"{_middle(here, end)}: the {what} changes with the bars behind the context")
     return found

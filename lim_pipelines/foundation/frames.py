@@ -79,9 +79,10 @@ def read_frame(bars: ArrowTable | pl.LazyFrame, *, shortest: int, longest: int, 
     ----------
     bars
         Columns `ts` (end of the bar; times without a zone are UTC, dates are sessions) and `close`; where
-        they are known, also `open`, `high`, `low`, `volume`, `ex_factor` (see `schemas/bars.py`), `instrument_id`,
-        `exchange`, `freq`, `asset_class`. Other columns of the lake's bars are not read, nor are texts; all
-        other numeric columns are variables of their own. The rows of an instrument are in order of time.
+        they are known, also `open`, `high`, `low`, `volume`, `ex_factor` (see `schemas/bars.py`),
+        `instrument_id`, `exchange`, `freq`, `asset_class`. Other columns of the lake's bars are not
+        read, nor are texts; all other numeric columns are variables of their own. The rows of an instrument
+        are in order of time.
     shortest, longest
         Fewest rows of a series; most rows that are kept of it, the last ones.
     spare
