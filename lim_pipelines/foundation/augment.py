@@ -15,11 +15,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from lim_pipelines.foundation.coarse import Coarse
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.scaling import NATURAL_ZERO
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Floats, Ints
 from lim_pipelines.foundation.synthetic import paths
-from lim_pipelines.foundation.windows import Coarse, WindowBatch, Windows
+from lim_pipelines.foundation.windows import WindowBatch, Windows
 
 NOISE = 0.05
 """Standard deviation of the jitter, over the window's own spread."""
@@ -92,8 +93,8 @@ class Augmenter:
             factor = self._merges[0] + (number * len(self._merges)).astype(np.int64)
             calendar = calendar.copy()
             for one in self._merges:
-                at = merged & (factor == one)
-                whole[at], calendar[at] = self._merged(whole[at], calendar[at], one)
+                if (at := merged & (factor == one)).any():
+                    whole[at], calendar[at] = self._merged(whole[at], calendar[at], one)
         if noisy.any():
             whole[noisy] = jittered(whole[noisy], self._noise(start[noisy], whole.shape[1]))
         return batch._replace(

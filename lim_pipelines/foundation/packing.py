@@ -54,8 +54,8 @@ def patches_of(values: Floats, patch: int) -> Ints:
     """Count the patches of each window (B, L, p) from its first value to its end; 1 at least."""
     batch, length, _ = values.shape
     shown = np.isfinite(values).reshape(batch, length // patch, -1).any(axis=2)
-    shown[:, -1] = True
-    sizes: Ints = length // patch - shown.argmax(axis=1)
+    last = np.arange(length // patch) == length // patch - 1
+    sizes: Ints = length // patch - (shown | last).argmax(axis=1)
     return sizes
 
 

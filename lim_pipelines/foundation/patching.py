@@ -64,7 +64,7 @@ def packed_horizons(
     """
     (batch, n), ahead = window.shape, future.shape[2] // patch
     bars = torch.cat(
-        [values.unflatten(1, (n, patch)), future.reshape(batch, -1, patch, values.shape[2])], dim=1
+        [values.reshape(batch, n, patch, -1), future.reshape(batch, -1, patch, values.shape[2])], dim=1
     )
     position = torch.arange(n, device=window.device).expand(batch, n)
     ends = torch.ones_like(window, dtype=torch.bool)

@@ -7,6 +7,7 @@ from foundation_bars import TINY, bars, noise, one_series
 
 from lim_pipelines.align.resample import resample
 from lim_pipelines.foundation.augment import Augmenter, blended, jittered, merged_bars
+from lim_pipelines.foundation.coarse import Coarse
 from lim_pipelines.foundation.config import Augment, FoundationConfig
 from lim_pipelines.foundation.series import VARIABLES, build_series
 from lim_pipelines.foundation.synthetic import paths
@@ -89,6 +90,17 @@ def test_merged_windows_keep_their_last_bar_and_their_times() -> None:
         np.testing.assert_array_equal(batch.calendar[row, -1, :4], last[:4])
 
 
+def test_short_histories_have_no_bars_to_merge_and_one_row_is_enough() -> None:
+    long = config(time_scale=1.0).model_copy(update={"context": 64})
+    augmented = Augmenter(WindowStore(STOCKS, 64, TINY.horizon), long)
+    picks = np.array([[0, 120]])
+    factors = set()
+    for step in range(30):
+        shown = np.isfinite(augmented.batch(picks, np.array([0]), 1, step).values[..., CLOSE]).sum()
+        factors.add(72 // int(shown + 8))
+    assert factors == {2, 3, 4}
+
+
 def test_a_blend_moves_with_both_and_keeps_its_scale() -> None:
     rng = np.random.default_rng(0)
     one, other = rng.standard_normal((2, 1, 4000, 5)).astype(np.float32) * np.array([[[[0.01]]], [[[3.0]]]])
@@ -144,8 +156,6 @@ def test_simulated_paths_look_like_markets() -> None:
 
 
 def test_what_stood_before_another_instrument_is_not_shown() -> None:
-    from lim_pipelines.foundation.windows import Coarse
-
     class WithCoarse(WindowStore):
         def batch(self, picks: npt.NDArray[np.int64]) -> WindowBatch:
             plain = super().batch(picks)

@@ -27,7 +27,8 @@ def series(returns: Floats, first: int = 0, name: str = "XNYS:A", freq: str = "1
 
 
 def moves(count: int, seed: int) -> Floats:
-    return 0.01 * np.random.default_rng(seed).standard_t(4, count)
+    drawn: Floats = 0.01 * np.random.default_rng(seed).standard_t(4, count)
+    return drawn
 
 
 def found(*given: Series, until: int = LAST) -> dict[int, int]:
@@ -35,7 +36,8 @@ def found(*given: Series, until: int = LAST) -> dict[int, int]:
 
 
 def correlated(returns: Floats, rho: float, seed: int = 99) -> Floats:
-    return rho * returns + np.sqrt(1 - rho**2) * moves(len(returns), seed)
+    mixed: Floats = rho * returns + np.sqrt(1 - rho**2) * moves(len(returns), seed)
+    return mixed
 
 
 def test_the_same_share_from_a_second_vendor_is_a_twin_of_the_longer_history() -> None:
