@@ -1,7 +1,7 @@
-"""How often windows are drawn from where: weights of groups, and a table and a plot of them.
+"""How often windows are drawn from where: weights of groups.
 
-What does not belong here: drawing (`sampler.py`), near-identical series (`dedup.py`), which weights are best
-(`selection.py`).
+What does not belong here: a table and a plot of them (`mix_shown.py`), drawing (`sampler.py`), near-identical
+series (`dedup.py`), which weights are best (`selection.py`).
 
 A group is an exchange, an asset class and a frequency. Weights are n ** exponent (1 / temperature; Conneau et
 al. 2020, XLM-R, section 3.1, for languages) times the factor of the most specific entry that names the group.

@@ -1,13 +1,16 @@
-"""Weights of groups: a temperature, and the most specific entry."""
+"""Weights of groups: a temperature, the most specific entry, and how they are shown."""
 
 import numpy as np
 import pytest
+from foundation_bars import TINY, noise, one_series
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lim_pipelines.foundation.config import Mix
 from lim_pipelines.foundation.mix import factor_of, weights_of
+from lim_pipelines.foundation.mix_shown import GroupShare, data_mix, mix_figure
+from lim_pipelines.foundation.windows import WindowStore
 
 GROUPS = [("XNYS", "equity", "1d"), ("XNYS", "equity", "1m"), ("XNAS", "index", "1d")]
 
@@ -53,3 +56,21 @@ def test_the_most_specific_entry_counts(weights: dict[str, float], factor: float
 def test_a_weight_that_says_nothing_is_refused(weights: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match="Mix"):
         Mix(weights=weights)
+
+
+def test_the_mix_that_is_shown_adds_up_and_counts_twins() -> None:
+    share = one_series(noise(300))
+    windows = WindowStore([share, share, one_series(noise(100, 5), "XNAS:AAPL")], TINY.context, TINY.horizon)
+    config = TINY.model_copy(update={"mix": Mix(weights={"XNAS": 3})})
+    mix = data_mix(windows, config)
+    assert [(one.exchange, one.series, one.twins) for one in mix] == [("XNAS", 1, 0), ("XNYS", 2, 1)]
+    assert [one.draw_share for one in mix] == pytest.approx([0.75, 0.25])
+    assert [one.windows for one in mix] == [84, 2 * 284]
+    assert sum(one.bar_share for one in mix) == sum(one.window_share for one in mix) == 1
+    labels = [text.get_text() for text in mix_figure(mix).axes[0].get_yticklabels()]
+    assert labels == ["XNAS equity 1d", "XNYS equity 1d"]
+
+
+def test_many_groups_are_cut_and_the_plot_says_so() -> None:
+    many = [GroupShare(f"X{k:03}", "equity", "1d", 1, 0, 1, 1, 1 / 30, 1 / 30, 1 / 30) for k in range(30)]
+    assert "6 groups more, 20% of draws" in mix_figure(many).axes[0].get_xlabel()
