@@ -13,6 +13,8 @@ from assets.catalogue import OWNERS, image
 from assets.partitions import BARS, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines.foundation.config import CODE_VERSION, FOUNDATIONS, FoundationConfig
+from lim_pipelines.foundation.metrics_file import METRICS, Line, read_metrics
+from lim_pipelines.foundation.plot import training_svg
 from resources.home import Home
 from resources.trainer import Trainer
 
@@ -45,22 +47,39 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
     def checkpoint(
         context: dg.AssetExecutionContext, home: Home, trainer: Trainer
     ) -> dg.MaterializeResult[Any]:
+        folder = home.models / config.name
         results = trainer.run(
             context,
             "lim_pipelines.foundation.train",
             {
                 "lake": home.lake().root,
                 "models": str(home.models),
+                "windows": str(home.windows),
                 "family": config.name,
                 "cutoffs": [cutoff.isoformat() for cutoff in cutoff_dates(context)],
                 "config": config.model_dump(mode="json"),
             },
+            lambda: _under_way(folder),
         )
-        curve = Path(results[-1]["folder"]) / "loss.svg"
-        plot = image(curve.read_bytes(), f"training loss, {results[-1]['cutoff']}", "svg+xml")
-        return trained(home.models / config.name, results, plot)
+        last = Path(results[-1]["folder"])
+        return trained(folder, results, _plot(f"{config.name} {results[-1]['cutoff']}", read_metrics(last)))
 
     return checkpoint
+
+
+def _under_way(folder: Path) -> dict[str, Any]:
+    """What the training that runs now has come to; empty before its first steps."""
+    running = sorted(folder.glob(f"*/.work-*/{METRICS}"), key=lambda path: path.stat().st_mtime)
+    lines = read_metrics(running[-1].parent) if running else []
+    if not lines:
+        return {}
+    cutoff = running[-1].parent.parent.name
+    shown = {name: value for name, value in lines[-1].items() if isinstance(value, int | float)}
+    return {"cutoff": cutoff, **shown, "plot": _plot(f"{folder.name} {cutoff}", lines)}
+
+
+def _plot(title: str, lines: list[Line]) -> dg.MetadataValue:
+    return image(training_svg(title, lines).encode(), title, "svg+xml")
 
 
 ASSETS = [build_checkpoint(config) for config in FOUNDATIONS.values()]

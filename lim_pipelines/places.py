@@ -54,6 +54,11 @@ class Places:
         return self.root / "models"
 
     @property
+    def windows(self) -> Path:
+        """Folder of the window store: series that checkpoints are trained on."""
+        return self.root / "windows"
+
+    @property
     def vectors(self) -> Path:
         """Folder of the vector store."""
         return self.root / "vectors"

@@ -52,6 +52,11 @@ class Home(dg.ConfigurableResource[Any]):
         return self._places().models
 
     @property
+    def windows(self) -> Path:
+        """Folder of the window store: series that checkpoints are trained on."""
+        return self._places().windows
+
+    @property
     def vectors(self) -> Path:
         """Folder of the vector store."""
         return self._places().vectors

@@ -29,7 +29,8 @@ from lim_pipelines.finetune.split import split
 from lim_pipelines.finetune.train import read_inputs
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.data import read_bars, with_resampled
+from lim_pipelines.foundation.data import read_bars, series_of, with_resampled
+from lim_pipelines.foundation.store import digest_of
 from lim_pipelines.inputs.registry import OWNER
 from lim_pipelines.lake import Lake, fingerprint, midnight
 from lim_pipelines.lake.past import Past
@@ -65,11 +66,14 @@ def audit_checkpoint(lake: Lake, models: Path, config: FoundationConfig, cutoff:
     meta = checkpoint.read_meta(folder)
     past = Past(lake, midnight(cutoff))
     bars = read_bars(past, meta.config, cutoff)
+    # The store, too, is made of the lake: what it showed has to come out of the lake again, read in one go.
+    series = series_of(bars)
+    rows = sum(map(len, series))
     broken = foundation_windows(models, meta, with_resampled(bars))
     broken += leaks_of_contexts(sample_of(bars))
     windows = int(meta.windows.get("train", 0)) + int(meta.windows.get("validation", 0))
     return [
-        _reads(config.name, folder, past, cutoff, [(meta.data, bars.frame)]),
+        _reads(config.name, folder, past, cutoff, [(meta.data, rows, digest_of(series))]),
         _windows(config.name, folder, cutoff, windows, broken),
     ]
 
@@ -100,10 +104,13 @@ def audit_model(lake: Lake, models: Path, strategy: str, cutoff: date) -> list[V
     broken = model_windows(models, meta, bars)
     broken += leaks_of_samples(meta.spec, bars, inputs, meta.backbone.context)
     broken += _scalings(folder, meta, bars, inputs)
+    known = [
+        (read, rows.height, fingerprint(rows)) for read, rows in zip(meta.data, (bars, inputs), strict=True)
+    ]
     asset = f"{strategy}_model"
     samples = int(meta.windows.get("fit_rows", 0)) + int(meta.windows.get("validation_rows", 0))
     return [
-        _reads(asset, folder, past, cutoff, list(zip(meta.data, (bars, inputs), strict=True))),
+        _reads(asset, folder, past, cutoff, known),
         _windows(asset, folder, cutoff, samples, broken),
     ]
 
@@ -130,6 +137,7 @@ def retrain_checkpoint(lake: Lake, models: Path, config: FoundationConfig, cutof
         job = Job(
             lake=str(root / "lake"),
             models=str(root / "models"),
+            windows=str(root / "windows"),
             family=config.name,
             cutoffs=(cutoff,),
             config=meta.config,
@@ -187,18 +195,18 @@ def _reads(
     folder: Path,
     past: Past,
     cutoff: date,
-    reads: Sequence[tuple[checkpoint.TableRead, pl.DataFrame]],
+    reads: Sequence[tuple[checkpoint.TableRead, int, str]],
 ) -> Verdict:
-    """Compare recorded fingerprints with those of the rows that a past of the cutoff shows; judge reads."""
+    """Compare recorded fingerprints with those of what a past of the cutoff shows; judge reads."""
     wrong = [
         f"{read.table}: {read.rows:,} rows of fingerprint {read.fingerprint[:16]} were read,"
-        f" {rows.height:,} of {fingerprint(rows)[:16]} were known"
-        for read, rows in reads
-        if read.fingerprint != fingerprint(rows)
+        f" {rows:,} of {found[:16]} were known"
+        for read, rows, found in reads
+        if read.fingerprint != found
     ]
     wrong += [asked.finding for asked in [audit_reads(past, asset, cutoff.isoformat())] if not asked.passed]
     finding = f"{folder}: {'; '.join(wrong)}; {STALE}" if wrong else ""
-    compared = sum(rows.height for _, rows in reads)
+    compared = sum(rows for _, rows, _ in reads)
     return Verdict(asset, cutoff.isoformat(), "reads", midnight(cutoff), compared, len(wrong), finding)
 
 

@@ -69,7 +69,7 @@ class TableRead(BaseModel):
     fingerprint
         Content hash of the rows.
     rows
-        Number of rows read from the lake, before resampling.
+        Number of rows read; of a checkpoint, of its series.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,6 +1,7 @@
 """The rows a checkpoint may learn from: what was known at its cutoff, and not a row more.
 
-What does not belong here: windows (`windows.py`), how the lake stores rows (`lake.py`).
+What does not belong here: windows (`windows.py`), how the lake stores rows (`lake.py`), series on disk, which
+training reads (`store/`). All at once, as here, they are read by who checks what training read.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from datetime import date
 import polars as pl
 
 from lim_pipelines.align.resample import resample
-from lim_pipelines.foundation.checkpoint import DataRead, Group
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.series import Series, build_series, iso, microseconds
-from lim_pipelines.lake import Lake, fingerprint, midnight
+from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
 
 RESAMPLED = {"1w": "1d"}
@@ -23,6 +23,15 @@ RESAMPLED = {"1w": "1d"}
 
 class NoBarsError(ValueError):
     """The lake has nothing for a family as of a cutoff."""
+
+    @classmethod
+    def of(cls, lake: Lake, config: FoundationConfig, cutoff: date) -> NoBarsError:
+        """Say what is missing, and what to do."""
+        return cls(
+            f"{config.name} {cutoff}: {lake.root}/{VALIDATED_BARS.name} had no bars by then of exchanges"
+            f" {config.exchanges}, classes {config.asset_classes}, frequencies {config.freqs}; materialise"
+            f" `archive` and `validated_bars` up to {cutoff}, or start at a later cutoff"
+        )
 
 
 class LookAheadError(AssertionError):
@@ -39,17 +48,11 @@ class Bars:
         Family and cutoff.
     frame
         Rows of VALIDATED_BARS, one row a key.
-    lake_version
-        Version of the table; the rows are of this version or a newer one.
-    fingerprint
-        Content hash of the rows.
     """
 
     config: FoundationConfig
     cutoff: date
     frame: pl.DataFrame
-    lake_version: int
-    fingerprint: str
 
 
 def read_bars(lake: Lake, config: FoundationConfig, cutoff: date) -> Bars:
@@ -60,17 +63,11 @@ def read_bars(lake: Lake, config: FoundationConfig, cutoff: date) -> Bars:
     NoBarsError
         There are none.
     """
-    # Asked before the rows are read: a commit in between is then new to the next training, not lost to it.
-    version = lake.version(VALIDATED_BARS)
     rows = lake.read(VALIDATED_BARS, as_of=midnight(cutoff), where=_wanted(config))
     frame = rows.sort(VALIDATED_BARS.key).collect()
     if frame.is_empty():
-        raise NoBarsError(
-            f"{config.name} {cutoff}: {lake.root}/{VALIDATED_BARS.name} had no bars by then of exchanges"
-            f" {config.exchanges}, classes {config.asset_classes}, frequencies {config.freqs}; materialise"
-            f" `archive` and `validated_bars` up to {cutoff}, or start at a later cutoff"
-        )
-    return Bars(config, cutoff, frame, version, fingerprint(frame))
+        raise NoBarsError.of(lake, config, cutoff)
+    return Bars(config, cutoff, frame)
 
 
 def with_resampled(bars: Bars) -> pl.DataFrame:
@@ -170,18 +167,6 @@ def series_of(bars: Bars) -> list[Series]:
     return series
 
 
-def data_read(bars: Bars, series: list[Series]) -> DataRead:
-    """Describe what was read, for the checkpoint's meta."""
-    return DataRead(
-        table=VALIDATED_BARS.name,
-        lake_version=bars.lake_version,
-        as_of=midnight(bars.cutoff).isoformat(),
-        fingerprint=bars.fingerprint,
-        rows=bars.frame.height,
-        groups=_groups(series),
-    )
-
-
 def _wanted(config: FoundationConfig) -> pl.Expr:
     freqs = sorted({RESAMPLED.get(freq, freq) for freq in config.freqs})
     return (
@@ -189,19 +174,4 @@ def _wanted(config: FoundationConfig) -> pl.Expr:
         & pl.col("freq").is_in(freqs)
         & pl.col("asset_class").is_in(config.asset_classes)
         & pl.col("price_type").is_in(ONE_PRICE)
-    )
-
-
-def _groups(series: list[Series]) -> tuple[Group, ...]:
-    return tuple(
-        Group(
-            exchange=exchange,
-            freq=freq,
-            instruments=len(members),
-            rows=sum(len(s) for s in members),
-            first_ts=iso(min(int(s.ts[0]) for s in members)),
-            last_ts=iso(max(int(s.ts[-1]) for s in members)),
-        )
-        for exchange, freq in sorted({(s.exchange, s.freq) for s in series})
-        for members in [[s for s in series if (s.exchange, s.freq) == (exchange, freq)]]
     )

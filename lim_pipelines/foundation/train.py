@@ -3,7 +3,7 @@
     python -m lim_pipelines.foundation.train                    under Dagster Pipes; the job comes as extras
     python -m lim_pipelines.foundation.train --job job.json     anywhere else; results go to stdout as JSON
 
-What does not belong here: the loop (`pretrain.py`), reading (`data.py`). torch and Lightning are imported
+What does not belong here: the loop (`pretrain.py`), reading (`store/`). torch and Lightning are imported
 only when something must be trained: a run that finds everything done takes a second.
 """
 
@@ -26,15 +26,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lim_pipelines.foundation import checkpoint, continual
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
-from lim_pipelines.foundation.data import Bars, data_read, read_bars, series_of
 from lim_pipelines.foundation.decided import Selection
 from lim_pipelines.foundation.folders import atomic_folder, work_folder
 from lim_pipelines.foundation.metrics_file import METRICS
 from lim_pipelines.foundation.plot import loss_svg
 from lim_pipelines.foundation.processes import barrier, rank
 from lim_pipelines.foundation.selection import drawn_from, select
-from lim_pipelines.foundation.windows import Windows, WindowStore, split_time
-from lim_pipelines.lake import Lake, Past, midnight
+from lim_pipelines.foundation.store import Shown, shown
+from lim_pipelines.foundation.windows import Windows, split_time
+from lim_pipelines.lake import Lake
 
 if TYPE_CHECKING:
     from lim_pipelines.foundation.model import FoundationModel
@@ -45,8 +45,8 @@ class Job(BaseModel):
 
     Parameters
     ----------
-    lake, models
-        Roots of the lake and of the checkpoints.
+    lake, models, windows
+        Roots of the lake, of the checkpoints and of the window store, which is brought to each cutoff.
     family
         Name of the family; that of `config`.
     cutoffs
@@ -59,6 +59,7 @@ class Job(BaseModel):
 
     lake: str
     models: str
+    windows: str
     family: str
     cutoffs: tuple[date, ...] = Field(min_length=1)
     config: FoundationConfig
@@ -117,7 +118,7 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
     Raises
     ------
     NoBarsError, LookAheadError
-        See `data.py`.
+        See `store.shown`.
     NoWindowsError, FloatingPointError
         See `pretrain.fit`.
     """
@@ -126,13 +127,12 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
     for cutoff in sorted(job.cutoffs):
         start = time.perf_counter()
         plan = continual.plan(job.config, continual.previous(job.models, job.family, cutoff))
-        # Nothing that became known later exists for a training, whatever it asks for.
-        bars = read_bars(Past(lake, midnight(cutoff)), job.config, cutoff)
-        digest = input_digest(job.config, cutoff, plan.parent, bars.fingerprint)
+        data = shown(lake, Path(job.windows), job.config, cutoff)
+        digest = input_digest(job.config, cutoff, plan.parent, data.digest)
         folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)
         reused = (folder / checkpoint.META).exists()
         if not reused:
-            _train(job, plan, bars, digest, folder, say)
+            _train(job, plan, data, digest, folder, say)
         if rank() == 0:
             checkpoint.set_current(job.models, job.family, cutoff, digest)
         if not reused:
@@ -155,7 +155,7 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
         skill = meta.metrics.get("skill", float("nan"))
         say(
             f"{job.family} {cutoff}: {'found' if reused else 'trained'} {folder.name} in {seconds} s,"
-            f" {bars.frame.height:,} bars, validation skill {skill:.2%}"
+            f" {data.rows:,} bars, validation skill {skill:.2%}"
         )
     return results
 
@@ -175,7 +175,7 @@ def input_digest(config: FoundationConfig, cutoff: date, parent: checkpoint.Meta
     parent
         Checkpoint it goes on from.
     rows
-        Fingerprint of the rows read as of the cutoff.
+        Content hash of the series shown at the cutoff.
     """
     parts = {
         "config": config.model_dump(mode="json"),
@@ -188,18 +188,17 @@ def input_digest(config: FoundationConfig, cutoff: date, parent: checkpoint.Meta
 
 
 def _train(
-    job: Job, plan: continual.Plan, bars: Bars, digest: str, folder: Path, say: Callable[[str], None]
+    job: Job, plan: continual.Plan, data: Shown, digest: str, folder: Path, say: Callable[[str], None]
 ) -> None:
     import torch
 
     from lim_pipelines.foundation.pretrain import fit
 
-    config, cutoff, parent = job.config, bars.cutoff, plan.parent
+    config, cutoff, parent = job.config, data.index.cutoff, plan.parent
     start = time.perf_counter()
-    series = series_of(bars)
     if config.shape.threads is not None:
         torch.set_num_threads(config.shape.threads)
-    windows = WindowStore(series, config.context, config.horizon, config.coarse)
+    windows = data.windows()
     selection = _selected(config, parent, windows, say)
     refused = () if selection is None else selection.refused
     model = _begin(job, parent, drawn_from(config, windows, refused))
@@ -226,7 +225,7 @@ def _train(
             code_version=CODE_VERSION,
             seed=config.seed,
             steps=plan.steps,
-            data=data_read(bars, series),
+            data=data.data_read(),
             windows=found.windows,
             metrics=found.metrics,
             loss_curve=found.curve,

@@ -6,7 +6,7 @@ What does not belong here: results (`trace.py`), rows further up (`rows.py`), tr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
 from lim_pipelines.finetune.train import read_inputs
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import CODE_VERSION as FOUNDATION_VERSION
-from lim_pipelines.foundation.data import NoBarsError, read_bars
+from lim_pipelines.foundation.data import NoBarsError, read_bars, series_of
+from lim_pipelines.foundation.store import digest_of
 from lim_pipelines.lake import Lake, fingerprint
 from lim_pipelines.provenance.rows import RowTracer, Slice
 from lim_pipelines.provenance.subject import Models
@@ -79,7 +80,9 @@ class ModelTracer:
             **_how(meta),
         }
         parent = store.parent_folder(folder, meta)
-        reads = _Reads(lambda: read_inputs(self.lake, spec, meta.cutoff))
+        reads = _Reads(
+            lambda: [(rows, fingerprint(rows)) for rows in read_inputs(self.lake, spec, meta.cutoff)]
+        )
         return Node(
             f"models of {spec.name} at {meta.cutoff}",
             facts,
@@ -115,7 +118,7 @@ class ModelTracer:
             "skill": meta.metrics.get("skill", "not measured"),
             **_how(meta),
         }
-        reads = _Reads(lambda: (read_bars(self.lake, meta.config, meta.cutoff).frame,))
+        reads = _Reads(lambda: [self._bars(meta)])
         tables = Branch(
             "tables read", [meta.data.table], lambda _: self._read(meta.data, reads.of(0)), 0 if alone else 1
         )
@@ -140,6 +143,10 @@ class ModelTracer:
             identity=f"{folder}",
         )
 
+    def _bars(self, meta: checkpoint.Meta) -> tuple[pl.DataFrame, str]:
+        bars = read_bars(self.lake, meta.config, meta.cutoff)
+        return bars.frame, digest_of(series_of(bars))
+
     def _parent(self, folder: Path, digest: str) -> Node:
         if not (folder / checkpoint.META).is_file():
             return Node(f"foundation checkpoint {digest}", {"folder": str(folder)}, "its folder is gone")
@@ -163,7 +170,7 @@ class ModelTracer:
             meta = checkpoint.read_meta(folder)
         return found
 
-    def _read(self, read: checkpoint.TableRead, today: Callable[[], pl.DataFrame | str]) -> Node:
+    def _read(self, read: checkpoint.TableRead, today: Callable[[], tuple[pl.DataFrame, str] | str]) -> Node:
         """Describe what was read of a table, whether the lake gives it still, and where that comes from."""
         facts: dict[str, Any] = {
             "version": read.lake_version,
@@ -174,14 +181,15 @@ class ModelTracer:
         title = f"{read.table} as it was read"
         if read.table not in TABLES:
             return Node(title, facts, "no such table")
-        frame = today()
-        if isinstance(frame, str):
-            return Node(title, facts, f"cannot be read now: {frame}")
-        if fingerprint(frame) == read.fingerprint:
+        found = today()
+        if isinstance(found, str):
+            return Node(title, facts, f"cannot be read now: {found}")
+        frame, content = found
+        if content == read.fingerprint:
             facts["the lake gives today"] = "the same rows, by their fingerprint"
             warning = ""
         else:
-            facts["the lake gives today"] = f"{frame.height} rows, fingerprint {fingerprint(frame)}"
+            facts["the lake gives today"] = f"{frame.height} rows, fingerprint {content}"
             warning = "the lake no longer gives these rows: they were corrected or made again since"
         if not frame.height:
             return Node(title, facts, warning)
@@ -201,15 +209,15 @@ class ModelTracer:
 class _Reads:
     """What a model reads, read once, when it is asked for."""
 
-    def __init__(self, read: Callable[[], tuple[pl.DataFrame, ...]]) -> None:
+    def __init__(self, read: Callable[[], Sequence[tuple[pl.DataFrame, str]]]) -> None:
         self._read = read
-        self._found: tuple[pl.DataFrame, ...] | str | None = None
+        self._found: Sequence[tuple[pl.DataFrame, str]] | str | None = None
 
-    def of(self, place: int) -> Callable[[], pl.DataFrame | str]:
-        """Return a way to one of the frames; it gives the reason where they cannot be read."""
+    def of(self, place: int) -> Callable[[], tuple[pl.DataFrame, str] | str]:
+        """Return a way to one of the frames and its content hash; or the reason why they cannot be read."""
         return lambda: self._get(place)
 
-    def _get(self, place: int) -> pl.DataFrame | str:
+    def _get(self, place: int) -> tuple[pl.DataFrame, str] | str:
         if self._found is None:
             try:
                 self._found = self._read()

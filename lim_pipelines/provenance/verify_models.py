@@ -17,7 +17,8 @@ from lim_pipelines.finetune.features import MissingInputsError
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation import train as pretrain
 from lim_pipelines.foundation.config import CODE_VERSION as FOUNDATION_VERSION
-from lim_pipelines.foundation.data import NoBarsError, read_bars
+from lim_pipelines.foundation.data import NoBarsError, read_bars, series_of
+from lim_pipelines.foundation.store import digest_of
 from lim_pipelines.lake import Lake
 from lim_pipelines.places import Places
 from lim_pipelines.provenance.compare import Finding
@@ -67,7 +68,9 @@ def _foundation(lake: Lake, subject: Models, aside: Path, train: bool) -> list[F
         bars = read_bars(lake, meta.config, meta.cutoff)
     except NoBarsError as error:
         return [Finding("rows read", "cannot be verified", 0, str(error))]
-    found = [_same("rows read", meta.data.fingerprint, bars.fingerprint, bars.frame.height)]
+    series = series_of(bars)
+    content = digest_of(series)
+    found = [_same("rows read", meta.data.fingerprint, content, sum(map(len, series)))]
     parent, gone = None, []
     if meta.parent is not None and meta.parent_cutoff is not None:
         place = checkpoint.folder_of(
@@ -82,12 +85,17 @@ def _foundation(lake: Lake, subject: Models, aside: Path, train: bool) -> list[F
             gone = [Finding("parent", "cannot be verified", 0, f"{place} is gone")]
     if gone:
         return [*found, *gone]
-    digest = pretrain.input_digest(meta.config, meta.cutoff, parent, bars.fingerprint)
+    digest = pretrain.input_digest(meta.config, meta.cutoff, parent, content)
     found += [_digest(meta.input_digest, digest, meta.code_version, FOUNDATION_VERSION)]
     if not train or digest != meta.input_digest:
         return [*found, *_untrained(subject.folder, meta.weights_sha256)]
     job = pretrain.Job(
-        lake=lake.root, models=str(aside), family=meta.config.name, cutoffs=(meta.cutoff,), config=meta.config
+        lake=lake.root,
+        models=str(aside),
+        windows=str(aside / "windows"),
+        family=meta.config.name,
+        cutoffs=(meta.cutoff,),
+        config=meta.config,
     )
     pretrain.train_cutoffs(job, lambda _: None)
     again = checkpoint.folder_of(aside, meta.config.name, meta.cutoff, digest)

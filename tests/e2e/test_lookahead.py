@@ -100,7 +100,12 @@ class World:
         from lim_pipelines.foundation.train import Job
 
         return Job(
-            lake=self.lake.root, models=str(self.models), family=config.name, cutoffs=cutoffs, config=config
+            lake=self.lake.root,
+            models=str(self.models),
+            windows=str(self.root / "windows"),
+            family=config.name,
+            cutoffs=cutoffs,
+            config=config,
         )
 
     def weights(self, cutoff: date) -> dict[str, bytes]:

@@ -97,7 +97,8 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(tmp_path: Path) -> No
 def test_a_killed_entry_point_leaves_no_checkpoint_and_goes_on(tmp_path: Path) -> None:
     frame = pl.concat([bars(noise(200)), bars(noise(200, 1), "XNYS:SPX", seed=1)])
     Lake(tmp_path / "lake").write(VALIDATED_BARS, frame, frame.select("exchange", "date").unique())
-    places = {"lake": str(tmp_path / "lake"), "family": "tiny", "cutoffs": (CUTOFF,), "config": CONFIG}
+    roots = {"lake": str(tmp_path / "lake"), "windows": str(tmp_path / "windows")}
+    places = {**roots, "family": "tiny", "cutoffs": (CUTOFF,), "config": CONFIG}
     (expected,) = train_cutoffs(Job(models=str(tmp_path / "undisturbed"), **places), lambda line: None)
 
     job = Job(models=str(tmp_path / "killed"), **places)

@@ -70,13 +70,22 @@ class ModelWorld:
     def models(self) -> Path:
         return self.root / "models"
 
+    @property
+    def windows(self) -> Path:
+        return self.root / "windows"
+
     def copy(self, to: Path) -> ModelWorld:
         shutil.copytree(self.root, to)
         return ModelWorld(to)
 
     def pretrain(self, family: FoundationConfig, *cutoffs: date) -> None:
         job = Job(
-            lake=self.lake.root, models=str(self.models), family=family.name, cutoffs=cutoffs, config=family
+            lake=self.lake.root,
+            models=str(self.models),
+            windows=str(self.windows),
+            family=family.name,
+            cutoffs=cutoffs,
+            config=family,
         )
         train_cutoffs(job, lambda _: None)
 

@@ -42,6 +42,7 @@ def job(root: Path, cutoffs: tuple[date, ...] = CUTOFFS, models: str = "models",
     return Job(
         lake=str(root / "lake"),
         models=str(root / models),
+        windows=str(root / "windows"),
         family="tiny",
         cutoffs=cutoffs,
         config=CONFIG.model_copy(update=config),
@@ -190,7 +191,7 @@ def test_a_resampling_that_looks_ahead_is_caught(root: Path, monkeypatch: pytest
 
 def test_a_job_of_two_minds_is_refused() -> None:
     with pytest.raises(ValidationError, match="family 'other' with the configuration of 'tiny'"):
-        Job(lake="a", models="b", family="other", cutoffs=CUTOFFS, config=CONFIG)
+        Job(lake="a", models="b", windows="c", family="other", cutoffs=CUTOFFS, config=CONFIG)
 
 
 def test_from_the_command_line(root: Path) -> None:

@@ -45,7 +45,10 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Places:
     family = config(FAMILY).model_copy(update={"steps_first": 4, "steps_continual": 2, "batch_size": 8})
     where: dict[str, Any] = {"lake": lake.root, "models": str(places.models)}
     pretrain.train_cutoffs(
-        pretrain.Job(**where, family=FAMILY, cutoffs=(EARLIER, CUTOFF), config=family), lambda _: None
+        pretrain.Job(
+            **where, windows=str(places.windows), family=FAMILY, cutoffs=(EARLIER, CUTOFF), config=family
+        ),
+        lambda _: None,
     )
     finetune.train({**where, "strategy": SPEC.model_dump(mode="json"), "cutoffs": [CUTOFF.isoformat()]})
     rows = walkforward.decide(lake, places.models, SPEC, [CUTOFF])

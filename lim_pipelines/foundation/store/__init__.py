@@ -4,8 +4,9 @@ What does not belong here: which windows are drawn (`sampler.py`), the model.
 """
 
 from lim_pipelines.foundation.store.digest import digest_of
+from lim_pipelines.foundation.store.family import Shown, shown
 from lim_pipelines.foundation.store.index import Index, cells_of
 from lim_pipelines.foundation.store.mapped import MappedWindows
-from lim_pipelines.foundation.store.update import Done, update, windows_of
+from lim_pipelines.foundation.store.update import Done, update
 
-__all__ = ["Done", "Index", "MappedWindows", "cells_of", "digest_of", "update", "windows_of"]
+__all__ = ["Done", "Index", "MappedWindows", "Shown", "cells_of", "digest_of", "shown", "update"]
