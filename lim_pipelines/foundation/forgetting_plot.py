@@ -34,9 +34,12 @@ def forgetting_figure(
     values = np.concatenate([matrix.ravel() for matrix in matrices.values()])
     most = float(np.nanmax(np.abs(values)))
     count = len(next(iter(matrices.values())))
-    figure = drawing.figure_of(2.2 + 0.24 * len(names), (0.8 + 0.26 * count) * len(matrices) + 0.6)
-    rows = figure.subplots(len(matrices), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (arm, matrix) in zip(rows, matrices.items(), strict=True):
+    high = -(-len(matrices) // 2)
+    figure = drawing.figure_of(2.0 + 0.4 * len(names), (0.6 + 0.24 * count) * high + 0.8)
+    panels = figure.subplots(high, 2, sharex=True, sharey=True, squeeze=False)
+    for axes in panels.flat[len(matrices) :]:
+        axes.set_axis_off()
+    for axes, (arm, matrix) in zip(panels.flat, matrices.items(), strict=False):
         drawing.styled(axes, "checkpoint").grid(visible=False)
         drawn = axes.imshow(matrix[:, order], cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
         axes.set_title(arm, color=drawing.INK, fontsize=9, loc="left")
@@ -45,8 +48,9 @@ def forgetting_figure(
         for k in range(count):
             ends = [i for i, j in enumerate(order) if stretch[j] == k]
             axes.plot(ends, [k] * len(ends), "o", ms=2.5, color=drawing.INK)
-    rows[-1].set_xticks(range(len(names)), names, rotation=90)
-    bar = figure.colorbar(drawn, ax=list(rows), shrink=0.6)
+    for axes in panels[-1]:
+        axes.set_xticks(range(len(names)), names, rotation=90)
+    bar = figure.colorbar(drawn, ax=panels, shrink=0.6)
     bar.set_label("skill", color=drawing.INK, fontsize=9)
     bar.ax.tick_params(colors=drawing.INK, labelsize=8)
     return figure
