@@ -68,7 +68,7 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
 
 
 def _under_way(folder: Path) -> dict[str, Any]:
-    """What the training that runs now has come to; empty before its first steps."""
+    """Say what the training that runs now has come to; empty before its first steps."""
     running = sorted(folder.glob(f"*/.work-*/{METRICS}"), key=lambda path: path.stat().st_mtime)
     lines = read_metrics(running[-1].parent) if running else []
     if not lines:

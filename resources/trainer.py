@@ -5,17 +5,28 @@ Lightning take seconds to import and gigabytes to run; the code location never l
 """
 
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+
+WATCH_SECONDS = 30.0
+"""Seconds between two looks at a training that runs."""
+
+Watched = Callable[[], Mapping[str, Any]]
 
 
 class Trainer(dg.ConfigurableResource[Any]):
     """Runs training entry points on this machine."""
 
     def run(
-        self, context: dg.AssetExecutionContext, module: str, job: dict[str, Any]
+        self,
+        context: dg.AssetExecutionContext,
+        module: str,
+        job: dict[str, Any],
+        watched: Watched | None = None,
     ) -> list[dict[str, Any]]:
         """Run `python -m module` through Dagster Pipes.
 
@@ -27,6 +38,9 @@ class Trainer(dg.ConfigurableResource[Any]):
             Entry point, e.g. `lim_pipelines.foundation.train`.
         job
             What to train; JSON, handed over as Pipes extras.
+        watched
+            Says, as metadata, how far the training is; empty where it has nothing to say. While the process
+            runs, it is asked every `WATCH_SECONDS` and answers with an observation of the asset.
 
         Returns
         -------
@@ -38,8 +52,36 @@ class Trainer(dg.ConfigurableResource[Any]):
         dagster_pipes.DagsterPipesError, dagster.DagsterExecutionInterruptedError
             The process failed; its log is in the run.
         """
-        completed = dg.PipesSubprocessClient().run(
-            context=context, command=[sys.executable, "-m", module], extras=job
-        )
+        with _observing(context, watched):
+            completed = dg.PipesSubprocessClient().run(
+                context=context, command=[sys.executable, "-m", module], extras=job
+            )
         messages: Sequence[Any] = completed.get_custom_messages()
         return [entry for message in messages for entry in message]
+
+
+@contextmanager
+def _observing(context: dg.AssetExecutionContext, watched: Watched | None) -> Iterator[None]:
+    """Observe the asset now and then until the block ends."""
+    if watched is None:
+        yield
+        return
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(WATCH_SECONDS):
+            try:
+                metadata = watched()
+                if metadata:
+                    context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))
+            except Exception as error:
+                # A training is not given up for want of a picture of it.
+                context.log.warning(f"no look at the training: {error!r}")
+
+    thread = threading.Thread(target=look, name="watch-training", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

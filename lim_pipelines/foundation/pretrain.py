@@ -175,11 +175,10 @@ def fit(
     followed.close()
     if state.step != steps:
         raise RuntimeError(f"{label}: training stopped after {state.step} of {steps} steps; start it again")
-    weights = weights_of(task)
-    model.load_state_dict(model.state_dict() | weights)
+    model.load_state_dict(model.state_dict() | weights_of(task))
     model.eval()
     curve = _curve([line["loss"] for line in metrics.lines])
-    judged = judge(weights) if rank() == 0 else {}
+    judged = metrics.lines[-1].get("validation", {})
     seen = {}
     if judge.picks:
         span = target_span(windows, np.concatenate(list(judge.picks.values())), config.horizon)

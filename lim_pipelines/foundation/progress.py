@@ -25,7 +25,7 @@ LOOK_EVERY = 10
 """Steps between looks at the loss: a look waits for the device."""
 
 VALIDATE_EVERY = 500
-"""Steps between validations while training runs."""
+"""Steps between validations while training runs; the last step is validated, too."""
 
 Weights = dict[str, Tensor]
 Judge = Callable[[Weights], dict[str, float]]
@@ -163,7 +163,7 @@ class Progress(lightning.Callback):  # type: ignore[misc]
         if self.alarm is not None:
             trainer.should_stop = True
             return
-        if task.state.step % VALIDATE_EVERY == 0 and task.state.step < task.steps:
+        if task.state.step % VALIDATE_EVERY == 0 or task.state.step == task.steps:
             weights = weights_of(task)
             if trainer.is_global_zero:
                 lines[-1]["validation"] = self._judge(weights)
