@@ -27,9 +27,9 @@ CORRELATION = 0.99
 _BLOCK = 32  # times of bars in a block: a signature is 32 signs at most
 _SIGNS = 12  # returns other than 0 that a signature needs
 _SIGNATURES, _TRIED = 24, 512  # blocks of a series: used, looked at
-_BUCKET = 8  # members of a bucket that are all compared with each other; of larger ones neighbours are
+_BUCKET = 8  # members of a bucket that are all compared with each other; else with the longest
 _COMPARED = 20_000  # latest bars that a comparison reads
-_OVERLAP, _OVERLAP_SHARE = 60, 0.5
+_OVERLAP, _OVERLAP_SHARE = 60, 0.8  # of the shorter: what is left out shall not be news
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -46,23 +46,19 @@ def twins(windows: Windows, until: int) -> dict[int, int]:
     Returns
     -------
     dict
-        Position of a series to that of the one it is nearly: the longest of its cluster, of two as long the
-        first.
+        Position of a series to that of a longer one (of two as long, the first) that it is nearly, that
+        covers it and that is not left out itself.
     """
-    candidates = _candidates(windows, until)
-    parent = list(range(len(windows.length)))
-
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = parent[parent[at]]
-            at = parent[at]
-        return at
-
-    for one, other in candidates:
-        if root(one) != root(other) and correlation(windows, one, other, until) >= CORRELATION:
-            keep, drop = sorted((root(one), root(other)), key=lambda at: (-int(windows.length[at]), at))
-            parent[drop] = keep
-    return {at: root(at) for at in range(len(parent)) if root(at) != at}
+    rank = np.lexsort((np.arange(len(windows.length)), -windows.length)).argsort().tolist()
+    # Longer ones first: so what stands for a series is settled before the series is looked at.
+    pairs = sorted(_candidates(windows, until, rank), key=lambda pair: (rank[pair[1]], rank[pair[0]]))
+    out: dict[int, int] = {}
+    for longer, shorter in pairs:
+        if shorter in out or longer in out:
+            continue
+        if correlation(windows, longer, shorter, until) >= CORRELATION:
+            out[shorter] = longer
+    return out
 
 
 def correlation(windows: Windows, one: int, other: int, until: int) -> float:
@@ -97,32 +93,25 @@ def _latest(windows: Windows, at: int, until: int) -> tuple[Ints, npt.NDArray[np
     return times[known], returns[known]
 
 
-def _candidates(windows: Windows, until: int) -> list[tuple[int, int]]:
-    """Pairs that share a signature, those that share most first."""
-    hashes, positions = [], []
-    for at in range(len(windows.length)):
-        own = _signatures(windows, at, until)
-        hashes.append(own)
-        positions.append(np.full(len(own), at))
-    if not hashes:
-        return []
-    hashed, position = np.concatenate(hashes), np.concatenate(positions)
+def _candidates(windows: Windows, until: int, rank: list[int]) -> set[tuple[int, int]]:
+    """Find pairs that share a signature, the longer series of each first."""
+    hashes = [_signatures(windows, at, until) for at in range(len(rank))]
+    hashed = np.concatenate([*hashes, np.empty(0, dtype=np.uint64)])
+    position = np.repeat(np.arange(len(rank)), [len(own) for own in hashes])
     order = np.argsort(hashed, kind="stable")
     hashed, position = hashed[order], position[order]
-    edges = np.flatnonzero(np.diff(hashed)) + 1
-    shared: dict[tuple[int, int], int] = {}
-    for start, end in zip([0, *edges.tolist()], [*edges.tolist(), len(hashed)], strict=True):
+    edges = (np.flatnonzero(np.diff(hashed)) + 1).tolist()
+    found: set[tuple[int, int]] = set()
+    for start, end in zip([0, *edges], [*edges, len(hashed)], strict=True):
         if end - start > 1:
-            for pair in _pairs(position[start:end].tolist()):
-                shared[pair] = shared.get(pair, 0) + 1
-    return sorted(shared, key=lambda pair: (-shared[pair], pair))
+            found.update(_pairs(sorted(position[start:end].tolist(), key=rank.__getitem__)))
+    return found
 
 
 def _pairs(members: list[int]) -> Iterator[tuple[int, int]]:
-    """Pairs of one bucket, its members in ascending order."""
-    reach = len(members) if len(members) <= _BUCKET else 2
-    for i, one in enumerate(members):
-        for other in members[i + 1 : i + reach]:
+    """Pairs of one bucket, of a large one those with its longest only."""
+    for i, one in enumerate(members if len(members) <= _BUCKET else members[:1]):
+        for other in members[i + 1 :]:
             yield one, other
 
 

@@ -60,6 +60,21 @@ def test_a_cluster_has_one_that_stands_for_all() -> None:
     assert found(*three, series(moves(1000, 5))) == {1: 0, 2: 0}
 
 
+def test_what_stands_for_a_series_covers_it() -> None:
+    # Contracts of a future: each overlaps the next for half of its life, and is nearly it there.
+    future = moves(1000, 0)
+    chain = [series(future[start : start + 400], first=start) for start in range(0, 601, 200)]
+    assert found(*chain) == {}
+    middle = series(future[390:690], first=390)  # covered by no contract whole, by the third for 290 of 300
+    assert found(*chain, middle) == {4: 2}
+
+
+def test_of_a_large_cluster_one_is_kept() -> None:
+    share = moves(1000, 0)
+    many = [series(share[10 * k :], first=10 * k) for k in range(12)]
+    assert found(*reversed(many)) == dict.fromkeys(range(11), 11)
+
+
 def test_no_twin_is_found_in_bars_that_were_not_there_yet() -> None:
     share, other = moves(1000, 0), moves(1000, 1)
     grown = np.concatenate([other[:500], share[500:]])
