@@ -110,8 +110,7 @@ class Pooled(ABC):
         chosen = picks[np.unique(np.linspace(0, len(picks) - 1, min(len(picks), _MOST)).astype(np.int64))]
         features, close, volume, freq = self._gather(store, chosen)
         blocks = _blocks(chosen)
-        moving: Mask = np.isfinite(close).all(axis=1)
-        traded: Mask = np.isfinite(volume).all(axis=1)
+        moving, traded = ~np.isnan(close.sum(axis=1)), ~np.isnan(volume.sum(axis=1))
         if moving.sum() < _FOLDS:
             raise ValueError(
                 f"{self.name}: {int(moving.sum())} of {len(picks)} windows show returns in context and"
@@ -120,7 +119,7 @@ class Pooled(ABC):
         self._horizon = close.shape[1]
         left = np.full((2, *close.shape), np.nan)
         for block in np.unique(blocks):
-            held: Mask = blocks == block
+            held: Mask = np.equal(blocks, block)
             rest: Mask = ~held
             if (rest & moving).sum() < _FOLDS:  # one stretch is all there is: what is left of itself
                 rest = np.ones_like(rest)
