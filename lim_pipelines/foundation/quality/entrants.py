@@ -11,15 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from lim_pipelines.foundation.baselines.base import Forecaster
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.continual import RATE
-from lim_pipelines.foundation.model import FoundationModel, Inputs
+from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.pretrain import Fit, fit
+from lim_pipelines.foundation.rollout import paths_behind
 from lim_pipelines.foundation.sampler import WindowSampler
-from lim_pipelines.foundation.scaling import unscaled
 from lim_pipelines.foundation.series import Floats, Ints, Series, iso
 from lim_pipelines.foundation.windows import Span, WindowBatch, Windows, WindowStore
 
@@ -160,11 +161,7 @@ class Sampled:
     def fit(self, store: Windows, picks: Ints) -> None:
         """Do nothing: it is trained."""
 
-    @torch.inference_mode()
     def sample(self, batch: WindowBatch, horizon: int, count: int, seed: int) -> Floats:
-        """See `base.Forecaster.sample`."""
-        out = self.model(Inputs.of(batch))
-        drawn = self.model.head.sample(out.said, count, torch.Generator().manual_seed(seed)).flatten(2, 3)
-        p = batch.values.shape[2]
-        paths: Floats = unscaled(drawn, out.scale)[:, :, :horizon, :p].numpy()
-        return paths
+        """See `base.Forecaster.sample`; a horizon longer than the model's is rolled out."""
+        parts = paths_behind(self.model, batch, horizon, count, seed, torch.device("cpu"))
+        return np.concatenate([part.drawn.numpy() for part in parts], axis=1)
