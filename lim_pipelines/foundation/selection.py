@@ -93,7 +93,9 @@ def select(
         beside = ", ".join(one.beside) or "the targets"
         say(f"{config.name}: {one.candidate} beside {beside}: skill {one.gain:+.2%} ({sure})")
 
-    chosen = greedy(config.mix.candidates, proxies.lost, proxies.compared, tell)
+    # Of an exchange without bars nothing is known: it is refused until the next training from scratch.
+    there = [one for one in config.mix.candidates if any(_is_of(group, (one,)) for group in _groups(windows))]
+    chosen = greedy(there, proxies.lost, proxies.compared, tell)
     picked = tuple(one.model_copy(update={"chosen": (one.candidate, one.beside) in chosen}) for one in tried)
     names = tuple(candidate for candidate, _ in chosen)
     span = target_span(windows, proxies.picks, config.horizon)
@@ -135,7 +137,7 @@ def greedy(
     """
     chosen: list[tuple[str, tuple[str, ...]]] = []
     beside: tuple[str, ...] = ()
-    without = lost(beside)
+    without = lost(beside) if candidates else np.empty((0, 0))
     while left := [one for one in candidates if one not in beside]:
         best: tuple[float, str, Floats] | None = None
         for candidate in left:

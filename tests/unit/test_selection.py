@@ -110,6 +110,11 @@ def test_without_targets_it_says_what_to_do(store: WindowStore) -> None:
         select(with_candidates("XNAS", "XTKS"), store, FIRST + 15 * DAY)
 
 
+def test_what_is_not_there_yet_is_refused_untried(store: WindowStore) -> None:
+    found = select(with_candidates("XLON"), store, UNTIL)
+    assert (found.chosen, found.refused, found.tried, found.trainings) == ((), ("XLON",), (), 0)
+
+
 def scores(effects: dict[str, float]) -> Callable[[tuple[str, ...]], np.ndarray]:
     """Scores of three seeds and forty windows of an additive world, without noise between mixes."""
     base = np.random.default_rng(0).standard_normal((3, 40))
