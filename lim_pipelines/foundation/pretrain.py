@@ -64,8 +64,8 @@ class Fit:
         (step, training loss), averaged between points.
     windows
         Numbers of windows, purge in bars, the first moment whose targets were held out, and what the windows
-        that were really drawn forecast: the last bar in training, the first and the last in validation; series
-        that were not drawn from, and which they are nearly.
+        that were really drawn forecast: the last bar in training, the first and the last in validation;
+        series that were not drawn from, and which they are nearly.
     rollbacks
         Where it diverged and went back.
     cost

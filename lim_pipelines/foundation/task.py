@@ -100,8 +100,9 @@ class Pretraining(lightning.LightningModule):  # type: ignore[misc]
 
     def training_step(self, batch: tuple[Inputs, Tensor], index: int) -> Tensor:
         """Loss of one piece of a step."""
-        step, piece = divmod(index, self.settings.accumulate)
-        loss: Tensor = self.loss(*batch, _generator(self.seed, self.first + step + self.state.skipped, piece))
+        step = self.first + index // self.settings.accumulate + self.state.skipped
+        # The same for all pieces and processes, so that a step is the same however it is cut.
+        loss: Tensor = self.loss(*batch, _generator(self.seed, step))
         self._pieces.append(loss.detach())
         return loss
 

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from safetensors.torch import load_file
 
-from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import Training
 from lim_pipelines.foundation.metrics_file import read_metrics
 from lim_pipelines.foundation.train import CutoffResult, Job, train_cutoffs
@@ -58,9 +56,8 @@ def test_two_processes_train_what_one_does(tmp_path: Path, strategy: str, before
         assert (one.steps, two.reused) == (two.steps, False)
         for a, b in zip(read_metrics(Path(one.folder)), read_metrics(Path(two.folder)), strict=True):
             assert (a["step"], a["rate"]) == (b["step"], b["rate"])
-            assert b["loss"] == pytest.approx(a["loss"], abs=2e-3)
-            assert b["gradient_norm"] == pytest.approx(a["gradient_norm"], rel=0.02)
-        weights = [load_file(Path(r.folder) / checkpoint.WEIGHTS) for r in (one, two)]
-        assert all((weights[0][k] - weights[1][k]).abs().max() < 5e-3 for k in weights[0])
-        assert two.metrics["skill"] == pytest.approx(one.metrics["skill"], abs=5e-3)
+            # A process weighs its windows alike, whatever is missing in them: hence not to the last digit.
+            assert b["loss"] == pytest.approx(a["loss"], abs=0.01)
+            assert b["gradient_norm"] == pytest.approx(a["gradient_norm"], rel=0.05)
+        assert two.metrics["skill"] == pytest.approx(one.metrics["skill"], abs=2e-3)
         assert not list(Path(two.folder).parent.glob(".*")), "snapshots go away"

@@ -1,7 +1,5 @@
 """A training that runs is seen: observations with a plot, TensorBoard events, curves of what is there."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time
