@@ -45,6 +45,13 @@ ALLOWED: Final[dict[str, str]] = {
     " and stored results. The engine again on bars cut at a session shows that no fill looks ahead",
     "lim_pipelines.inputs.texts._vectors": "vectors by the keys of texts that were known by then; a text's"
     " vector depends on nothing but the text (`audit_vectors`)",
+    "lim_pipelines.foundation.store.changes.since": "finds which instruments' bars became known since the"
+    " cutoff before, of a past of this one; values are read as of its moment, and `audit_checkpoint` makes"
+    " the series again without the store",
+    **dict.fromkeys(
+        (f"lim_pipelines.foundation.store.changes._dated_back{part}" for part in ("", ".there")),
+        "finds instruments of which rows known by the cutoff before were committed since; no value is read",
+    ),
     "lim_pipelines.reference.known_listings": "listings hold by their own dates, see `lake.past.DATED`",
 }
 """Functions that read all revisions, or what is known today, and why that is right."""
@@ -61,7 +68,17 @@ FILES_ALLOWED: Final[dict[str, str]] = {
         ),
         "checkpoints, whose parents the windows' audit walks",
     ),
+    "lim_pipelines.foundation.registry.events": "the log of champions, which no training reads",
+    "lim_pipelines.foundation.registry._locked": "writes that log",
     "lim_pipelines.foundation.folders.sync": "writes",
+    **dict.fromkeys(
+        (
+            *(f"lim_pipelines.foundation.store.shelf.Shelf.{name}" for name in ("grow", "_map")),
+            *(f"lim_pipelines.foundation.store.index.{name}" for name in ("read", "extents")),
+            "lim_pipelines.foundation.store.updating._alone",
+        ),
+        "the window store; `audit_checkpoint` finds what it showed again in the lake, read as of the cutoff",
+    ),
     "lim_pipelines.foundation.train._train": "writes the log of losses",
     "lim_pipelines.foundation.train.main": "reads the job",
     "lim_pipelines.finetune.train.main": "reads the job",

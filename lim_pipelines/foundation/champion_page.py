@@ -70,9 +70,9 @@ def comparison_figure(evidence: Evidence) -> Figure:
         axes.grid(axis="x", color=drawing.INK, alpha=0.25, lw=0.6)
         axes.axvline(0, color=drawing.INK, lw=0.8)
         axes.xaxis.set_major_formatter("{x:.1%}")
-    for i, (name, marker) in enumerate((("champion", "o"), ("challenger", "D"))):
-        values = [getattr(one, name) for one in evidence.groups]
-        left.plot(values, rows, marker, color=drawing.COLORS[i], label=name, ms=5)
+    before, now = ([one.champion for one in evidence.groups], [one.challenger for one in evidence.groups])
+    left.plot(before, rows, "o", color=drawing.COLORS[0], label="champion", ms=5)
+    left.plot(now, rows, "D", color=drawing.COLORS[1], label="challenger", ms=5)
     for row, one in zip(rows, evidence.groups, strict=True):
         right.plot(one.gain, row, "D", color=drawing.COLORS[1], ms=5)
         if one.low is not None and one.high is not None:
