@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +21,7 @@ from lim_pipelines.foundation.heads import HEADS, Head, Predicted
 from lim_pipelines.foundation.layouts import SLOTS, Decoder, Embedding, features_of, into_slots
 from lim_pipelines.foundation.patching import from_patches, to_patches
 from lim_pipelines.foundation.scaling import Scale, running_scale, starts
+from lim_pipelines.foundation.series import Floats, Ints
 from lim_pipelines.foundation.windows import WindowBatch
 
 
@@ -54,10 +54,12 @@ class Inputs(NamedTuple):
     def of(cls, batch: WindowBatch, device: torch.device | str = "cpu") -> Inputs:
         """Take the inputs out of a batch of windows; bars of a coarser frequency come first, as a piece."""
 
-        def tensor(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+        def tensor(array: Floats | Ints) -> Tensor:
             return torch.from_numpy(array).to(device)
 
-        fine = cls(*map(tensor, (batch.values, batch.calendar, batch.freq, batch.asset_class)))
+        fine = cls(
+            tensor(batch.values), tensor(batch.calendar), tensor(batch.freq), tensor(batch.asset_class)
+        )
         if batch.coarse is None:
             return fine
         before = tensor(batch.coarse.values)
@@ -133,12 +135,6 @@ class FoundationModel(nn.Module):
         self.backbone = Backbone(config.shape, over_variables=config.layout == "two_level")
         self.head: Head = HEADS[config.head](len(SLOTS))
         self.decode = Decoder(config, self.reach, self.head.start())
-        for block in self.backbone.blocks:
-            # Every block begins as the identity; with that, wide and narrow models start alike.
-            nn.init.zeros_(block.attention.out.weight)
-            nn.init.zeros_(block.feed.down.weight)
-            if block.across is not None:
-                nn.init.zeros_(block.across.out.weight)
 
     def states(self, inputs: Inputs, hidden: Tensor | None = None) -> States:
         """Read contexts.
@@ -234,15 +230,17 @@ class FoundationModel(nn.Module):
         if self.config.layout == "variable":
             at, keys = at.repeat_interleave(v), shown.flatten(1)
             window = None if window is None else window.repeat_interleave(v, dim=1)
-            mask = self._mask(at, keys, window, causal)
-            return self.backbone(tokens.flatten(1, 2), at, mask, causal).view(batch, n, v, d)
-        mask = self._mask(at, shown.any(-1), window, causal) if empty or window is not None else None
+            all_masked = self._mask(at, keys, window, causal)
+            flat: Tensor = self.backbone(tokens.flatten(1, 2), at, all_masked, causal)
+            return flat.view(batch, n, v, d)
+        some = empty or window is not None
+        mask = self._mask(at, shown.any(-1), window, causal) if some else None
         if self.config.layout == "patch":
             out: Tensor = self.backbone(tokens[:, :, 0], at, mask, causal)[:, :, None]
             return out
         mask = None if mask is None else mask.repeat_interleave(v, dim=0)
         own = shown | ~shown.any(-1, keepdim=True)
-        rows = self.backbone(tokens.transpose(1, 2), at, mask, causal, own.transpose(1, 2))
+        rows: Tensor = self.backbone(tokens.transpose(1, 2), at, mask, causal, own.transpose(1, 2))
         return rows.transpose(1, 2)
 
     def _said_by_then(self, shown: Tensor, window: Tensor | None) -> Tensor:

@@ -14,8 +14,8 @@ from torch import Tensor
 def crps(samples: Tensor, truth: Tensor) -> Tensor:
     """Continuous ranked probability score, elementwise, lower is better; in the units of the values.
 
-    E|X - y| - E|X - X'| / 2 with the unbiased estimate of the second term (Gneiting and Raftery 2007, Strictly
-    proper scoring rules, equation 20; Zamo and Naveau 2018).
+    E|X - y| - E|X - X'| / 2 with the unbiased estimate of the second term (Gneiting and Raftery 2007,
+    Strictly proper scoring rules, equation 20; Zamo and Naveau 2018).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Objectives: every layout, objective and head learns a planted law, trains all weights, asks what is there."""
+"""Objectives: every layout, objective and head learns a planted law and trains all weights."""
 
 from __future__ import annotations
 
