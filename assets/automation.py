@@ -114,7 +114,7 @@ def retraining_sensor(
         # All cutoffs since the last one that is trained: a month that is left out has no decisions.
         yield dg.RunRequest(
             run_key=plan.key,
-            asset_selection=[dg.AssetKey(family), *sorted(downstream)],
+            asset_selection=[dg.AssetKey("window_store"), dg.AssetKey(family), *sorted(downstream)],
             tags={
                 "dagster/asset_partition_range_start": plan.first.isoformat(),
                 "dagster/asset_partition_range_end": plan.cutoff.isoformat(),

@@ -41,6 +41,7 @@ from assets import (  # noqa: E402
     quotes,
     reference,
     releases,
+    window_store,
 )
 from assets.strategies import StrategyComponent  # noqa: E402
 from lim_pipelines.strategies.spec import StrategySpec  # noqa: E402
@@ -74,6 +75,7 @@ def build_definitions() -> dg.Definitions:
         *embeddings.ASSETS,
         *model_inputs.ASSETS,
         maintenance.lake_maintenance,
+        window_store.window_store,
         *foundation.ASSETS,
         *champion.ASSETS,
         *data_docs.ASSETS,

@@ -98,6 +98,7 @@ def stages(mics: Sequence[str]) -> list[Stage]:
         Stage("Data Docs", ("data_docs",)),
         Stage("drift", ("drift_report",)),
         Stage("SQL marts", MARTS),
+        Stage("window store", ("window_store",), *cutoffs),
         Stage("foundation: real", ("foundation_checkpoint",), *cutoffs),
         Stage("foundation: simulated", ("xsim_foundation_checkpoint",), *cutoffs),
         Stage("champions", ("foundation_champion",)),

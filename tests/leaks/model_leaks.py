@@ -25,8 +25,9 @@ from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.split import Split
 from lim_pipelines.foundation import checkpoint, data, pretrain, windows
 from lim_pipelines.foundation import train as foundation_train
+from lim_pipelines.foundation.store import updating as window_store
 from lim_pipelines.foundation.windows import Span
-from lim_pipelines.lake import LATEST, as_of_view, fingerprint, midnight
+from lim_pipelines.lake import LATEST, Past, as_of_view, midnight
 from lim_pipelines.portfolio import targets as portfolio_targets
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, VALIDATED_BARS
 from lim_pipelines.strategies import base
@@ -49,6 +50,7 @@ class Leak:
 
 def _pretrained(world: ModelWorld) -> list[Verdict]:
     shutil.rmtree(world.models / FAMILY.name)
+    shutil.rmtree(world.windows)
     world.pretrain(FAMILY, EARLY)
     return world.audit_checkpoint(FAMILY)
 
@@ -61,15 +63,18 @@ def _fitted(world: ModelWorld) -> list[Verdict]:
 
 def _shuffled_windows(world: ModelWorld, patch: Patch) -> list[Verdict]:
     honest = pretrain._sampler
-    patch.setattr(pretrain, "_sampler", lambda s, config, span: honest(s, config, Span(-(2**62), 2**62)))
+    everywhere = Span(-(2**62), 2**62)
+    patch.setattr(
+        pretrain, "_sampler", lambda windows, config, span, **how: honest(windows, config, everywhere, **how)
+    )
     return _pretrained(world)
 
 
 def _unpurged_windows(world: ModelWorld, patch: Patch) -> list[Verdict]:
     honest = pretrain._sampler
 
-    def overlapping(series: Any, config: Any, span: Span) -> Any:
-        return honest(series, config, span._replace(end=span.end + config.horizon * 86_400_000_000))
+    def overlapping(windows: Any, config: Any, span: Span, **how: Any) -> Any:
+        return honest(windows, config, span._replace(end=span.end + config.horizon * 86_400_000_000), **how)
 
     patch.setattr(pretrain, "_sampler", overlapping)
     return _pretrained(world)
@@ -99,27 +104,25 @@ def _smoothed_across_the_next_bar(world: ModelWorld, patch: Patch) -> list[Verdi
 
 
 def _without_a_past(patch: Patch) -> None:
-    """Hand training the whole lake: in the past of its cutoff there is nothing later to be read."""
-    for module in (foundation_train, finetune_train):
-        patch.setattr(module, "Past", lambda lake, moment: lake)
+    """Hand a fit the whole lake: in the past of its cutoff there is nothing later to be read."""
+    patch.setattr(finetune_train, "Past", lambda lake, moment: lake)
 
 
 def _bars_beyond_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
-    _without_a_past(patch)
-    patch.setattr(data, "midnight", lambda day: midnight(day) + timedelta(days=20))
+    for module in (data, window_store):
+        patch.setattr(module, "midnight", lambda day: midnight(day) + timedelta(days=20))
     return _pretrained(world)
 
 
 def _corrected_bars(world: ModelWorld, patch: Patch) -> list[Verdict]:
-    _without_a_past(patch)
+    class Corrected(Past):
+        """Bars up to the moment, as they are known today."""
 
-    def corrected(lake: Any, config: Any, cutoff: date) -> data.Bars:
-        here = data._wanted(config) & (pl.col("ts") <= midnight(cutoff))
-        frame = lake.read(VALIDATED_BARS, as_of=LATEST, where=here).sort(VALIDATED_BARS.key).collect()
-        frame = frame.with_columns(known_at=pl.col("ts"))
-        return data.Bars(config, cutoff, frame, lake.version(VALIDATED_BARS), fingerprint(frame))
+        def read(self, table: Any, *, as_of: Any, where: Any = None) -> pl.LazyFrame:
+            here = where & (pl.col("ts") <= self.moment)
+            return self.lake.read(table, as_of=LATEST, where=here).with_columns(known_at=pl.col("ts"))
 
-    patch.setattr(foundation_train, "read_bars", corrected)
+    patch.setattr(window_store, "Past", Corrected)
     return _pretrained(world)
 
 
@@ -127,7 +130,7 @@ def _parent_from_the_future(world: ModelWorld, patch: Patch) -> list[Verdict]:
     folder = checkpoint.resolve(world.models, FAMILY.name, LATE)
     assert folder is not None
     later = checkpoint.read_meta(folder)
-    patch.setattr(foundation_train, "find_parent", lambda models, config, cutoff: later)
+    patch.setattr(foundation_train.continual, "previous", lambda models, family, cutoff: later)
     world.pretrain(FAMILY, EARLY)
     return world.audit_checkpoint(FAMILY)
 
@@ -432,8 +435,16 @@ LEAKS = (
         "context changes",
         _smoothed_across_the_next_bar,
     ),
-    Leak("bars of after the cutoff", "foundation/data.py", "reads", "were known", _bars_beyond_the_cutoff),
-    Leak("corrections that came after the cutoff", _TRAIN, "reads", "were known", _corrected_bars),
+    Leak(
+        "bars of after the cutoff",
+        "foundation/store/updating.py",
+        "reads",
+        "were known",
+        _bars_beyond_the_cutoff,
+    ),
+    Leak(
+        "corrections that came after the cutoff", "foundation/store", "reads", "were known", _corrected_bars
+    ),
     Leak("parent from the future", _TRAIN, "windows", "not earlier", _parent_from_the_future),
     Leak(
         "scale of context and horizon",

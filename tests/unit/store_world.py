@@ -13,7 +13,7 @@ from lim_pipelines.foundation.data import NoBarsError, read_bars, series_of
 from lim_pipelines.foundation.store import Done, Index, cells_of, digest_of, update
 from lim_pipelines.foundation.store.digest import digest_series
 from lim_pipelines.foundation.store.shelf import Shelf
-from lim_pipelines.foundation.store.update import generation
+from lim_pipelines.foundation.store.updating import generation
 from lim_pipelines.lake import Lake, Past, midnight
 from lim_pipelines.schemas import VALIDATED_BARS
 

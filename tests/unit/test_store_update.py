@@ -27,7 +27,7 @@ from store_world import (
 
 from lim_pipelines.foundation.store import index
 from lim_pipelines.foundation.store.shelf import BYTES
-from lim_pipelines.foundation.store.update import generation
+from lim_pipelines.foundation.store.updating import generation
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import VALIDATED_BARS
 

@@ -1,6 +1,6 @@
 """What one family of checkpoints is shown at one cutoff.
 
-What does not belong here: how the store is brought up to date (`update.py`), the model.
+What does not belong here: how the store is brought up to date (`updating.py`), the model.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lim_pipelines.foundation.data import NoBarsError
 from lim_pipelines.foundation.series import iso
 from lim_pipelines.foundation.store.index import Index, cell, cells_of
 from lim_pipelines.foundation.store.mapped import MappedWindows
-from lim_pipelines.foundation.store.update import update, windows_of
+from lim_pipelines.foundation.store.updating import update, windows_of
 from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.schemas import VALIDATED_BARS
 

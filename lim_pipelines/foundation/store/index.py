@@ -1,6 +1,6 @@
 """Which series a moment's windows are drawn from, and where their rows lie: one Parquet file a cutoff.
 
-What does not belong here: the rows (`shelf.py`), making an index (`update.py`).
+What does not belong here: the rows (`shelf.py`), making an index (`updating.py`).
 
 An index is written once, as a whole, by renaming a finished file, and names no row that is written later: who
 has read one can go on reading, whatever becomes of the store.

@@ -1,6 +1,6 @@
 """One exchange's series of one frequency, brought from one cutoff to a later one.
 
-What does not belong here: several of them, locks and files (`update.py`).
+What does not belong here: several of them, locks and files (`updating.py`).
 
 Bars behind the last stored one are appended. Where a bar that is stored is another now, the series is written
 anew from there on, at another place. A series that comes out as it was stays where it was.
