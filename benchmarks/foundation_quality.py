@@ -105,7 +105,7 @@ def report(scores: pl.DataFrame, out: Path) -> None:
     ]
     for name, figure in (
         ("quality_skill", plots.skill_by_market(scores, shown)),
-        ("quality_calibration", plots.calibration(scores)),
+        ("quality_calibration", plots.calibration(scores, shown)),
     ):
         (out / f"{name}.png").write_bytes(png(figure))
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from lim_pipelines.drawing import COLORS, INK, figure_of, styled
 from lim_pipelines.foundation.quality.metrics import Estimate, skill
-from lim_pipelines.foundation.quality.tables import PRICE, VOLATILITY, names_of
+from lim_pipelines.foundation.quality.tables import PRICE, VOLATILITY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,18 +43,23 @@ def skill_by_market(scores: pl.DataFrame, shown: Sequence[str]) -> Figure:
         axes.invert_yaxis()
         axes.set_xlabel(f"{target}: skill, % of {yardstick}", color=INK, fontsize=9)
     figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside upper center", ncol=5, frameon=False, fontsize=8
+        *axes.get_legend_handles_labels(),
+        loc="outside upper center",
+        ncol=5,
+        frameon=False,
+        fontsize=8,
+        labelcolor=INK,
     )
     return figure
 
 
-def calibration(scores: pl.DataFrame) -> Figure:
+def calibration(scores: pl.DataFrame, shown: Sequence[str]) -> Figure:
     """How often the truth fell into each tenth of the forecast distribution; even is right."""
     figure = figure_of(9, 2.6)
     edges = np.linspace(0, 1, _BINS + 1)
     for at, target in enumerate(("return", "volatility", "volume")):
         axes = styled(figure.add_subplot(1, 3, at + 1))
-        for i, name in enumerate(names_of(scores)):
+        for i, name in enumerate(shown):
             pit = scores.filter((pl.col("forecaster") == name) & pl.col(f"pit_{target}").is_finite())
             if pit.height:
                 share = np.histogram(pit[f"pit_{target}"].to_numpy(), edges)[0] / pit.height * _BINS
@@ -63,7 +68,7 @@ def calibration(scores: pl.DataFrame) -> Figure:
         axes.axhline(1, color=INK, lw=0.8)
         axes.set_xlabel(f"{target}: probability below the truth", color=INK, fontsize=9)
     handles = styled(figure.axes[0]).get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncol=5, frameon=False, fontsize=8)
+    figure.legend(*handles, loc="outside upper center", ncol=5, frameon=False, fontsize=8, labelcolor=INK)
     return figure
 
 
@@ -87,5 +92,5 @@ def curves(points: Mapping[str, Mapping[float, Estimate]], label: str) -> Figure
     axes.set_xscale("log")
     axes.axhline(0, color=INK, lw=0.8)
     axes.set_xlabel(label, color=INK, fontsize=9)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK)
     return figure
