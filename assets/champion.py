@@ -34,7 +34,7 @@ def foundation_champion(context: dg.AssetExecutionContext, home: Home) -> dg.Mat
     lake, rows = home.lake(), []
     metadata: dict[str, Any] = {}
     for family in FOUNDATIONS:
-        judged = promotion.judge(lake, home.models, family, context.log.info)
+        judged = promotion.judge(lake, home.models, home.windows, family, context.log.info)
         champion = registry.champion_of(list(judged.log))
         if champion is None:
             continue

@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from lim_pipelines.foundation import checkpoint, registry
-from lim_pipelines.foundation.data import read_bars, series_of
+from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.evidence import Event, Evidence, GroupScore, Named
 from lim_pipelines.foundation.series import iso, microseconds
-from lim_pipelines.lake import Lake, Past, midnight
+from lim_pipelines.foundation.store.family import shown
+from lim_pipelines.lake import Lake
 from lim_pipelines.paired import LEVEL, Gain, paired
 
 MOST_WINDOWS = 512
@@ -61,7 +62,7 @@ def is_due(models: str | Path, family: str) -> Named | None:
     return newest
 
 
-def judge(lake: Lake, models: str | Path, family: str, say: Callable[[str], None]) -> Judged:
+def judge(lake: Lake, models: str | Path, windows: Path, family: str, say: Callable[[str], None]) -> Judged:
     """Judge the newest checkpoint of a family against its champion, and write down what follows.
 
     Where there is no champion yet, the checkpoint of the cutoff before the newest is it without a test; if
@@ -69,8 +70,8 @@ def judge(lake: Lake, models: str | Path, family: str, say: Callable[[str], None
 
     Parameters
     ----------
-    lake, models
-        Where bars and checkpoints lie.
+    lake, models, windows
+        Where bars, checkpoints and the window store lie.
     family
         Name of the family.
     say
@@ -90,7 +91,7 @@ def judge(lake: Lake, models: str | Path, family: str, say: Callable[[str], None
         if champion is None:
             raise AssertionError(f"{family}: a log without a champion")
         if champion != challenger:
-            added.append(_decide(lake, models, family, champion, challenger))
+            added.append(_decide(lake, models, windows, family, champion, challenger))
         for event in added:
             registry.append(models, family, event)
             say(f"{family}: {event.event} {event.checkpoint}: {event.why}")
@@ -135,18 +136,20 @@ def _first(models: str | Path, family: str) -> Event | None:
     return _event("promoted", named, None, None, "the first of its family: there was nothing to compare with")
 
 
-def _decide(lake: Lake, models: str | Path, family: str, champion: Named, challenger: Named) -> Event:
-    evidence, promoted, why = _compare(lake, models, family, champion, challenger)
+def _decide(
+    lake: Lake, models: str | Path, windows: Path, family: str, champion: Named, challenger: Named
+) -> Event:
+    evidence, promoted, why = _compare(lake, models, windows, family, champion, challenger)
     return _event("promoted" if promoted else "kept", challenger, champion, evidence, why)
 
 
 def _compare(
-    lake: Lake, models: str | Path, family: str, champion: Named, challenger: Named
+    lake: Lake, models: str | Path, windows: Path, family: str, champion: Named, challenger: Named
 ) -> tuple[Evidence | None, bool, str]:
     # Both are torch; the rest of this module is read where nothing is judged.
     from lim_pipelines.foundation.judged import days_of, laid_out, reach_of, scores_of, shortfalls
     from lim_pipelines.foundation.sampler import WindowSampler
-    from lim_pipelines.foundation.windows import Span, WindowStore, target_span
+    from lim_pipelines.foundation.windows import Span, target_span
 
     folders = [
         checkpoint.folder_of(models, family, named.cutoff, named.digest) for named in (champion, challenger)
@@ -157,10 +160,9 @@ def _compare(
     # The later of the two, whichever it is: after a rollback the champion may be the one held out longer.
     start = max(microseconds(meta.windows["held_out_from"]) for meta in metas)
     as_of = max(meta.cutoff for meta in metas)
-    series = series_of(read_bars(Past(lake, midnight(as_of)), config, as_of))
     horizon = max(meta.config.horizon for meta in metas)
     patch = max(meta.config.patch for meta in metas)
-    stores = [WindowStore(series, meta.config.context, meta.config.horizon) for meta in metas]
+    stores = [shown(lake, windows, _of_length(config, meta.config), as_of).windows() for meta in metas]
     sampler = WindowSampler(stores[0], horizon=horizon, patch=patch, span=Span(start, _END))
     if not len(sampler):
         return (
@@ -205,6 +207,17 @@ def _compare(
         groups=scores,
     )
     return evidence, *verdict(gain, by_group)
+
+
+def _of_length(config: FoundationConfig, other: FoundationConfig) -> FoundationConfig:
+    """Quotes of one configuration in windows of another, should the two differ."""
+    lengths = {
+        "context": other.context,
+        "horizon": other.horizon,
+        "patch": other.patch,
+        "coarse": other.coarse,
+    }
+    return config.model_copy(update=lengths)
 
 
 def _known(value: float) -> float | None:

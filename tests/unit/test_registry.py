@@ -49,7 +49,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 def judge(lake: Lake, models: Path) -> list[tuple[str, Named]]:
-    found = promotion.judge(lake, models, FAMILY, lambda line: None)
+    found = promotion.judge(lake, models, models / "windows", FAMILY, lambda line: None)
     return [(one.event, one.checkpoint) for one in found.events]
 
 

@@ -154,6 +154,7 @@ def test_a_training_from_scratch_selects_and_the_next_inherits(tmp_path: Path) -
     job = Job(
         lake=str(tmp_path / "lake"),
         models=str(tmp_path / "models"),
+        windows=str(tmp_path / "windows"),
         family="tiny",
         cutoffs=(date(2010, 11, 1), date(2010, 12, 1)),
         config=config,
