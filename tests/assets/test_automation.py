@@ -301,6 +301,7 @@ def test_retraining_asks_for_checkpoint_models_and_targets_with_its_cause(lineag
     (run,) = due(lineage)
     assert [run.tags[tag] for tag in RANGE] == ["2018-12-01", "2018-12-01"]
     assert {key.to_user_string() for key in run.asset_selection} == {
+        "window_store",
         "foundation_checkpoint",
         "wti_transfer_model",
         "wti_transfer_targets",

@@ -15,7 +15,7 @@ from model_world import CUTOFFS, FAMILIES, OIL, SHARES, ModelWorld
 
 from lim_pipelines import walkforward
 from lim_pipelines.finetune import train as finetune_train
-from lim_pipelines.foundation import train as foundation_train
+from lim_pipelines.foundation.store import changes
 from lim_pipelines.lake import LATEST, Lake, midnight
 from lim_pipelines.lake.past import ReadOnlyError
 from lim_pipelines.schemas import MODEL_INPUTS, VALIDATED_BARS
@@ -70,11 +70,12 @@ def test_whatever_training_and_decisions_ask_for_nothing_later_is_there(
 
         monkeypatch.setattr(module, name, asked)
 
-    spy(foundation_train, "read_bars", lambda config, cutoff: midnight(cutoff))
+    spy(changes, "everything", lambda here: midnight(CUTOFFS[0]))
     spy(finetune_train, "read_inputs", lambda spec, cutoff: midnight(cutoff))
     spy(walkforward, "read_features", lambda spec, bars, known_by, since: known_by)
     own = world.copy(tmp_path / "world")
     before = {path.name for path in own.models.glob("*/*/*")}
+    shutil.rmtree(own.windows)
     own.pretrain(FAMILIES[1], CUTOFFS[0])
     own.fit(OIL, CUTOFFS[0])
     shutil.rmtree(own.models / OIL.name / CUTOFFS[0].isoformat())
