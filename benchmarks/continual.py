@@ -37,6 +37,7 @@ from lim_pipelines.foundation.forgetting_plot import forgetting_figure
 from lim_pipelines.foundation.judged import days_of, reach_of
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Series
 from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.instruments import ASSET_CLASSES
 from lim_pipelines.lake import Lake
 from lim_pipelines.paired import paired
 
@@ -102,7 +103,7 @@ def main() -> None:
     config = FoundationConfig(
         name="continual",
         exchanges=tuple(given.exchanges),
-        asset_classes=("equity", "index", "commodity", "crypto", "fx"),
+        asset_classes=ASSET_CLASSES,
         freqs=("1d",),
         context=32,
         steps_first=given.steps,

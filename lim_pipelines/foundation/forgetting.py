@@ -101,6 +101,11 @@ def cells_of(windows: Windows, config: FoundationConfig, cutoffs: Ints, held_out
         (C,) moments, microseconds, UTC, increasing.
     held_out
         Positions of the instruments that judge.
+
+    Raises
+    ------
+    ValueError
+        None of them has a window.
     """
     edges = [_BEGINNING, *cutoffs.tolist(), 2**62]
     exchange, stretch, picks, cell = [], [], [], []
@@ -119,6 +124,11 @@ def cells_of(windows: Windows, config: FoundationConfig, cutoffs: Ints, held_out
                 cell.append(np.full(len(mine), len(exchange)))
                 exchange.append(place)
                 stretch.append(k)
+    if not picks:
+        raise ValueError(
+            f"none of the {len(held_out)} instruments that are held out has a window of {config.horizon} bars"
+            " behind a context between two cutoffs; take more exchanges"
+        )
     return Cells(tuple(exchange), np.array(stretch), np.concatenate(picks), np.concatenate(cell))
 
 
