@@ -1,10 +1,11 @@
-"""What a training step of the foundation model costs, and where it goes.
+"""What a training step of the foundation model costs: model FLOPs a second over those of a matrix product.
 
-    python -m benchmarks.foundation_step [--size tiny] [--batch 32]
+    python -m benchmarks.foundation_step [--sizes tiny base] [--tokens 8192] [--threads 1] [--compiled]
 
-Prints, for one thread: the measured matrix product, windows gathered a second, a step at the shortest, the
-middle and the longest context, and the share of the product's speed that the step's own products reach.
-Medians of several repetitions; on a busy machine the best of them is the better guess, so both are printed.
+Forward, backward and AdamW of one step, against two products of the same type measured in the same run: a
+large square one (2048 x 2048), before and after, and the model's own widest (tokens x d by d x 4 d). FLOPs
+are those of `foundation/flops.py`: products and attention, nothing else. Seconds are CPU seconds of the
+process, the best of several, which others disturb least; with more than one thread, seconds by the clock.
 """
 
 from __future__ import annotations
@@ -12,106 +13,100 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from statistics import median
+from typing import get_args
 
-import numpy as np
 import torch
 
-from lim_pipelines.foundation.config import FREQS, REAL, FoundationConfig
+from lim_pipelines.foundation.config import REAL, FoundationConfig, Size
+from lim_pipelines.foundation.flops import tokens_of, training_flops
 from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
-from lim_pipelines.foundation.sampler import WindowSampler
-from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Series
-from lim_pipelines.foundation.windows import Span, WindowStore
+from lim_pipelines.foundation.series import CALENDAR, VARIABLES
 
-REPETITIONS = 15
+CONTEXT, HORIZON = 512, 32
+REPETITIONS = 5
+SQUARE = 2048
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def seconds(work: Callable[[], object], times: int = 3) -> tuple[float, float]:
-    """Best and median seconds of `work`."""
+def best(work: Callable[[], object], clock: Callable[[], float], times: int) -> float:
+    """Least seconds of some repetitions, after one that warms up."""
     work()
     found = []
-    for _ in range(REPETITIONS):
-        start = time.perf_counter()
-        for _ in range(times):
-            work()
-        found.append((time.perf_counter() - start) / times)
-    return min(found), median(found)
+    for _ in range(times):
+        start = clock()
+        work()
+        found.append(clock() - start)
+    return min(found)
 
 
-def random_series(rows: int, name: str) -> Series:
-    rng = np.random.default_rng(len(name))
-    clock = np.arange(rows, dtype=np.int64)
-    values = rng.standard_normal((rows, len(VARIABLES)), dtype=np.float32)
-    calendar = rng.random((rows, len(CALENDAR)), dtype=np.float32)
-    return Series(name, "XNYS", "equity", FREQS[2], clock, clock, values, calendar)
+def product(rows: int, inner: int, columns: int, kind: torch.dtype, clock: Callable[[], float]) -> float:
+    """FLOP a second of a matrix product."""
+    a, b = torch.randn(rows, inner).to(kind), torch.randn(columns, inner).to(kind)
+    seconds = best(lambda: torch.nn.functional.linear(a, b), clock, 2 * REPETITIONS)
+    return 2 * rows * inner * columns / seconds
 
 
-def multiplication(d: int) -> float:
-    """FLOP a second of a matrix multiplication of the model's kind, best."""
-    a, b = torch.randn(2048, d), torch.randn(d, 3 * d)
-    best, _ = seconds(lambda: a @ b, 50)
-    return 2 * 2048 * d * 3 * d / best
+def stepper(model: FoundationModel, batch: int, kind: torch.dtype) -> Callable[[], None]:
+    """Make one training step on random windows."""
+    config = model.config
+    nobody = torch.zeros(batch, dtype=torch.long)
+    inputs = Inputs(
+        torch.randn(batch, CONTEXT, len(VARIABLES)), torch.rand(batch, CONTEXT, len(CALENDAR)), nobody, nobody
+    )
+    future = torch.randn(batch, config.horizon, len(VARIABLES))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
 
+    def step() -> None:
+        dice = torch.Generator().manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=kind is torch.bfloat16):
+            loss = pretraining_loss(model, inputs, future, dice)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
 
-def step_flops(config: FoundationConfig, patches: int) -> float:
-    """FLOP in the matrix multiplications of one step's blocks, forward and backward."""
-    p = len(VARIABLES)
-    tokens = config.batch_size * (1 + p * (patches + config.horizon // config.patch))
-    return 6.0 * 8 * config.shape.d_model**2 * config.shape.layers * tokens
+    return step
 
 
 def main() -> None:
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--size", default=REAL.size)
-    parser.add_argument("--batch", type=int, default=REAL.batch_size)
+    parser.add_argument("--sizes", nargs="+", choices=get_args(Size), default=["tiny", "small", "base"])
+    parser.add_argument("--tokens", type=int, default=8192)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compiled", action="store_true", help="compile the backbone, too: minutes")
     given = parser.parse_args()
-    config = FoundationConfig.model_validate(
-        REAL.model_dump() | {"size": given.size, "batch_size": given.batch}
-    )
-    torch.set_num_threads(1)
-    series = [random_series(5000, f"s{i}") for i in range(20)]
-    store = WindowStore(series, config.context, config.horizon)
-    sampler = WindowSampler(store, horizon=config.horizon, patch=config.patch, span=Span(0, 10**9))
-    model = FoundationModel(config)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    masks = torch.Generator().manual_seed(0)
-    speed = multiplication(config.shape.d_model)
-    count = sum(p.numel() for p in model.parameters())
+    torch.set_num_threads(given.threads)
+    clock = time.process_time if given.threads == 1 else time.perf_counter
     print(
-        f"{config.size}: {count:,} parameters, batch {config.batch_size};"
-        f" matrix product {speed / 1e9:.0f} GFLOP/s"
+        "| size | parameters | type | step, ms | windows/s | GFLOP/s | of the square | of its own product |"
     )
-    best, middle = seconds(lambda: store.batch(sampler.draw(config.batch_size, 0)), 20)
-    print(f"windows: {config.batch_size / middle:,.0f} a second ({config.batch_size / best:,.0f} best)")
-    batch = store.batch(sampler.draw(config.batch_size, 0))
-    future = torch.from_numpy(batch.future)
-    last = config.context // config.patch
-    for patches in (1, (last + 1) // 2, last):
-        inputs = Inputs.of(batch).last(patches * config.patch)
-
-        def step(inputs: Inputs = inputs, patches: int = patches) -> None:
-            # The loss draws a length of 1 .. patches; this seed draws the longest.
-            masks.manual_seed(_seed_for(patches))
-            optimizer.zero_grad()
-            pretraining_loss(model, inputs, future, masks).backward()
-            optimizer.step()
-
-        best, middle = seconds(step)
-        share = step_flops(config, patches) / best / speed
-        print(
-            f"context of {patches} patches: {middle * 1e3:.1f} ms a step ({best * 1e3:.1f} best),"
-            f" {share:.0%} of the matrix product's speed"
+    print("|---|---|---|---|---|---|---|---|")
+    for size in given.sizes:
+        config = FoundationConfig.model_validate(
+            REAL.model_dump() | {"size": size, "context": CONTEXT, "horizon": HORIZON}
         )
-
-
-def _seed_for(patches: int) -> int:
-    """Seed whose first draw is the longest of `patches` context lengths."""
-    from lim_pipelines.foundation.patching import draw_length
-
-    return next(s for s in range(10_000) if draw_length(patches, torch.Generator().manual_seed(s)) == patches)
+        batch, d = given.tokens // tokens_of(config), config.shape.d_model
+        for name, kind in TYPES.items():
+            model = FoundationModel(config)
+            if given.compiled:
+                model.backbone.compile()
+            step = stepper(model, batch, kind)
+            before, own = (
+                product(SQUARE, SQUARE, SQUARE, kind, clock),
+                product(given.tokens, d, 4 * d, kind, clock),
+            )
+            seconds = best(step, clock, REPETITIONS)
+            square = max(before, product(SQUARE, SQUARE, SQUARE, kind, clock))
+            rate = training_flops(model) * batch / seconds
+            count = sum(p.numel() for p in model.parameters())
+            print(
+                f"| {size} | {count:,} | {name}{', compiled' * given.compiled} | {seconds * 1e3:.0f} |"
+                f" {batch / seconds:.0f} | {rate / 1e9:.0f} | {rate / square:.2f} | {rate / own:.2f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
