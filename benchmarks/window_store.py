@@ -12,7 +12,6 @@ share that is resident is reported. `--rows` are the bars of (b) and of 1x in (c
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
@@ -87,12 +86,16 @@ def gathering(folder: Path, index: pl.DataFrame, seconds: float) -> None:
     for _ in range(3):
         for name, gather, over in (("bare numpy", bare.__getitem__, starts), ("store", windows.batch, picks)):
             found[name] = max(found[name], rate(gather, over, seconds))
-    told = Path("/proc/self/status").read_text().splitlines()
-    memory = {line.split(":")[0]: int(line.split()[1]) / 1e6 for line in told if line.startswith("Rss")}
     print("| | windows / CPU s | windows / s | ratio (CPU) |\n|---|---|---|---|")
     for name, (cpu, wall) in found.items():
         print(f"| {name} | {cpu:,.0f} | {wall:,.0f} | {cpu / found['bare numpy'][0]:.2f} |")
-    print(f"\nown memory {memory['RssAnon']:.2f} GB, mapped and resident {memory['RssFile']:.2f} GB")
+    print(f"\nown memory {_memory('RssAnon'):.2f} GB, mapped and resident {_memory('RssFile'):.2f} GB")
+
+
+def _memory(name: str) -> float:
+    """GB of this process, as the kernel counts them."""
+    told = Path("/proc/self/status").read_text().splitlines()
+    return next((int(line.split()[1]) / 1e6 for line in told if line.startswith(name)), float("nan"))
 
 
 def limited(gb: float, memory: float, seconds: float) -> None:
@@ -161,19 +164,16 @@ def building(root: Path) -> None:
     # File by file, as whoever has little memory would.
     count = sum(pl.read_parquet(file).height for file in files)
     scan = time.process_time() - start
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _memory("VmHWM")
     start, wall = time.process_time(), time.perf_counter()
     update(lake, root / "windows", cells_of(CONFIG), date(2018, 12, 1))
     built, took = time.process_time() - start, time.perf_counter() - wall
     start = time.process_time()
     _, (done,) = update(lake, root / "windows", cells_of(CONFIG), CUTOFF)
     more = time.process_time() - start
-    told = Path("/proc/self/status").read_text().splitlines()
-    anon = next(int(line.split()[1]) for line in told if line.startswith("RssAnon")) / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         f"| {count:,} | {scan:.2f} | {built:.2f} | {scan / built:.2f} | {took:.1f} | {more:.2f}"
-        f" | {done.written / 1e6:.1f} | {before / 1e6:.2f} | {peak / 1e6:.2f} | {anon:.2f} |",
+        f" | {done.written / 1e6:.1f} | {before:.2f} | {_memory('VmHWM'):.2f} | {_memory('RssAnon'):.2f} |",
         flush=True,
     )
 

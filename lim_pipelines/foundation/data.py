@@ -125,7 +125,9 @@ def series_from(frame: pl.DataFrame) -> list[Series]:
     list of Series
         Sorted by exchange, instrument, frequency and asset class.
     """
-    parts = frame.partition_by("asset_class", maintain_order=True)
+    # Cutting in parts copies.
+    alone = frame["asset_class"].n_unique() < 2
+    parts = [frame] if alone else frame.partition_by("asset_class", maintain_order=True)
     series = [one for part in parts for one in build_series(part)]
     return sorted(series, key=lambda one: (one.exchange, one.instrument_id, one.freq, one.asset_class))
 

@@ -115,7 +115,7 @@ class Refresh:
         for group in (late, fresh):
             starts = pl.DataFrame(group, schema=changes.CHANGES, orient="row")
             self._expect(starts, 1)
-            for frame in stretches(self.past, self.here, starts):
+            for frame in stretches(self.past, self.here, starts, _COLUMNS):
                 self._append(frame)
 
     def _longer(self, changed: pl.DataFrame) -> None:
@@ -127,7 +127,7 @@ class Refresh:
         starts = changes.everything(self.past, self.here & (pl.col("date") >= earliest))
         self._expect(starts, _DAYS)
         carried: list[pl.DataFrame] = []
-        for frame in stretches(self.past, self.here, starts):
+        for frame in stretches(self.past, self.here, starts, VALIDATED_BARS.schema.names()):
             # What is not over yet waits for the bar that shows that it is.
             there = pl.concat([*carried, frame]).filter(pl.col("date") >= _of_class(over))
             made = data.longer(there, self.freq, self.cutoff)
@@ -178,7 +178,7 @@ class Refresh:
         """Bars of some instruments in stretches that cut no week in two."""
         carried: list[pl.DataFrame] = []
         sessions = starts.select("instrument_id", "first")
-        for frame in stretches(self.past, self.here, starts):
+        for frame in stretches(self.past, self.here, starts, VALIDATED_BARS.schema.names()):
             mine = frame.join(sessions, on="instrument_id").filter(pl.col("date") >= pl.col("first"))
             there = pl.concat([*carried, mine.select(frame.columns)])
             week = pl.col("date").dt.truncate("1w")

@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
-def stretches(past: Past, here: pl.Expr, starts: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def stretches(past: Past, here: pl.Expr, starts: pl.DataFrame, columns: list[str]) -> Iterator[pl.DataFrame]:
     """Read bars as of a past's moment, a stretch of sessions after the other.
 
     Parameters
@@ -33,11 +33,13 @@ def stretches(past: Past, here: pl.Expr, starts: pl.DataFrame) -> Iterator[pl.Da
     starts
         Columns of `changes.CHANGES`: of each instrument the bars that end at `since` or later are wanted;
         `rows`, about how many that makes, decides whether stretches are needed at all.
+    columns
+        Columns of VALIDATED_BARS that are read.
 
     Yields
     ------
     pl.DataFrame
-        Rows of VALIDATED_BARS in no particular order; sessions in order from one frame to the next.
+        These columns, in no particular order; sessions in order from one frame to the next.
     """
     if starts.is_empty():
         return
@@ -47,7 +49,7 @@ def stretches(past: Past, here: pl.Expr, starts: pl.DataFrame) -> Iterator[pl.Da
     if starts.height <= _NAMED:
         here &= pl.col("instrument_id").is_in(starts["instrument_id"].to_list())
     for days in _days(past, here) if starts["rows"].sum() > STRETCH_ROWS else [pl.lit(True)]:
-        frame = past.read(VALIDATED_BARS, as_of=past.moment, where=here & days).collect()
+        frame = past.read(VALIDATED_BARS, as_of=past.moment, where=here & days).select(columns).collect()
         kept = frame.join(since, on="instrument_id", how="inner").filter(
             pl.col("ts").to_physical() >= pl.col("since")
         )
