@@ -52,7 +52,7 @@ def test_a_packed_step_learns_what_a_padded_one_learns(layout: Layout, objective
     model = FoundationModel(config)
     with torch.no_grad():
         for parameter in model.parameters():  # blocks begin as the identity: then nothing could be mixed up
-            parameter += 0.05 * torch.randn_like(parameter)
+            parameter.add_(0.05 * torch.randn_like(parameter))
     losses, gradients = [], []
     packed = inputs_of(RAGGED, config)
     assert len(packed[0].values) == 8 < len(RAGGED.values)
