@@ -1,8 +1,8 @@
-"""Draw a fan chart: what the model said of an instrument that it never saw, and what came.
+"""Draw a fan chart: what the model said of bars behind its cutoff, and what came.
 
     python scripts/fan_chart.py [--checkpoint FOLDER] [--at 2023-06-30] [--to docs/images/fan_chart.png]
 
-AAPL of hvsampledata, daily, 2019-2024. Without a checkpoint the champion of LIM_HOME is asked (`make demo`
+AAPL of hvsampledata, daily, 2019-2024, which no checkpoint of the demo has read. Without a checkpoint the champion of LIM_HOME is asked (`make demo`
 makes one). The bands hold 50, 80 and 95 % of the paths. What does not belong here: judging forecasts
 (`benchmarks/foundation_quality.py`); one picture says nothing of a model's worth.
 """
@@ -47,7 +47,8 @@ def main() -> None:
     given = parser.parse_args()
     bars = apple()
     past, came = bars.filter(pl.col("ts") <= given.at), bars.filter(pl.col("ts") > given.at).head(HORIZON)
-    drawn = LIM.load(given.checkpoint).forecast(past, horizon=came.height, samples=PATHS)
+    lim = LIM.load(given.checkpoint)
+    drawn = lim.forecast(past, horizon=came.height, samples=PATHS)
     paths = drawn["close"].to_numpy().reshape(PATHS, came.height)
     last = past["close"][-1]
     # The paths start where the past ends.
@@ -62,7 +63,8 @@ def main() -> None:
     shown = past.tail(PAST)
     axes.plot(shown["ts"], shown["close"], color=INK, label="context (its end)")
     axes.plot(ends, [last, *came["close"]], color=COLORS[1], label="what came")
-    axes.set_title(f"AAPL, never seen, {came.height} sessions from {given.at}", color=INK, fontsize=10)
+    title = f"AAPL, {came.height} sessions from {given.at}, by a model trained up to {lim.meta.cutoff}"
+    axes.set_title(title, color=INK, fontsize=10)
     axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left", ncols=2)
     given.to.write_bytes(png(figure))
     print(f"{given.to}: {PATHS} paths")

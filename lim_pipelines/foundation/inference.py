@@ -152,7 +152,7 @@ class LIM:
         -------
         pl.DataFrame
             Of a table: instrument_id, freq, step (from 1), variable, mean, q05 and so on, one row for each
-            step and variable: the prices `close`, `open`, `high`, `low`, the `volume`, the bar's log `return`,
+            step and variable: prices `close`, `open`, `high`, `low`, the `volume`, the bar's log `return`,
             and variables of your own. What the context does not show has no rows. `mean` of
             prices and volume is exp of the expected log. With samples: instrument_id, freq, sample, step, and
             a column for each variable. There is no `ts`: it is not known when a future bar ends.
