@@ -2,9 +2,9 @@
 
     python -m benchmarks.inference [--checkpoint FOLDER] [--budget 4]
 
-Without a checkpoint it trains a model of 5 million parameters (`base`, context 512) on simulated GARCH returns
-for half of the budget, in minutes: the errors of untrained weights say nothing. Then, on one thread, in
-turns so that a busy machine slows both alike: one context, and a cross-section of 5,000. Prints a markdown
+Without a checkpoint it trains a model of 5 million parameters (`base`, context 512) on simulated GARCH
+returns for half of the budget, in minutes: the errors of untrained weights say nothing. Then, on one thread,
+in turns so that a busy machine slows both alike: one context, and a cross-section of 5,000. Prints a markdown
 table of milliseconds (the best of the turns), ratios, and errors of embedding and CRPS.
 """
 

@@ -2,9 +2,9 @@
 
     python scripts/fan_chart.py [--checkpoint FOLDER] [--at 2023-06-30] [--to docs/images/fan_chart.png]
 
-AAPL of hvsampledata, daily, 2019-2024, which no checkpoint of the demo has read. Without a checkpoint the champion of LIM_HOME is asked (`make demo`
-makes one). The bands hold 50, 80 and 95 % of the paths. What does not belong here: judging forecasts
-(`benchmarks/foundation_quality.py`); one picture says nothing of a model's worth.
+AAPL of hvsampledata, daily, 2019-2024: behind the cutoffs of the demo. Without a checkpoint the champion of
+LIM_HOME is asked (`make demo` makes one). The bands hold 50, 80 and 95 % of the paths. What does not belong
+here: judging forecasts (`foundation/quality`); one picture says nothing of a model's worth.
 """
 
 from __future__ import annotations
