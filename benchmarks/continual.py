@@ -129,8 +129,12 @@ def report(series: list[Series], config: FoundationConfig, seeds: int, image: Pa
     reach = reach_of(windows, judged, config.horizon, days)
 
     def mean(outcomes: list[Outcome]) -> Outcome:
-        parts = [np.mean([getattr(o, n) for o in outcomes], axis=0) for n in ("matrix", "next_lost")]
-        return Outcome(*parts, outcomes[0].flops, float(np.mean([o.seconds for o in outcomes])))
+        return Outcome(
+            matrix=np.mean([one.matrix for one in outcomes], axis=0),
+            next_lost=np.mean([one.next_lost for one in outcomes], axis=0),
+            flops=outcomes[0].flops,
+            seconds=float(np.mean([one.seconds for one in outcomes])),
+        )
 
     outcomes = {arm: mean(each) for arm, each in found.items()}
     scratch = outcomes[SCRATCH]

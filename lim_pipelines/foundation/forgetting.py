@@ -108,7 +108,8 @@ def cells_of(windows: Windows, config: FoundationConfig, cutoffs: Ints, held_out
         None of them has a window.
     """
     edges = [_BEGINNING, *cutoffs.tolist(), 2**62]
-    exchange, stretch, picks, cell = [], [], [], []
+    exchange: list[str] = []
+    stretch, picks, cell = [], [], []
     for k in range(len(edges) - 1):
         sampler = _sampler(windows, config, Span(edges[k], edges[k + 1]))
         # Few of many instruments are held out: more are looked at than are taken.
