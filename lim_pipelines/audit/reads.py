@@ -79,7 +79,15 @@ FILES_ALLOWED: Final[dict[str, str]] = {
         ),
         "the window store; `audit_checkpoint` finds what it showed again in the lake, read as of the cutoff",
     ),
-    "lim_pipelines.foundation.train._train": "writes the log of losses",
+    "lim_pipelines.foundation.folders.work_folder": "locks the folder that a training works in",
+    **dict.fromkeys(
+        (f"lim_pipelines.foundation.metrics_file.{name}" for name in ("read_metrics", "MetricsFile.add")),
+        "losses of a training by step",
+    ),
+    **dict.fromkeys(
+        (f"lim_pipelines.foundation.resume.Snapshots.{name}" for name in ("state", "tensors")),
+        "where a killed training of the same input digest stopped",
+    ),
     "lim_pipelines.foundation.train.main": "reads the job",
     "lim_pipelines.finetune.train.main": "reads the job",
     "lim_pipelines.strategies.spec.StrategySpec.from_yaml": "reads a strategy's YAML",

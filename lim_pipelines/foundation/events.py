@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,16 +55,17 @@ class Events:
             self._logger.finalize("success")
 
     def _open(self, folder: Path) -> bool:
-        if find_spec("tensorboard") is None:
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        try:
+            # What a killed run wrote behind this step is hidden.
+            self._logger = TensorBoardLogger(folder, name="", version="", purge_step=self._early[0]["step"])
+        except ModuleNotFoundError:
             self._say(
-                "no TensorBoard events: pip install 'lim-pipelines[track]'; metrics.jsonl has all metrics"
+                "no TensorBoard events (pip install 'lim-pipelines[track]'); metrics.jsonl has all metrics"
             )
             self._folder = None
             return False
-        from lightning.pytorch.loggers import TensorBoardLogger
-
-        # What a killed run wrote behind this step is hidden.
-        self._logger = TensorBoardLogger(folder, name="", version="", purge_step=self._early[0]["step"])
         return True
 
     def _write(self, line: Line) -> None:

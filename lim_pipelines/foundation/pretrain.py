@@ -10,7 +10,6 @@ Lightning takes seconds to import: only training processes import this module.
 from __future__ import annotations
 
 import copy
-import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +22,14 @@ from torch.utils.data import DataLoader
 from lim_pipelines.foundation.batches import Batches
 from lim_pipelines.foundation.checkpoint import Rollback
 from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.foundation.cost import cost_of, work_of
 from lim_pipelines.foundation.dedup import twins
 from lim_pipelines.foundation.divergence import FAST, DivergedError
 from lim_pipelines.foundation.events import Events
-from lim_pipelines.foundation.flops import gemm_flops, tokens_of, training_flops
 from lim_pipelines.foundation.metrics_file import MetricsFile
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.processes import rank, trainer_of, world
-from lim_pipelines.foundation.progress import Progress, Weights, Work, weights_of
+from lim_pipelines.foundation.progress import Progress, Weights, weights_of
 from lim_pipelines.foundation.resume import RunState, Snapshots
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import Ints, iso, microseconds
@@ -163,7 +162,7 @@ def fit(
     followed = Events(events if rank() == 0 else None, say)
     while True:
         metrics = MetricsFile(folder, state.step, writes=rank() == 0)
-        progress = Progress(label, metrics, snapshots, followed, _work(model), judge)
+        progress = Progress(label, metrics, snapshots, followed, work_of(model), judge)
         task = Pretraining(model, steps, learning_rate, seed, state)
         trainer = trainer_of(config.training, steps - state.step, progress)
         batches = Batches(windows, training, config, seed, steps, state)
@@ -196,7 +195,7 @@ def fit(
             **seen,
         },
         rollbacks=state.rollbacks,
-        cost=_cost(model, steps, state.seconds),
+        cost=cost_of(work_of(model), steps, state.seconds),
     )
 
 
@@ -268,32 +267,6 @@ def _back(
 
 def _told(one: Rollback) -> str:
     return f"{one.why} at step {one.step}: back to step {one.back_to}, learning rate times {one.factor:g}"
-
-
-def _work(model: FoundationModel) -> Work:
-    config = model.config
-    size, peak = config.batch_size, gemm_flops(config.training.precision)
-    return Work(
-        windows=size,
-        tokens=size * tokens_of(config),
-        flops=size * training_flops(model),
-        peak=None if peak is None else peak * world(config.training),
-    )
-
-
-def _cost(model: FoundationModel, steps: int, seconds: float) -> dict[str, float]:
-    work = _work(model)
-    if torch.cuda.is_available():
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {
-        "tokens": work.tokens * steps,
-        "flops": work.flops * steps,
-        "train_seconds": round(seconds, 3),
-        "windows_per_s": round(work.windows * steps / max(seconds, 1e-9), 1),
-        "peak_memory_mb": round(peak, 1),
-    }
 
 
 def _curve(losses: Sequence[float]) -> tuple[tuple[int, float], ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from lim_pipelines.foundation.cost import Work
 from lim_pipelines.foundation.events import Events
 from lim_pipelines.foundation.metrics_file import Line, MetricsFile
 from lim_pipelines.foundation.resume import Snapshots, restore, tensors_of, whole
@@ -29,26 +29,6 @@ VALIDATE_EVERY = 500
 
 Weights = dict[str, Tensor]
 Judge = Callable[[Weights], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a training step takes.
-
-    Parameters
-    ----------
-    windows, tokens
-        Of a step, all processes together.
-    flops
-        Of a step, see `flops.py`.
-    peak
-        Operations a second that all processes together could do, as measured; None on CPUs.
-    """
-
-    windows: int
-    tokens: int
-    flops: int
-    peak: float | None
 
 
 class Progress(lightning.Callback):  # type: ignore[misc]

@@ -20,7 +20,7 @@ from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.scaling import scaled
 from lim_pipelines.foundation.scores import crps, crps_of_normal
 from lim_pipelines.foundation.series import VARIABLES, Ints
-from lim_pipelines.foundation.windows import WindowBatch, WindowStore
+from lim_pipelines.foundation.windows import WindowBatch, Windows
 
 SAMPLES = 32
 _CHUNK = 512
@@ -56,7 +56,7 @@ def window_scores(model: FoundationModel, batch: WindowBatch, seed: int = 0) -> 
     return crps(samples, on_scale).nanmean(1), crps_of_normal(on_scale).nanmean(1)
 
 
-def skill(model: FoundationModel, store: WindowStore, picks: Mapping[Group, Ints]) -> dict[str, float]:
+def skill(model: FoundationModel, store: Windows, picks: Mapping[Group, Ints]) -> dict[str, float]:
     """Skill of a model over full contexts.
 
     Parameters
@@ -86,7 +86,7 @@ def skill(model: FoundationModel, store: WindowStore, picks: Mapping[Group, Ints
     return {name: round(value, 6) for name, value in out.items() if value == value}
 
 
-def _means(model: FoundationModel, store: WindowStore, chosen: Ints) -> Iterator[Tensor]:
+def _means(model: FoundationModel, store: Windows, chosen: Ints) -> Iterator[Tensor]:
     for start in range(0, len(chosen), _CHUNK):
         scores = window_scores(model, store.batch(chosen[start : start + _CHUNK]))
         yield torch.stack([part.nanmean(0) for part in scores])

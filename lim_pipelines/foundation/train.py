@@ -3,8 +3,8 @@
     python -m lim_pipelines.foundation.train                    under Dagster Pipes; the job comes as extras
     python -m lim_pipelines.foundation.train --job job.json     anywhere else; results go to stdout as JSON
 
-What does not belong here: the loop (`pretrain.py`), reading (`store/`). torch and Lightning are imported
-only when something must be trained: a run that finds everything done takes a second.
+What does not belong here: one checkpoint (`run.py`), the loop (`pretrain.py`), reading (`store/`). torch and
+Lightning are imported only when something must be trained: a run that finds everything done takes a second.
 """
 
 from __future__ import annotations
@@ -13,31 +13,21 @@ import argparse
 import hashlib
 import json
 import os
-import platform
-import shutil
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lim_pipelines.foundation import checkpoint, continual
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
-from lim_pipelines.foundation.decided import Selection
-from lim_pipelines.foundation.folders import atomic_folder, work_folder
-from lim_pipelines.foundation.metrics_file import METRICS
-from lim_pipelines.foundation.plot import loss_svg
 from lim_pipelines.foundation.processes import barrier, rank
-from lim_pipelines.foundation.selection import drawn_from, select
-from lim_pipelines.foundation.store import Shown, shown
-from lim_pipelines.foundation.windows import Windows, split_time
+from lim_pipelines.foundation.run import train_one
+from lim_pipelines.foundation.store import shown
 from lim_pipelines.lake import Lake
-
-if TYPE_CHECKING:
-    from lim_pipelines.foundation.model import FoundationModel
 
 
 class Job(BaseModel):
@@ -132,7 +122,7 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
         folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)
         reused = (folder / checkpoint.META).exists()
         if not reused:
-            _train(job, plan, data, digest, folder, say)
+            train_one(job.models, job.config, plan, data, digest, say)
         if rank() == 0:
             checkpoint.set_current(job.models, job.family, cutoff, digest)
         if not reused:
@@ -187,99 +177,6 @@ def input_digest(config: FoundationConfig, cutoff: date, parent: checkpoint.Meta
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _train(
-    job: Job, plan: continual.Plan, data: Shown, digest: str, folder: Path, say: Callable[[str], None]
-) -> None:
-    import torch
-
-    from lim_pipelines.foundation.pretrain import fit
-
-    config, cutoff, parent = job.config, data.index.cutoff, plan.parent
-    start = time.perf_counter()
-    if config.shape.threads is not None:
-        torch.set_num_threads(config.shape.threads)
-    windows = data.windows()
-    selection = _selected(config, parent, windows, say)
-    refused = () if selection is None else selection.refused
-    model = _begin(job, parent, drawn_from(config, windows, refused))
-    with work_folder(folder, writes=rank() == 0) as work:
-        found = fit(
-            model,
-            windows,
-            steps=plan.steps,
-            learning_rate=plan.start.learning_rate,
-            seed=config.seed * 1_000_003 + cutoff.toordinal(),
-            label=f"{job.family} {cutoff}",
-            folder=work,
-            held_out_before=plan.start.recent_from,
-            replay=plan.start.replay,
-            events=Path(job.models).parent / "training-logs" / job.family / cutoff.isoformat(),
-            say=say,
-        )
-        meta = checkpoint.Meta(
-            config=config,
-            cutoff=cutoff,
-            input_digest=digest,
-            parent=parent.input_digest if parent else None,
-            parent_cutoff=parent.cutoff if parent else None,
-            code_version=CODE_VERSION,
-            seed=config.seed,
-            steps=plan.steps,
-            data=data.data_read(),
-            windows=found.windows,
-            metrics=found.metrics,
-            loss_curve=found.curve,
-            wall_seconds=round(time.perf_counter() - start, 3),
-            hardware=_hardware(),
-            torch_version=torch.__version__,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            rollbacks=found.rollbacks,
-            cost=found.cost,
-            start=plan.start,
-            selection=selection,
-        )
-        if rank() == 0:
-            with atomic_folder(folder) as fresh:
-                shutil.copy(work / METRICS, fresh)
-                (fresh / "loss.svg").write_text(loss_svg(f"{job.family} {cutoff}", found.curve))
-                checkpoint.save(model, meta, fresh)
-
-
-def _selected(
-    config: FoundationConfig, parent: checkpoint.Meta | None, windows: Windows, say: Callable[[str], None]
-) -> Selection | None:
-    """Which candidates of the mix are drawn from: the parent's choice, or what is tried now."""
-    from lim_pipelines.foundation.pretrain import VALIDATION_SHARE
-
-    if parent is not None:
-        return parent.selection
-    if not config.mix.candidates:
-        return None
-    return select(config, windows, split_time(windows, VALIDATION_SHARE), say)
-
-
-def _begin(job: Job, parent: checkpoint.Meta | None, config: FoundationConfig) -> FoundationModel:
-    """Model to train; `config` is the job's but for the mix that is drawn."""
-    import torch
-
-    from lim_pipelines.foundation.model import FoundationModel
-
-    torch.manual_seed(config.seed)
-    model = FoundationModel(config)
-    if parent is None:
-        return model
-    folder = checkpoint.folder_of(job.models, job.family, parent.cutoff, parent.input_digest)
-    model.load_state_dict(checkpoint.load(folder)[0].state_dict())
-    return model
-
-
-def _hardware() -> str:
-    import torch
-
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
-    return f"{platform.machine()}, {torch.get_num_threads()} threads, {device}"
-
-
 def main() -> None:
     """Run the job that Dagster Pipes or the command line names."""
     parser = argparse.ArgumentParser(description="Train foundation checkpoints.")
@@ -303,7 +200,8 @@ def main() -> None:
         parser.error("no job: give --job, or start it from Dagster")
     if rank() > 0:
         # One process of a run reports, else Dagster would read every message as often as there are processes.
-        given = PipesEnvVarParamsLoader().load_context_params()
+        loader = PipesEnvVarParamsLoader()  # type: ignore[no-untyped-call]  # dagster_pipes does not say
+        given = loader.load_context_params()
         with PipesDefaultContextLoader().load_context(given) as context:
             train_cutoffs(Job.model_validate(context["extras"]), _say)
         return

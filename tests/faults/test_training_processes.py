@@ -31,7 +31,8 @@ def job(root: Path, name: str, **training: object) -> Job:
     settings = Training(ema=0.5, save_every=5, **training)  # type: ignore[arg-type]  # a subset of the fields
     config = TINY.model_copy(update={"steps_first": 12, "steps_continual": 4, "training": settings})
     models = str(root / name)
-    return Job(lake=str(root / "lake"), models=models, family="tiny", cutoffs=CUTOFFS, config=config)
+    places = {"lake": str(root / "lake"), "models": models, "windows": models + "-windows"}
+    return Job(**places, family="tiny", cutoffs=CUTOFFS, config=config)
 
 
 def run(root: Path, given: Job, *before: str) -> list[CutoffResult]:
