@@ -198,6 +198,10 @@ class Categorical(Head):
 
     edges: Tensor
 
+    def start(self) -> Tensor:
+        """Return the classes of a normal distribution, the far ones unlikely but not impossible."""
+        return torch.special.ndtr(self.edges).diff().clamp(min=1e-6).log()
+
     def loss(self, said: Predicted, truth: Tensor) -> Tensor:
         """Mean cross-entropy over known values, as a density: comparable with the mixture's."""
         known = truth.isfinite()

@@ -114,9 +114,8 @@ def test_an_untrained_head_says_as_the_context_was() -> None:
         head: Head = kind(1)
         answer = said(head.start())
         draws = head.sample(answer, DRAWS, dice()).detach().flatten()
-        assert abs(float(head.point(answer))) < 1e-6, name
-        if name != "categorical":  # All classes are alike to it: it knows nothing, not even the scale.
-            assert 0.6 < float(draws.quantile(0.75) - draws.quantile(0.25)) / 1.349 < 1.4, name
+        assert abs(float(head.point(answer))) < 1e-3, name
+        assert 0.6 < float(draws.quantile(0.75) - draws.quantile(0.25)) / 1.349 < 1.4, name
 
 
 def test_quantiles_that_cross_are_put_in_order() -> None:
