@@ -13,7 +13,7 @@ import polars as pl
 
 from lim_pipelines.align.resample import resample
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.series import Series, build_series, iso, microseconds
+from lim_pipelines.foundation.series import Series, build_series, iso, microseconds, parts_of
 from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.schemas import ONE_PRICE, VALIDATED_BARS
 
@@ -125,10 +125,7 @@ def series_from(frame: pl.DataFrame) -> list[Series]:
     list of Series
         Sorted by exchange, instrument, frequency and asset class.
     """
-    # Cutting in parts copies.
-    alone = frame["asset_class"].n_unique() < 2
-    parts = [frame] if alone else frame.partition_by("asset_class", maintain_order=True)
-    series = [one for part in parts for one in build_series(part)]
+    series = [one for part in parts_of(frame, "asset_class") for one in build_series(part)]
     return sorted(series, key=lambda one: (one.exchange, one.instrument_id, one.freq, one.asset_class))
 
 

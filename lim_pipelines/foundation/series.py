@@ -117,9 +117,9 @@ def _variables() -> list[pl.Expr]:
     ]
 
 
-def _calendar(timezone: str, freq: str) -> list[pl.Expr]:
+def _clock(timezone: str) -> list[pl.Expr]:
+    """Those of `CALENDAR` that the end of a bar alone decides."""
     local = pl.col("ts").dt.convert_time_zone(timezone)
-    gap = (pl.col("ts") - _before(pl.col("ts"))).dt.total_microseconds() / BAR_LENGTH_US[freq]
     # Hours and minutes come as 8-bit numbers: products of them wrap round.
     hour, minute, second = (
         part.cast(pl.Float64) for part in (local.dt.hour(), local.dt.minute(), local.dt.second())
@@ -130,9 +130,24 @@ def _calendar(timezone: str, freq: str) -> list[pl.Expr]:
         ((local.dt.day() - 1) / 31 - 0.5).alias("day"),
         ((local.dt.month() - 1) / 12 - 0.5).alias("month"),
         (seconds / 86_400 - 0.5).alias("time"),
-        gap.log().fill_null(0.0).alias("gap"),
-        pl.col("session"),
     ]
+
+
+def _calendar(frame: pl.DataFrame, timezone: str, freq: str) -> Floats:
+    # Instruments of a market share the ends of their bars, and clocks of the world are slow to read.
+    ends = frame["ts"].unique().sort()
+    clock = _floats(ends.to_frame(), _clock(timezone))
+    gap = (pl.col("ts") - _before(pl.col("ts"))).dt.total_microseconds() / BAR_LENGTH_US[freq]
+    own = _floats(frame, [gap.log().fill_null(0.0).alias("gap"), pl.col("session")])
+    at = np.searchsorted(ends.to_numpy(), frame["ts"].to_numpy())
+    return np.concatenate([clock[at], own], axis=1)
+
+
+def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort bars by instrument and time: by the instruments' numbers, as comparing names is slow."""
+    names = frame["instrument_id"]
+    number = names.cast(pl.Enum(names.unique().sort())).to_physical()
+    return frame[np.lexsort((frame["ts"].to_physical(), number))]
 
 
 def _with_session(frame: pl.DataFrame) -> pl.DataFrame:
@@ -150,6 +165,15 @@ def _with_session(frame: pl.DataFrame) -> pl.DataFrame:
 def _floats(frame: pl.DataFrame, exprs: list[pl.Expr]) -> Floats:
     columns = frame.select(e.cast(pl.Float32).fill_null(float("nan")) for e in exprs)
     return np.ascontiguousarray(columns.to_numpy(), dtype=np.float32)
+
+
+def parts_of(bars: pl.DataFrame, *columns: str) -> list[pl.DataFrame]:
+    """Cut bars into those of equal values in some columns; without copying where there is one value only."""
+    if bars.is_empty():
+        return []
+    if all(bars[name].n_unique() == 1 for name in columns):
+        return [bars]
+    return bars.partition_by(*columns, maintain_order=True)
 
 
 def build_series(bars: pl.DataFrame) -> list[Series]:
@@ -174,12 +198,13 @@ def build_series(bars: pl.DataFrame) -> list[Series]:
     """
     out: list[Series] = []
     # Whole markets at once: thousands of short series, built one by one at each decision, are slow.
-    for (exchange, freq), part in bars.partition_by("exchange", "freq", as_dict=True).items():
+    for part in parts_of(bars, "exchange", "freq"):
+        exchange, freq = part["exchange"][0], part["freq"][0]
         if freq not in FREQS:
             raise ValueError(
                 f"{part['instrument_id'][0]}: frequency {freq!r} has no embedding (known: {', '.join(FREQS)})"
             )
-        ordered = _with_session(part.sort("instrument_id", "ts"))
+        ordered = _with_session(_ordered(part))
         out += series_of_market(ordered, get_exchange(exchange).timezone)
     return sorted(out, key=lambda series: (series.exchange, series.instrument_id, series.freq))
 
@@ -196,7 +221,7 @@ def series_of_market(frame: pl.DataFrame, timezone: str) -> list[Series]:
     """
     freq = frame["freq"][0]
     ts, known_at = (frame[name].dt.epoch("us").to_numpy() for name in ("ts", "known_at"))
-    values, calendar = _floats(frame, _variables()), _floats(frame, _calendar(timezone, freq))
+    values, calendar = _floats(frame, _variables()), _calendar(frame, timezone, freq)
     runs = frame.select(pl.col("instrument_id").rle()).unnest("instrument_id")
     classes = frame["asset_class"]
     out, start = [], 0

@@ -115,7 +115,8 @@ class Refresh:
         for group in (late, fresh):
             starts = pl.DataFrame(group, schema=changes.CHANGES, orient="row")
             self._expect(starts, 1)
-            for frame in stretches(self.past, self.here, starts, _COLUMNS):
+            # Where nothing was, whatever is there has changed.
+            for frame in stretches(self.past, self.here, starts, _COLUMNS, every=not self.before):
                 self._append(frame)
 
     def _longer(self, changed: pl.DataFrame) -> None:
@@ -124,10 +125,11 @@ class Refresh:
         for frame in self._whole_weeks(starts):
             self._append(self._made_of(frame.filter(pl.col("date") < _of_class(over)), over))
         earliest = min(over.values(), default=date.min)
-        starts = changes.everything(self.past, self.here & (pl.col("date") >= earliest))
+        here = self.here & (pl.col("date") >= earliest)
+        starts = changes.everything(self.past, here)
         self._expect(starts, _DAYS)
         carried: list[pl.DataFrame] = []
-        for frame in stretches(self.past, self.here, starts, VALIDATED_BARS.schema.names()):
+        for frame in stretches(self.past, here, starts, VALIDATED_BARS.schema.names(), every=True):
             # What is not over yet waits for the bar that shows that it is.
             there = pl.concat([*carried, frame]).filter(pl.col("date") >= _of_class(over))
             made = data.longer(there, self.freq, self.cutoff)
@@ -208,19 +210,9 @@ class Refresh:
             return
         frame = frame.select(_COLUMNS)
         keys = ["asset_class", "instrument_id"]
-        ends = [
-            (*key, self.extents[key])
-            for key in frame.select(keys).unique().iter_rows()
-            if key in self.extents
-        ]
         last = pl.DataFrame(
-            [(name, instrument, one.last_ts, one.last_close) for name, instrument, one in ends if one.length],
-            schema={
-                "asset_class": pl.String,
-                "instrument_id": pl.String,
-                "last": pl.Int64,
-                "close": pl.Float64,
-            },
+            [(*key, one.last_ts, one.last_close) for key, one in self.extents.items() if one.length],
+            schema=dict.fromkeys(keys, pl.String) | {"last": pl.Int64, "close": pl.Float64},
             orient="row",
         )
         if last.height:

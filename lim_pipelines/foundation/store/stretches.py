@@ -21,7 +21,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
-def stretches(past: Past, here: pl.Expr, starts: pl.DataFrame, columns: list[str]) -> Iterator[pl.DataFrame]:
+def stretches(
+    past: Past, here: pl.Expr, starts: pl.DataFrame, columns: list[str], *, every: bool = False
+) -> Iterator[pl.DataFrame]:
     """Read bars as of a past's moment, a stretch of sessions after the other.
 
     Parameters
@@ -35,6 +37,8 @@ def stretches(past: Past, here: pl.Expr, starts: pl.DataFrame, columns: list[str
         `rows`, about how many that makes, decides whether stretches are needed at all.
     columns
         Columns of VALIDATED_BARS that are read.
+    every
+        Whether `starts` names all bars that are `here`, so that none has to be left out.
 
     Yields
     ------
@@ -50,11 +54,12 @@ def stretches(past: Past, here: pl.Expr, starts: pl.DataFrame, columns: list[str
         here &= pl.col("instrument_id").is_in(starts["instrument_id"].to_list())
     for days in _days(past, here) if starts["rows"].sum() > STRETCH_ROWS else [pl.lit(True)]:
         frame = past.read(VALIDATED_BARS, as_of=past.moment, where=here & days).select(columns).collect()
-        kept = frame.join(since, on="instrument_id", how="inner").filter(
-            pl.col("ts").to_physical() >= pl.col("since")
-        )
-        if kept.height:
-            yield kept.drop("since")
+        if not every:
+            frame = frame.join(since, on="instrument_id", how="inner").filter(
+                pl.col("ts").to_physical() >= pl.col("since")
+            )
+        if frame.height:
+            yield frame.select(columns)
 
 
 def ends_from(moment: int) -> pl.Expr:

@@ -16,7 +16,7 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -182,7 +182,7 @@ def _extents(rows: pl.DataFrame) -> dict[tuple[str, str], Extent]:
 
 def _rows(exchange: str, freq: str, extents: dict[tuple[str, str], Extent]) -> pl.DataFrame:
     rows = [
-        {"exchange": exchange, "freq": freq, "asset_class": key[0], "instrument_id": key[1], **asdict(one)}
+        {"exchange": exchange, "freq": freq, "asset_class": key[0], "instrument_id": key[1], **vars(one)}
         for key, one in extents.items()
     ]
     return pl.DataFrame(rows, schema=SCHEMA)
