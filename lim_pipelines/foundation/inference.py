@@ -30,12 +30,15 @@ from lim_pipelines.foundation.contexts import Array, last_windows, read_table, w
 from lim_pipelines.foundation.frames import ArrowTable
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.rollout import Paths, Speaker, embeddings, paths_behind
-from lim_pipelines.foundation.series import Floats, Ints, Series
+from lim_pipelines.foundation.series import VARIABLES, Floats, Ints, Series
 from lim_pipelines.foundation.windows import WindowBatch, Windows
 from lim_pipelines.places import Places
 
 PATHS = 500
 """Paths behind quantiles: the 5 % quantile is then one between 3 % and 7 %."""
+
+
+_CLOSE = VARIABLES.index("close")
 
 
 class LIM:
@@ -303,6 +306,12 @@ class LimForecaster:
         return np.concatenate(
             [np.empty((count, 0, horizon, batch.values.shape[2]), np.float32), *parts], axis=1
         )
+
+    def expected(self, batch: WindowBatch, horizon: int) -> Floats:
+        """See `baselines.base.Expecting.expected`; behind the model's horizon it is a mean over paths."""
+        batch = windows_of(batch, self.lim.model.config)
+        parts = [part.mean[..., _CLOSE].cpu().numpy() for part in self.lim.paths(batch, horizon, PATHS, 0)]
+        return np.concatenate([np.empty((0, horizon), np.float32), *parts])
 
 
 def _check(horizon: int, quantiles: Sequence[float], samples: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from foundation_bars import TINY, noise, one_series
 
-from lim_pipelines.foundation.baselines.base import Forecaster
+from lim_pipelines.foundation.baselines.base import Expecting, Forecaster
 from lim_pipelines.foundation.baselines.historical import Ewma
 from lim_pipelines.foundation.baselines.registry import BASELINES
 from lim_pipelines.foundation.series import VARIABLES
@@ -57,6 +57,17 @@ def test_paths_depend_on_the_context_and_the_seed_alone(fitted: Forecaster) -> N
     assert (fitted.sample(JUDGED, HORIZON, 4, 8)[:, 0, :, CLOSE] != paths[:, 0, :, CLOSE]).any()
     louder = JUDGED._replace(values=JUDGED.values * np.float32(2))
     assert (fitted.sample(louder, HORIZON, 4, 7)[:, 0, :, CLOSE] != paths[:, 0, :, CLOSE]).any()
+
+
+def test_the_expected_return_is_the_mean_of_the_paths(fitted: Forecaster) -> None:
+    assert isinstance(fitted, Expecting)
+    said = fitted.expected(JUDGED, HORIZON)
+    assert said.shape == (5, HORIZON)
+    assert said.dtype == np.float32
+    assert np.isnan(said[4]).all()
+    drawn = fitted.sample(JUDGED, HORIZON, 2000, 2)[:, :4, :, CLOSE].astype(np.float64)
+    # Means of 32 bars; five standard errors.
+    assert (np.abs(drawn.mean(0) - said[:4]) < 5 * drawn.std(0) / np.sqrt(2000)).all()
 
 
 @pytest.mark.parametrize("name", ["ridge", "lightgbm", "dlinear", "patchtst"])

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from foundation_bars import TINY, noise, one_series
 
+from lim_pipelines.foundation.baselines.paths import CLOSE
 from lim_pipelines.foundation.baselines.persistence import Persistence
 from lim_pipelines.foundation.baselines.unfitted import Unfitted
-from lim_pipelines.foundation.quality.entrants import Baseline, Lim
+from lim_pipelines.foundation.model import FoundationModel
+from lim_pipelines.foundation.quality.entrants import Baseline, Lim, Sampled
 from lim_pipelines.foundation.quality.harness import (
     Plan,
     before,
@@ -21,7 +24,7 @@ from lim_pipelines.foundation.quality.harness import (
     windows_to_judge,
 )
 from lim_pipelines.foundation.series import Floats, Ints, Series
-from lim_pipelines.foundation.windows import WindowBatch
+from lim_pipelines.foundation.windows import WindowBatch, WindowStore
 
 STOCKS = ("AAPL", "IBM", "MSFT", "NFLX", "GOOG", "FB")
 
@@ -138,6 +141,35 @@ def test_a_walk_needs_something_behind_its_first_cutoff() -> None:
     series = market(60)
     with pytest.raises(ValueError, match="earlier cutoffs"):
         walk_forward(series, [], plan_of(series, 59), lambda line: None)
+
+
+def test_an_infinite_path_is_refused() -> None:
+    class Wild(Watched):
+        def sample(self, batch: WindowBatch, horizon: int, count: int, seed: int) -> Floats:
+            paths = super().sample(batch, horizon, count, seed)
+            paths[0, -1, -1, 0] = np.inf
+            return paths
+
+    series = market()
+    with pytest.raises(ValueError, match="watched: infinite paths"):
+        walk_forward(series, [Wild([])], plan_of(series, 100), lambda line: None)
+
+
+@pytest.mark.parametrize("horizon", [TINY.horizon, 2 * TINY.horizon])
+def test_the_expected_return_of_the_model_is_the_mean_of_its_paths(horizon: int) -> None:
+    torch.manual_seed(0)
+    model = FoundationModel(TINY).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.2 * torch.randn_like(weight))
+    model_says = Sampled(model, "LIM")
+    batch = WindowStore(market()[:2], TINY.context, TINY.horizon).batch(np.array([[0, 150], [1, 100]]))
+    said = model_says.expected(batch, horizon)
+    drawn = model_says.sample(batch, horizon, 2000, 1)[..., CLOSE].astype(np.float64)
+    assert said.shape == (2, horizon)
+    error = drawn.std(0) / np.sqrt(2000)
+    assert (np.abs(drawn.mean(0) - said) < 6 * error).all()
+    assert np.abs(said).max() > 6 * error.max()  # else zeros would pass
 
 
 def test_baselines_learn_from_whole_horizons_before_the_cutoff() -> None:

@@ -129,6 +129,25 @@ def test_noise_has_no_direction_and_knowledge_has() -> None:
     assert ic.low < 0 < ic.high
 
 
+def test_who_has_no_view_has_neither_direction_nor_rank_ic() -> None:
+    rng = RNG(5)
+    context, future = (rng.normal(size=(40, length)).astype(np.float32) for length in (64, 4))
+    paths = paths_of(rng.normal(size=(9, 40, 4)).astype(np.float32))
+    batch = batch_of(context, future)
+    guess, known = judged(paths, batch), judged(paths, batch, np.full((40, 4), 0.5, np.float32))
+    np.testing.assert_allclose(known["point_return"], 0.5 * 4 / (unit_of(batch) * 2), rtol=1e-5)
+    assert all(np.array_equal(known[name], guess[name]) for name in guess if name != "point_return")
+    silent = judged(paths, batch, np.zeros((40, 4), np.float32))
+    frame = pl.DataFrame(silent).with_columns(
+        pl.lit("x").alias("forecaster"),
+        pl.lit(0).alias("seed"),
+        *(pl.lit("a").alias(name) for name in metrics.MARKET),
+        ts=datetime(2020, 1, 1, tzinfo=UTC) + pl.duration(days=pl.int_range(pl.len()) // 8),
+    )
+    assert np.isnan(metrics.direction(frame).value)
+    assert np.isnan(metrics.rank_ic(frame)[0].value)
+
+
 def test_ranks_are_of_one_moment_where_many_instruments_share_it() -> None:
     frame = scores({"knows": 1.0}, windows=40, means={"knows": 0.5})
     # A shift of a whole day hides the order over time, not that within the day.

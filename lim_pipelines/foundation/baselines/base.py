@@ -8,7 +8,7 @@ volatility, the mean volume) is a function of a path, so nobody has to forecast 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lim_pipelines.foundation.series import Floats, Ints
 from lim_pipelines.foundation.windows import WindowBatch, Windows
@@ -58,5 +58,29 @@ class Forecaster(Protocol):
         (count, B, horizon, p) float32
             In original units, the columns of `series.VARIABLES`; NaN for variables that it does not forecast
             or that the context does not show.
+        """
+        ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A forecaster that knows the mean of its paths, at which a hundred draws only guess.
+
+    The noise of such a guess is as large as what there is to know about returns: it has a rank IC and a
+    direction of its own, even that of a forecaster without a view.
+    """
+
+    def expected(self, batch: WindowBatch, horizon: int) -> Floats:
+        """Return the mean of the variable `close` over all paths that it might draw.
+
+        Parameters
+        ----------
+        batch, horizon
+            See `Forecaster.sample`.
+
+        Returns
+        -------
+        (B, horizon) float32
+            NaN where the context shows no close.
         """
         ...

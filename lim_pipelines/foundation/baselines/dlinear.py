@@ -68,15 +68,24 @@ class DLinear(Trained):
         # Variables that some windows do not show have their errors from the others.
         self._errors = error
 
+    def point(self, said: Predicted) -> Tensor:
+        """Return what it says, and the mean of its errors: training does not end at a mean of zero."""
+        said_of = said.raw[:, 0, :, :, 0]
+        return said_of + torch.stack([self._whole(at).mean(0) for at in range(said_of.shape[2])], dim=1)
+
     def paths(self, said: Predicted, count: int, generator: torch.Generator) -> Tensor:
         """Point and errors."""
         point = said.raw[:, 0, :, :, 0]
         batch, length, p = point.shape
         out = torch.full((count, batch, length, p), torch.nan)
         for variable in range(p):
-            errors = self._errors[..., variable]
-            errors = errors[errors.isfinite().all(dim=1)]
+            errors = self._whole(variable)
             if len(errors):
                 at = torch.randint(len(errors), (count, batch), generator=generator)
                 out[..., variable] = point[..., variable] + errors[at]
         return out
+
+    def _whole(self, variable: int) -> Tensor:
+        """Errors of a variable on horizons that are all there, (n, H)."""
+        errors = self._errors[..., variable]
+        return errors[errors.isfinite().all(dim=1)]

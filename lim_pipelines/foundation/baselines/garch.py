@@ -21,7 +21,7 @@ from lim_pipelines.foundation.baselines.paths import (
     reverting,
     size_of,
 )
-from lim_pipelines.foundation.baselines.unfitted import Unfitted
+from lim_pipelines.foundation.baselines.unfitted import Driftless
 from lim_pipelines.foundation.series import Floats
 from lim_pipelines.foundation.windows import WindowBatch
 
@@ -49,7 +49,7 @@ class Fitted(NamedTuple):
     variance: float
 
 
-class Garch(Unfitted):
+class Garch(Driftless):
     """Simulated paths of the GARCH(1,1) of each context; the exponential memory where none can be fitted.
 
     Attributes

@@ -21,7 +21,7 @@ from lim_pipelines.foundation.baselines.paths import (
     reverting,
     size_of,
 )
-from lim_pipelines.foundation.baselines.unfitted import Unfitted
+from lim_pipelines.foundation.baselines.unfitted import Driftless
 from lim_pipelines.foundation.series import Floats
 from lim_pipelines.foundation.windows import WindowBatch
 
@@ -81,7 +81,7 @@ def _plain_variances(returns: Array) -> Array:
     return out
 
 
-class HistoricalVolatility(Unfitted):
+class HistoricalVolatility(Driftless):
     """Volatility of the last month of bars, the same for every bar of the horizon."""
 
     name = "historical_volatility"
@@ -97,7 +97,7 @@ class HistoricalVolatility(Unfitted):
         return assemble(close, volume, batch.values.shape[2])
 
 
-class Ewma(Unfitted):
+class Ewma(Driftless):
     """Volatility of an exponential memory, which goes on learning along each path."""
 
     name = "ewma"

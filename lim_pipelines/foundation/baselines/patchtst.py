@@ -66,6 +66,10 @@ class PatchTst(Trained):
         """Loss of the head."""
         return self._head.loss(said, truth[:, None])
 
+    def point(self, said: Predicted) -> Tensor:
+        """Mean of the head."""
+        return self._head.point(said)[:, 0]
+
     def paths(self, said: Predicted, count: int, generator: torch.Generator) -> Tensor:
         """Draw from the head."""
         return self._head.sample(said, count, generator)[:, :, 0]

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from lim_pipelines.foundation.baselines.paths import CLOSE, VOLUME, assemble, column, resample, walking
-from lim_pipelines.foundation.baselines.unfitted import Unfitted
+from lim_pipelines.foundation.baselines.unfitted import Driftless
 from lim_pipelines.foundation.series import Floats
 from lim_pipelines.foundation.windows import WindowBatch
 
 
-class Persistence(Unfitted):
+class Persistence(Driftless):
     """A random walk without drift: returns of the context with random signs, whatever their order was."""
 
     name = "persistence"

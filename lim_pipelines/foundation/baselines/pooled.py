@@ -138,16 +138,9 @@ class Pooled(ABC):
         ValueError
             Nothing was fitted, or a shorter horizon.
         """
-        if self._learned is None or horizon > self._horizon:
-            known = "nothing" if self._learned is None else f"{self._horizon} bars"
-            raise ValueError(
-                f"{self.name} was fitted on {known}, asked for {horizon}: fit it on windows of that horizon"
-            )
         rng = np.random.default_rng(seed)
         scales = Scales.of(batch.values)
-        mean, log_size, level = (
-            part[:, :horizon] for part in self._say(self._learned, self.features(batch, scales))
-        )
+        mean, log_size, level = self._asked(batch, scales, horizon)
         noise, error = (
             _drawn(pools, batch.freq, count, rng)[:, :, :horizon]
             for pools in (self._left_close, self._left_volume)
@@ -155,6 +148,28 @@ class Pooled(ABC):
         close = scales.size[:, None] * (mean + np.exp(log_size) * noise)
         volume = scales.mean[:, None] + scales.spread[:, None] * (level + error)
         return assemble(close, volume, batch.values.shape[2])
+
+    def expected(self, batch: WindowBatch, horizon: int) -> Floats:
+        """See `base.Expecting.expected`; refuses what `sample` refuses."""
+        scales = Scales.of(batch.values)
+        mean, log_size, _ = self._asked(batch, scales, horizon)
+        left = np.full_like(mean, np.nan)
+        for one in np.unique(batch.freq):
+            pool = _pool_of(self._left_close, int(one))
+            if len(pool):
+                left[batch.freq == one] = pool[:, :horizon].mean(axis=0)
+        out: Floats = (scales.size[:, None] * (mean + np.exp(log_size) * left)).astype(np.float32)
+        return out
+
+    def _asked(self, batch: WindowBatch, scales: Scales, horizon: int) -> tuple[Array, Array, Array]:
+        """Say what `_say` says, of new windows, (B, horizon) each."""
+        if self._learned is None or horizon > self._horizon:
+            known = "nothing" if self._learned is None else f"{self._horizon} bars"
+            raise ValueError(
+                f"{self.name} was fitted on {known}, asked for {horizon}: fit it on windows of that horizon"
+            )
+        mean, log_size, level = self._say(self._learned, self.features(batch, scales))
+        return mean[:, :horizon], log_size[:, :horizon], level[:, :horizon]
 
     def _gather(self, store: Windows, picks: Ints) -> tuple[Array, Array, Array, Ints]:
         """Features, scaled returns and volumes of the horizons, frequencies."""
@@ -217,6 +232,12 @@ def _pools(left: Array, freq: Ints) -> dict[int, Array]:
     return pools
 
 
+def _pool_of(pools: dict[int, Array], freq: int) -> Array:
+    """Left-over horizons of a frequency; of all where it has none."""
+    own = pools.get(freq, pools[-1])
+    return own if len(own) else pools[-1]
+
+
 def _drawn(
     pools: dict[int, Array], freq: npt.NDArray[np.int64], count: int, rng: np.random.Generator
 ) -> Array:
@@ -225,8 +246,7 @@ def _drawn(
     out = np.full((count, len(freq), horizon), np.nan)
     for one in np.unique(freq):
         rows = np.flatnonzero(freq == one)
-        own = pools.get(int(one), pools[-1])
-        pool = own if len(own) else pools[-1]
+        pool = _pool_of(pools, int(one))
         if len(pool):
             out[:, rows] = pool[rng.integers(len(pool), size=(count, len(rows)))]
     return out

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lim_pipelines.foundation.baselines.paths import CLOSE
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.heads import Predicted
 from lim_pipelines.foundation.scaling import Scale, running_scale, scaled, unscaled
@@ -50,6 +51,10 @@ class Trained(ABC):
     def paths(self, said: Predicted, count: int, generator: torch.Generator) -> Tensor:
         """Draw scaled paths, (count, B, L_Y, p)."""
 
+    @abstractmethod
+    def point(self, said: Predicted) -> Tensor:
+        """Mean of all paths, scaled, (B, L_Y, p)."""
+
     def learned(self, network: nn.Module, store: Windows, picks: Ints) -> None:  # noqa: B027 (most need nothing)
         """Do what comes behind the last step."""
 
@@ -84,15 +89,27 @@ class Trained(ABC):
         ValueError
             Nothing was fitted, or a shorter horizon.
         """
+        said, scale = self._said(batch, horizon)
+        drawn = self.paths(said, count, torch.Generator().manual_seed(seed))
+        out: Floats = unscaled(drawn, scale)[:, :, :horizon].numpy()
+        return out
+
+    @torch.inference_mode()
+    def expected(self, batch: WindowBatch, horizon: int) -> Floats:
+        """See `base.Expecting.expected`; refuses what `sample` refuses."""
+        said, scale = self._said(batch, horizon)
+        out: Floats = unscaled(self.point(said), scale)[:, :horizon, CLOSE].numpy()
+        return out
+
+    def _said(self, batch: WindowBatch, horizon: int) -> tuple[Predicted, Scale]:
         if self._network is None or horizon > self.config.horizon:
             known = "nothing" if self._network is None else f"{self.config.horizon} bars"
             raise ValueError(
                 f"{self.name} was fitted on {known}, asked for {horizon}: fit it on windows of that horizon"
             )
         inputs, scale = on_scale(batch)
-        drawn = self.paths(self._network(inputs), count, torch.Generator().manual_seed(seed))
-        out: Floats = unscaled(drawn, scale)[:, :, :horizon].numpy()
-        return out
+        said: Predicted = self._network(inputs)
+        return said, scale
 
 
 def on_scale(batch: WindowBatch) -> tuple[Tensor, Scale]:

@@ -5,8 +5,11 @@ What does not belong here: a method.
 
 from __future__ import annotations
 
-from lim_pipelines.foundation.series import Ints
-from lim_pipelines.foundation.windows import Windows
+import numpy as np
+
+from lim_pipelines.foundation.baselines.paths import CLOSE
+from lim_pipelines.foundation.series import Floats, Ints
+from lim_pipelines.foundation.windows import WindowBatch, Windows
 
 
 class Unfitted:
@@ -14,3 +17,12 @@ class Unfitted:
 
     def fit(self, store: Windows, picks: Ints) -> None:
         """Do nothing."""
+
+
+class Driftless(Unfitted):
+    """Has no view where the price goes: for every path there is one with the other sign."""
+
+    def expected(self, batch: WindowBatch, horizon: int) -> Floats:
+        """See `base.Expecting.expected`: 0."""
+        shown = np.isfinite(batch.values[:, :, CLOSE]).any(axis=1)
+        return np.repeat(np.where(shown, 0.0, np.nan).astype(np.float32)[:, None], horizon, axis=1)

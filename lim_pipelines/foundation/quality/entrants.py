@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from lim_pipelines.foundation.baselines.base import Forecaster
+from lim_pipelines.foundation.baselines.paths import CLOSE
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.continual import RATE
 from lim_pipelines.foundation.model import FoundationModel
@@ -25,6 +26,7 @@ from lim_pipelines.foundation.series import Floats, Ints, Series, iso
 from lim_pipelines.foundation.windows import Span, WindowBatch, Windows, WindowStore
 
 _BEGINNING = -(2**62)
+_ROLLED = 100  # paths behind the mean of what is rolled out
 
 
 @dataclass
@@ -165,3 +167,8 @@ class Sampled:
         """See `base.Forecaster.sample`; a horizon longer than the model's is rolled out."""
         parts = paths_behind(self.model, batch, horizon, count, seed, torch.device("cpu"))
         return np.concatenate([part.drawn.numpy() for part in parts], axis=1)
+
+    def expected(self, batch: WindowBatch, horizon: int) -> Floats:
+        """See `base.Expecting.expected`: the head's own mean; behind its horizon that over paths."""
+        parts = paths_behind(self.model, batch, horizon, _ROLLED, 0, torch.device("cpu"))
+        return np.concatenate([part.mean[..., CLOSE].numpy() for part in parts])

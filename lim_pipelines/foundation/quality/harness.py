@@ -22,7 +22,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from lim_pipelines.foundation.baselines.base import Forecaster
+from lim_pipelines.foundation.baselines.base import Expecting, Forecaster
 from lim_pipelines.foundation.quality.targets import judged
 from lim_pipelines.foundation.series import Ints, Series, iso
 from lim_pipelines.foundation.windows import Windows, WindowStore
@@ -191,13 +191,25 @@ def judge(
     Returns
     -------
     pl.DataFrame
-        A row a window; see `walk_forward`.
+        A row a window; see `walk_forward`. `seconds` are those of `sample`.
+
+    Raises
+    ------
+    ValueError
+        A path is infinite.
     """
-    start, parts = time.perf_counter(), []
+    took, parts = 0.0, []
     for at in range(0, len(picks), _CHUNK):
         batch = store.batch(picks[at : at + _CHUNK])
-        parts.append(pl.DataFrame(judged(forecaster.sample(batch, plan.horizon, plan.paths, at), batch)))
-    took = time.perf_counter() - start
+        start = time.perf_counter()
+        paths = forecaster.sample(batch, plan.horizon, plan.paths, at)
+        took += time.perf_counter() - start
+        if np.isinf(paths).any():  # scores would be left out of all means, and look the better for it
+            raise ValueError(
+                f"{name}: infinite paths behind {_about(series, picks, plan)['window'][at]} or later"
+            )
+        expected = forecaster.expected(batch, plan.horizon) if isinstance(forecaster, Expecting) else None
+        parts.append(pl.DataFrame(judged(paths, batch, expected)))
     return pl.concat([_about(series, picks, plan), pl.concat(parts)], how="horizontal").select(
         pl.lit(name).alias("forecaster"),
         pl.lit(seed).alias("seed"),

@@ -133,11 +133,11 @@ def skill(scores: pl.DataFrame, forecaster: str, yardstick: str, target: str) ->
 
 
 def direction(scores: pl.DataFrame) -> Estimate:
-    """Share of windows whose return has the sign of its forecast; flat horizons are left out."""
+    """Share of returns that have the sign of their forecast; flat ones and flat forecasts are left out."""
     known = scores.filter(
-        pl.col("truth_return").is_finite()
-        & (pl.col("truth_return") != 0)
-        & pl.col("point_return").is_finite()
+        pl.all_horizontal(
+            pl.col(name).is_finite() & (pl.col(name) != 0) for name in ("truth_return", "point_return")
+        )
     )
     right = pl.col("truth_return").sign() == pl.col("point_return").sign()
     return _of_sums(known, [right, pl.col("truth_return").is_finite()], lambda s: s[..., 0] / s[..., 1])
@@ -174,8 +174,11 @@ def rank_ic(scores: pl.DataFrame) -> tuple[Estimate, str]:
     tuple
         The mean over moments with at least `CROSS_SECTION` instruments of one exchange, class and frequency,
         and "cross-section"; where there is none, that over all windows as they follow each other, and "time".
+        Nothing of a forecaster that says the same of all.
     """
     known = scores.filter(pl.col("truth_return").is_finite() & pl.col("point_return").is_finite())
+    if known["point_return"].n_unique() < 2:
+        return _NOTHING, ""
     moment = ["forecaster", "seed", *MARKET, "ts"]
     sections = (
         known.group_by(moment)

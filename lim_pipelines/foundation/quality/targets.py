@@ -69,7 +69,7 @@ def unit_of(batch: WindowBatch) -> Floats:
     return np.where(moves & (unit > 0), unit, np.nan).astype(np.float32)
 
 
-def judged(paths: Floats, batch: WindowBatch) -> dict[str, Floats]:
+def judged(paths: Floats, batch: WindowBatch, expected: Floats | None = None) -> dict[str, Floats]:
     """Scores of each window, and what rank correlations and R2 need.
 
     Parameters
@@ -78,6 +78,8 @@ def judged(paths: Floats, batch: WindowBatch) -> dict[str, Floats]:
         (S, B, H, p) forecast in original units, S > 1.
     batch
         The windows, their futures included.
+    expected
+        (B, H) mean of close, where the forecaster knows it (`baselines.base.Expecting`).
 
     Returns
     -------
@@ -85,7 +87,8 @@ def judged(paths: Floats, batch: WindowBatch) -> dict[str, Floats]:
         For each target `crps_*`, `point_*`, `truth_*`, `pit_*`, (B,) each. Returns are in units of the
         context's standard deviation over the horizon, volatility in units of the context's, of which
         `point_volatility` and `truth_volatility` are the logarithm. The point of a return and of volume is
-        the mean over paths, that of volatility the mean of the logarithms: what squared error asks for.
+        the mean, that of volatility the mean of the logarithms: what squared error asks for. They are over
+        the paths, but for the return where its mean is `expected`.
     """
     import torch
 
@@ -110,4 +113,7 @@ def judged(paths: Floats, batch: WindowBatch) -> dict[str, Floats]:
                 drawn, truth = np.log(np.maximum(drawn, _LEAST_VOLATILITY)), np.log(truth)
             truth = np.where(np.isfinite(truth), truth, np.nan)  # a horizon that did not move has none
         out[f"point_{name}"], out[f"truth_{name}"] = drawn.mean(0), truth
+    if expected is not None:
+        said_mean = np.where(known[..., _CLOSE], expected, 0.0).sum(1) / scales[0]
+        out["point_return"] = np.where(np.isnan(out["point_return"]), np.nan, said_mean).astype(np.float32)
     return out
