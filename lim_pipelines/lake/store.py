@@ -103,6 +103,11 @@ class Lake:
         log = self._newest(table)
         return -1 if log is None else log.version
 
+    def identity(self, table: Table) -> str:
+        """Identity of a table, another one if it was removed and made again; empty if it does not exist."""
+        log = self._newest(table)
+        return "" if log is None else str(log.delta.metadata().id)
+
     def file_uris(self, table: Table) -> list[str]:
         """Parquet files that make up the newest version of a table, for readers such as DuckDB."""
         log = self._newest(table)

@@ -2,8 +2,9 @@
 
 What does not belong here: the rows (`shelf.py`), making an index (`updating.py`).
 
-An index is written once, as a whole, by renaming a finished file, and names no row that is written later: who
-has read one can go on reading, whatever becomes of the store.
+An index is written as a whole, by renaming a finished file. The rows that it names stay as they are, also
+when another one of the same cutoff has taken its place: `extents` remembers them. Who has read an index can
+go on reading, whatever becomes of the store.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ SCHEMA = pl.Schema(
 became known (microseconds, UTC); its content hash, and those of its whole blocks."""
 
 _FACTS = "lim_windows"
+_NAMED = "extents.parquet"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Index:
     ----------
     cutoff
         What was known at this day's midnight, UTC.
+    lake
+        Identity of the table of bars (`Lake.identity`) that the versions are of.
     cells
         "exchange/frequency" to the version of the lake that it was brought up to; what is not named is not
         there.
@@ -60,6 +64,7 @@ class Index:
     """
 
     cutoff: date
+    lake: str
     cells: dict[str, int]
     series: pl.DataFrame
 
@@ -89,12 +94,20 @@ def cells_of(config: FoundationConfig) -> set[tuple[str, str]]:
 def write(folder: Path, index: Index) -> None:
     """Put an index into its folder, in place of one of the same cutoff."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".tmp-{uuid.uuid4().hex}"
-    facts = json.dumps({"cutoff": index.cutoff.isoformat(), "cells": index.cells})
-    index.series.write_parquet(temporary, compression="lz4", metadata={_FACTS: facts})
+    # First, so that no row is ever named by an index that has gone and free for others.
+    names = ["offset", "capacity", "length"]
+    named = pl.concat([extents(folder), index.series.select(names)])
+    _put(named.group_by("offset").agg(pl.col("capacity", "length").max()).sort("offset"), folder / _NAMED)
+    facts = {"cutoff": index.cutoff.isoformat(), "lake": index.lake, "cells": index.cells}
+    _put(index.series, _path(folder, index.cutoff), json.dumps(facts))
+
+
+def _put(rows: pl.DataFrame, path: Path, facts: str = "") -> None:
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex}")
+    rows.write_parquet(temporary, compression="lz4", metadata={_FACTS: facts})
     sync(temporary)
-    temporary.replace(_path(folder, index.cutoff))
-    sync(folder)
+    temporary.replace(path)
+    sync(path.parent)
 
 
 def read(folder: Path, cutoff: date) -> Index | None:
@@ -103,7 +116,7 @@ def read(folder: Path, cutoff: date) -> Index | None:
     if not path.exists():
         return None
     facts = json.loads(pl.read_parquet_metadata(path)[_FACTS])
-    return Index(cutoff, facts["cells"], pl.read_parquet(path))
+    return Index(cutoff, facts["lake"], facts["cells"], pl.read_parquet(path))
 
 
 def cutoffs(folder: Path) -> list[date]:
@@ -112,12 +125,11 @@ def cutoffs(folder: Path) -> list[date]:
 
 
 def extents(folder: Path) -> pl.DataFrame:
-    """Extents that some index names: offset, capacity, and the most rows (length) that one of them uses."""
-    days = cutoffs(folder)
-    if not days:
+    """Extents that an index names or ever named: offset, capacity, the most rows that one used (length)."""
+    path = folder / _NAMED
+    if not path.exists():
         return pl.DataFrame(schema={name: SCHEMA[name] for name in ("offset", "capacity", "length")})
-    rows = pl.concat([pl.scan_parquet(_path(folder, day)) for day in days])
-    return rows.group_by("offset").agg(pl.col("capacity", "length").max()).sort("offset").collect()
+    return pl.read_parquet(path)
 
 
 def _path(folder: Path, cutoff: date) -> Path:

@@ -5,8 +5,8 @@
 
 What does not belong here: how one exchange is brought up to date (`refresh.py`), windows (`mapped.py`).
 
-Nothing that an index names is ever overwritten, and an index appears at once: a process that is killed leaves
-rows that nobody names, and can be run again. Writers wait for each other.
+Nothing that an index names or ever named is overwritten, and an index appears at once: a process that is
+killed leaves rows that nobody names, and can be run again. Writers wait for each other.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from lim_pipelines.foundation.store.writer import Extent, Writer
 from lim_pipelines.lake import Lake, Past, midnight
 from lim_pipelines.schemas import VALIDATED_BARS
 
-_VERSION: Final = 1
-"""Raise it when the same bars would give other rows: the store is made anew."""
+_VERSION: Final = 2
+"""Raise it when the same bars would give other rows, or files are others: the store is made anew."""
 
 _COLUMNS: Final = hashlib.sha256(repr((_VERSION, VARIABLES, CALENDAR)).encode()).hexdigest()[:8]
 LAYOUT: Final = f"series-{_COLUMNS}"
@@ -105,13 +105,15 @@ def update(
         folder = generation(root) or root / f"{LAYOUT}-1"
         folder.mkdir(exist_ok=True)
         indices = folder / "indices"
-        old = index.read(indices, cutoff) or Index(cutoff, {}, pl.DataFrame(schema=SCHEMA))
+        identity = lake.identity(VALIDATED_BARS)
+        old = _of_lake(index.read(indices, cutoff), identity)
+        old = old or Index(cutoff, identity, {}, pl.DataFrame(schema=SCHEMA))
         days = [day for day in reversed(index.cutoffs(indices)) if day < cutoff]
         bases, writer, done = [old], Writer(folder, indices), []
         cells_now, parts = dict(old.cells), []
         for exchange, freq in sorted(cells):
             while not any(cell(exchange, freq) in base.cells for base in bases) and days:
-                earlier = index.read(indices, days.pop(0))
+                earlier = _of_lake(index.read(indices, days.pop(0)), identity)
                 bases += [earlier] if earlier else []
             base = next((base for base in bases if cell(exchange, freq) in base.cells), None)
             # Asked before the rows are read: a commit in between is then new to the next update, not lost.
@@ -123,11 +125,16 @@ def update(
         mine = pl.DataFrame(sorted(cells), schema=["exchange", "freq"], orient="row")
         others = old.series.join(mine, on=["exchange", "freq"], how="anti")
         series = pl.concat([others, *parts]).sort("exchange", "instrument_id", "freq", "asset_class")
-        new = Index(cutoff, cells_now, series)
+        new = Index(cutoff, identity, cells_now, series)
         if new.cells != old.cells or not new.series.equals(old.series):
             writer.shelf.flush()
             index.write(indices, new)
     return new, done
+
+
+def _of_lake(found: Index | None, identity: str) -> Index | None:
+    """Return an index if it is of this lake: versions of one that is gone tell nothing about what changed."""
+    return found if found and found.lake == identity else None
 
 
 def _brought_up(

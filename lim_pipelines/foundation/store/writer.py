@@ -35,7 +35,7 @@ class Extent:
 
 
 class Writer:
-    """Writes rows into a shelf without touching any that an index names.
+    """Writes rows into a shelf without touching any that an index names or ever named.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ class Writer:
 
     def __init__(self, folder: Path, indices: Path) -> None:
         self.shelf = Shelf(folder, write=True)
-        live = index.extents(indices)
-        self._used = dict(live.select("offset", "length").iter_rows())
-        ends = live["offset"] + live["capacity"]
+        named = index.extents(indices)
+        self._used = dict(named.select("offset", "length").iter_rows())
+        ends = named["offset"] + named["capacity"]
         self._end = int(ends.max()) if len(ends) else MARGIN  # type: ignore[arg-type]
         self.written = 0
 
