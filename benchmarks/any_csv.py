@@ -5,10 +5,11 @@
 
 Rows are split 7:1:2 in order of time; columns are z-scored by the training part; the mean squared and mean
 absolute error of the test part are averaged over windows, columns and the horizon. Every column is a series
-of its own. LIM and the baselines read its differences as they would read log returns, so a column may have
-any sign; the level is the last known one plus what they say. `--windows` test windows a horizon are judged,
-evenly spread (the literature takes every one; the difference is noise). Nothing is tuned on the test part;
-LIM and the baselines do not use the validation part at all.
+of its own. All read its differences as they would read log returns, so a column may have any sign; the
+level is the last known one plus the mean of what they say. Unlike in the literature there is one model for
+all horizons (baselines learn the longest, LIM rolls out what is longer than 96), and `--windows` test windows
+a horizon are judged, evenly spread, not every one. Nothing is tuned on the test part; nobody uses the
+validation part at all.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ import numpy.typing as npt
 import polars as pl
 import torch
 
-from lim_pipelines.foundation.baselines.base import Forecaster
+from lim_pipelines.foundation.baselines.base import Expecting, Forecaster
 from lim_pipelines.foundation.baselines.registry import BASELINES
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.inference import LIM, LimForecaster
 from lim_pipelines.foundation.quality.entrants import Baseline, Lim
+from lim_pipelines.foundation.quality.harness import before
 from lim_pipelines.foundation.quality.tables import markdown
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Ints, Series
 from lim_pipelines.foundation.windows import WindowStore
 
 TRAIN, VALIDATION = 0.7, 0.1
-PATHS = 100
-RIVALS = ("drift", "ridge", "dlinear", "patchtst")
+RIVALS = ("persistence", "drift", "ridge", "dlinear", "patchtst")
+PATCH = 16
 CLOSE = VARIABLES.index("close")
 _HOUR = 3_600_000_000
 
@@ -50,11 +52,14 @@ class Table:
 
     def __init__(self, path: Path) -> None:
         frame = pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
-        numbers = frame.select(pl.selectors.numeric()).fill_null(strategy="forward")
+        numbers = frame.select(pl.selectors.numeric()).fill_nan(None).fill_null(strategy="forward")
         if not numbers.width or numbers.height < 100:
             raise ValueError(
                 f"{path}: {numbers.width} numeric columns, {numbers.height} rows; it needs 100 rows"
             )
+        late = [name for name in numbers.columns if numbers[name].null_count()]
+        if late:
+            raise ValueError(f"{path}: {', '.join(late)} begin with no value; cut the rows before the first")
         levels = numbers.to_numpy().astype(np.float64)
         self.train = int(len(levels) * TRAIN)
         self.test = int(len(levels) * (TRAIN + VALIDATION))
@@ -76,28 +81,26 @@ class Table:
     def picks(self, horizon: int, count: int) -> Ints:
         """Windows of the test part, evenly spread: (n, 2)."""
         last = len(self.levels) - horizon - 1
-        if last < self.test:
-            raise ValueError(
-                f"the test part has {len(self.levels) - self.test} rows, less than {horizon} + 1"
-            )
+        if last < self.test - 1:
+            raise ValueError(f"the test part has {len(self.levels) - self.test} rows, a horizon {horizon}")
         ends = np.unique(np.linspace(self.test - 1, last, count).astype(np.int64))
         return np.array([(c, end) for c in range(len(self.series)) for end in ends], dtype=np.int64)
 
 
 def errors(
-    table: Table, forecaster: Forecaster | None, context: int, horizon: int, picks: Ints
+    table: Table, forecaster: Forecaster, context: int, horizon: int, picks: Ints
 ) -> tuple[float, float]:
-    """Mean squared and mean absolute error; None is persistence, whose every step is zero."""
+    """Mean squared and mean absolute error."""
+    if not isinstance(forecaster, Expecting):
+        raise TypeError(f"{forecaster.name} says paths, but not their mean")
     store = WindowStore(table.series, context, horizon)
     squared, absolute, count = 0.0, 0.0, 0
     for start in range(0, len(picks), 16):
         chosen = picks[start : start + 16]
         last = table.levels[chosen[:, 1], chosen[:, 0]]
         truth = np.stack([table.levels[row + 1 : row + 1 + horizon, c] for c, row in chosen.tolist()])
-        said = np.repeat(last[:, None], horizon, axis=1)
-        if forecaster is not None:
-            steps = forecaster.sample(store.batch(chosen), horizon, PATHS, start)[..., CLOSE]
-            said += np.nan_to_num(steps.mean(0, dtype=np.float64)).cumsum(1)
+        steps = forecaster.expected(store.batch(chosen), horizon)
+        said = last[:, None] + steps.cumsum(1, dtype=np.float64)
         squared += float(((said - truth) ** 2).sum())
         absolute += float(np.abs(said - truth).sum())
         count += truth.size
@@ -114,31 +117,28 @@ def config_of(context: int, steps: int, horizon: int) -> FoundationConfig:
             "freqs": ("1h",),
             "context": context,
             "horizon": horizon,
-            "patch": 16,
+            "patch": PATCH,
             "steps_first": steps,
         }
     )
 
 
-def forecasters(table: Table, options: argparse.Namespace) -> dict[str, Forecaster | None]:
+def forecasters(table: Table, options: argparse.Namespace) -> dict[str, Forecaster]:
     """Everybody, fitted to the training part."""
+    longest = max(options.horizons)
+    if table.train < longest + PATCH + 1:
+        raise ValueError(f"the training part has {table.train} rows; a horizon of {longest} needs more")
     # Longer horizons than this are rolled out.
-    config = config_of(options.context, options.steps, min(96, min(options.horizons) // 16 * 16))
+    reach = max(PATCH, min(96, min(options.horizons)) // PATCH * PATCH)
+    config = config_of(options.context, options.steps, reach)
     end = int(table.series[0].ts[table.train])
-    past = [Series(**{**one.__dict__, **_head(one, table.train)}) for one in table.series]
-    found: dict[str, Forecaster | None] = {"persistence": None}
-    for name in RIVALS:
-        if name in BASELINES:
-            longest = config.model_copy(update={"horizon": max(options.horizons)})
-            found[name] = Baseline(BASELINES[name], longest, 2000).at(end, past)
+    past = before(table.series, end)
+    whole = config.model_copy(update={"horizon": longest})
+    found = {name: Baseline(BASELINES[name], whole, 2000).at(end, past) for name in RIVALS}
     found["LIM, trained on it"] = Lim(config).at(end, past)
     for folder in options.zero_shot:
         found[f"LIM, zero-shot ({folder.name})"] = LimForecaster(LIM.load(folder))
     return found
-
-
-def _head(one: Series, rows: int) -> dict[str, object]:
-    return {name: getattr(one, name)[:rows] for name in ("ts", "known_at", "values", "calendar")}
 
 
 def report(table: Table, options: argparse.Namespace) -> str:
