@@ -49,7 +49,7 @@ ALLOWED: Final[dict[str, str]] = {
     " cutoff before, of a past of this one; values are read as of its moment, and `audit_checkpoint` makes"
     " the series again without the store",
     **dict.fromkeys(
-        (f"lim_pipelines.foundation.store.changes._dated_back{part}" for part in ("", ".there")),
+        (f"lim_pipelines.foundation.store.changes.{name}" for name in ("_dated_back", "_committed")),
         "finds instruments of which rows known by the cutoff before were committed since; no value is read",
     ),
     "lim_pipelines.reference.known_listings": "listings hold by their own dates, see `lake.past.DATED`",
@@ -88,6 +88,7 @@ FILES_ALLOWED: Final[dict[str, str]] = {
         (f"lim_pipelines.foundation.resume.Snapshots.{name}" for name in ("state", "tensors")),
         "where a killed training of the same input digest stopped",
     ),
+    "lim_pipelines.foundation.export._quantised": "the model's own weights, written a moment before",
     "lim_pipelines.foundation.train.main": "reads the job",
     "lim_pipelines.finetune.train.main": "reads the job",
     "lim_pipelines.strategies.spec.StrategySpec.from_yaml": "reads a strategy's YAML",

@@ -105,10 +105,9 @@ def mix_figure(mix: Sequence[GroupShare]) -> Figure:
     figure = drawing.figure_of(7.6, 1.1 + 0.42 * len(shown))
     axes = drawing.styled(figure.add_subplot())
     rows = np.arange(len(shown))
-    parts = (("bars", "bar_share"), ("windows", "window_share"), ("drawn", "draw_share"))
-    for k, (label, name) in enumerate(parts):
-        values = [100 * getattr(one, name) for one in shown]
-        axes.barh(rows + (k - 1) * 0.26, values, 0.24, label=label, color=drawing.COLORS[k])
+    shares = np.array([(one.bar_share, one.window_share, one.draw_share) for one in shown])
+    for k, label in enumerate(("bars", "windows", "drawn")):
+        axes.barh(rows + (k - 1) * 0.26, 100 * shares[:, k], 0.24, label=label, color=drawing.COLORS[k])
     axes.set_yticks(rows, [f"{one.exchange} {one.asset_class} {one.freq}" for one in shown])
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")

@@ -90,11 +90,7 @@ def _dated_back(lake: Lake, known: pl.Expr, seen: int, held: pl.Series) -> pl.Da
         return pl.DataFrame(schema=CHANGES)
     days = pl.col("date").is_between(committed["date"].min(), committed["date"].max())
 
-    def there(version: int | None) -> pl.LazyFrame:
-        rows = lake.revisions(VALIDATED_BARS, known & days, version)
-        return rows.join(committed.lazy(), on=["exchange", "date"], how="semi")
-
-    now = there(None)
+    now = _committed(lake, known & days, committed, None)
     if not lake.has_version(VALIDATED_BARS, seen):
         # Nobody can tell any more what was there: all of it may be new, and every series may have lost bars.
         # Those that come out as they were stay as they are.
@@ -106,7 +102,13 @@ def _dated_back(lake: Lake, known: pl.Expr, seen: int, held: pl.Series) -> pl.Da
             rows=pl.lit(0, pl.Int64),
         )
         return pl.concat([_grouped(now), lost])
-    then, names = there(seen), VALIDATED_BARS.schema.names()
+    then, names = _committed(lake, known & days, committed, seen), VALIDATED_BARS.schema.names()
     gone = then.join(now, on=names, how="anti", nulls_equal=True)
     new = now.join(then, on=names, how="anti", nulls_equal=True)
     return _grouped(pl.concat([gone, new]))
+
+
+def _committed(lake: Lake, here: pl.Expr, committed: pl.DataFrame, version: int | None) -> pl.LazyFrame:
+    """Rows of some partitions in a version of the lake, None for the newest."""
+    rows = lake.revisions(VALIDATED_BARS, here, version)
+    return rows.join(committed.lazy(), on=["exchange", "date"], how="semi")

@@ -189,7 +189,7 @@ def _extents(rows: pl.DataFrame) -> dict[tuple[str, str], Extent]:
 
 def _rows(exchange: str, freq: str, extents: dict[tuple[str, str], Extent]) -> pl.DataFrame:
     rows = [
-        {"exchange": exchange, "freq": freq, "asset_class": key[0], "instrument_id": key[1], **vars(one)}
+        {"exchange": exchange, "freq": freq, "asset_class": key[0], "instrument_id": key[1], **one.__dict__}
         for key, one in extents.items()
     ]
     return pl.DataFrame(rows, schema=SCHEMA)
