@@ -115,8 +115,9 @@ def before(series: Sequence[Series], cutoff: int) -> list[Series]:
         rows = int(late[0]) if len(late) else len(one)
         rows = min(rows, int(np.searchsorted(one.ts, cutoff)))
         if rows:
-            parts = {name: getattr(one, name)[:rows] for name in ("ts", "known_at", "values", "calendar")}
-            out.append(replace(one, **parts))
+            ts, known_at = one.ts[:rows], one.known_at[:rows]
+            values, calendar = one.values[:rows], one.calendar[:rows]
+            out.append(replace(one, ts=ts, known_at=known_at, values=values, calendar=calendar))
     return out
 
 
