@@ -13,12 +13,9 @@ import numpy.typing as npt
 import torch
 
 from lim_pipelines.foundation.model import FoundationModel
-from lim_pipelines.foundation.series import Ints
+from lim_pipelines.foundation.series import DAY, Ints
 from lim_pipelines.foundation.skill import Group, window_scores
 from lim_pipelines.foundation.windows import Windows
-
-DAY = 86_400_000_000
-"""Microseconds."""
 
 _CHUNK = 512
 

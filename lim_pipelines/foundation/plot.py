@@ -1,7 +1,7 @@
-"""Curves of a training as small SVGs, so that its folder, and its run, can be looked at in a browser.
+"""Curves of a training as small SVGs, for its run in Dagster.
 
-What does not belong here: reports of strategies (`backtest/report.py`). No plotting library: training
-processes start often, and these are lines.
+What does not belong here: reports of strategies (`backtest/report.py`). No plotting library: they are drawn
+again every half minute, and these are lines.
 """
 
 from __future__ import annotations

@@ -35,10 +35,7 @@ from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import Ints, iso, microseconds
 from lim_pipelines.foundation.skill import Group, skill
 from lim_pipelines.foundation.task import Pretraining
-from lim_pipelines.foundation.windows import Span, Windows, split_time, target_span
-
-VALIDATION_SHARE = 0.04
-"""Share of the time that the series cover, the latest, whose targets are held out."""
+from lim_pipelines.foundation.windows import Span, Windows, held_out_from, target_span
 
 MOST_ROLLBACKS = 3
 
@@ -133,7 +130,7 @@ def fit(
     """
     config = model.config
     _check_batch(config)
-    split = split_time(windows, VALIDATION_SHARE)
+    split = held_out_from(windows)
     recent = None if held_out_before is None else microseconds(held_out_before)
     split = max(split, recent or split)
     same = twins(windows, split) if config.mix.dedup else {}
@@ -150,9 +147,8 @@ def fit(
     if not len(training):
         need = config.patch + config.horizon + 1
         raise NoWindowsError(
-            f"{label}: no training window; a series needs {need} bars before the held-out"
-            f" latest {VALIDATION_SHARE:.0%} of the time, the longest has {windows.length.max()} in all;"
-            " load more history"
+            f"{label}: no training window; a series needs {need} bars before {iso(split)}, from which on"
+            f" targets are held out, the longest has {windows.length.max()} in all; load more history"
         )
     judge = _Judge(model, windows, validation.spread(_VALIDATION_WINDOWS) if len(validation) else {})
     snapshots = Snapshots(folder, writes=rank() == 0)

@@ -20,11 +20,10 @@ from lim_pipelines.foundation.continual import Plan
 from lim_pipelines.foundation.decided import Selection
 from lim_pipelines.foundation.folders import atomic_folder, work_folder
 from lim_pipelines.foundation.metrics_file import METRICS
-from lim_pipelines.foundation.plot import loss_svg
 from lim_pipelines.foundation.processes import rank
 from lim_pipelines.foundation.selection import drawn_from, select
 from lim_pipelines.foundation.store import Shown
-from lim_pipelines.foundation.windows import Windows, split_time
+from lim_pipelines.foundation.windows import Windows, held_out_from
 
 if TYPE_CHECKING:
     from lim_pipelines.foundation.model import FoundationModel
@@ -116,7 +115,6 @@ def train_one(
         if rank() == 0:
             with atomic_folder(folder) as fresh:
                 shutil.copy(work / METRICS, fresh)
-                (fresh / "loss.svg").write_text(loss_svg(f"{config.name} {cutoff}", found.curve))
                 checkpoint.save(model, meta, fresh)
 
 
@@ -124,13 +122,11 @@ def _selected(
     config: FoundationConfig, parent: checkpoint.Meta | None, windows: Windows, say: Callable[[str], None]
 ) -> Selection | None:
     """Which candidates of the mix are drawn from: the parent's choice, or what is tried now."""
-    from lim_pipelines.foundation.pretrain import VALIDATION_SHARE
-
     if parent is not None:
         return parent.selection
     if not config.mix.candidates:
         return None
-    return select(config, windows, split_time(windows, VALIDATION_SHARE), say)
+    return select(config, windows, held_out_from(windows), say)
 
 
 def _begin(models: str, parent: checkpoint.Meta | None, config: FoundationConfig) -> FoundationModel:

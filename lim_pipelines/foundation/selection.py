@@ -22,7 +22,7 @@ from lim_pipelines.foundation.config import FoundationConfig, Mix
 from lim_pipelines.foundation.decided import Selection, Tried
 from lim_pipelines.foundation.mix import Group, factor_of
 from lim_pipelines.foundation.sampler import WindowSampler
-from lim_pipelines.foundation.series import iso
+from lim_pipelines.foundation.series import DAY, iso
 from lim_pipelines.foundation.windows import Span, Windows, target_span
 from lim_pipelines.paired import LEVEL, Gain, paired
 
@@ -31,8 +31,9 @@ SEEDS = 3
 interval over windows knows nothing of the luck of a training."""
 
 MOST_STEPS = 300
-SHARE = 0.1
-"""Share of the time before the held-out bars whose windows judge the proxies."""
+SHARE, MOST_DAYS = 0.1, 366
+"""Share of the time before the held-out bars whose windows judge the proxies, and the most days of it: a market
+whose minutes are a year or two old must have some left to be taught from."""
 
 _MOST_WINDOWS = 256  # of each exchange and frequency
 _BEGINNING = -(2**62)
@@ -188,7 +189,7 @@ class _Proxies:
                 " exchange or frequency out of mix.candidates of lim_pipelines/foundation/config.py"
             )
         first = min(int(windows.ts(at)[0]) for at in range(len(windows.length)) if targets[at])
-        self._border = until - round((until - first) * SHARE)
+        self._border = until - min(round((until - first) * SHARE), MOST_DAYS * DAY)
         self._refuse_nothing_to_learn(windows)
         judged = self._sampler(self._config, Span(self._border, until)).spread(_MOST_WINDOWS)
         mine = {group: picks[np.asarray(targets)[picks[:, 0]]] for group, picks in judged.items()}

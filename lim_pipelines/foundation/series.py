@@ -32,6 +32,9 @@ share of its session that is over at the bar's end, less a half (0.5 for daily a
 CYCLES: tuple[str, ...] = ("weekday", "day", "month", "time")
 """Those of `CALENDAR` that begin anew."""
 
+DAY = 86_400_000_000
+"""Microseconds."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BAR_LENGTH_US = {
     "1s": 1e6,

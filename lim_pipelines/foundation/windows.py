@@ -184,15 +184,30 @@ class Span(NamedTuple):
     end: int
 
 
-def split_time(windows: Windows, share: float) -> int:
+def split_time(windows: Windows, share: float, most: int | None = None) -> int:
     """When the last `share` of the time that the series cover begins, in microseconds, UTC.
 
     One moment for all frequencies: else the minutes of a day would be trained on and the day be held out.
+
+    Parameters
+    ----------
+    windows
+        Series.
+    share
+        Of the time from the first bar of all to the last.
+    most
+        Longest stretch, in microseconds; None: any.
     """
     clocks = [windows.ts(at) for at in range(len(windows.length))]
     first = min(int(ts[0]) for ts in clocks)
     last = max(int(ts[-1]) for ts in clocks)
-    return last - round((last - first) * share)
+    stretch = round((last - first) * share)
+    return last - (stretch if most is None else min(stretch, most))
+
+
+def held_out_from(windows: Windows) -> int:
+    """First moment whose targets a training holds out, in microseconds, UTC."""
+    return split_time(windows, HELD_OUT_SHARE, HELD_OUT_DAYS * DAY)
 
 
 def target_span(windows: Windows, picks: Ints, horizon: int) -> tuple[int, int]:

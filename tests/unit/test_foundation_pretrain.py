@@ -18,7 +18,7 @@ from lim_pipelines.foundation.model import FoundationModel, Inputs, States
 from lim_pipelines.foundation.pretrain import Fit, NoWindowsError, fit
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import Series, iso
-from lim_pipelines.foundation.windows import Span, WindowStore, split_time
+from lim_pipelines.foundation.windows import Span, WindowStore, held_out_from
 
 CONFIG = TINY.model_copy(update={"batch_size": 32})
 COUNT = 1500
@@ -79,7 +79,7 @@ def test_same_seed_same_weights_and_another_seed_others() -> None:
 def test_training_targets_end_before_the_first_held_out_bar() -> None:
     series = [one_series(noise(400)), one_series(noise(300, 1), "XNYS:SPX")]
     store = WindowStore(series, CONFIG.context, CONFIG.horizon)
-    moment = split_time(store, 0.04)
+    moment = held_out_from(store)
     _, found = train(series, 2)
     assert found.windows["held_out_from"] == iso(moment)
     assert found.windows["purge_bars"] == CONFIG.horizon

@@ -81,7 +81,7 @@ def test_each_cutoff_goes_on_from_the_one_before(root: Path) -> None:
     assert all(g.last_ts < "2010-09-01" for g in meta.data.groups)
     assert checkpoint.cutoffs(root / "models", "tiny") == list(CUTOFFS)
     files = sorted(path.name for path in Path(second.folder).iterdir())
-    assert files == ["loss.svg", "meta.json", "metrics.jsonl", "model.safetensors"]
+    assert files == ["meta.json", "metrics.jsonl", "model.safetensors"]
 
 
 def test_what_is_there_is_not_trained_again(root: Path) -> None:

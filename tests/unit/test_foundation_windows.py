@@ -5,7 +5,14 @@ import pytest
 from foundation_bars import noise, one_series
 
 from lim_pipelines.foundation.config import FREQS
-from lim_pipelines.foundation.windows import WindowStore, split_time, target_span
+from lim_pipelines.foundation.series import DAY
+from lim_pipelines.foundation.windows import (
+    HELD_OUT_DAYS,
+    WindowStore,
+    held_out_from,
+    split_time,
+    target_span,
+)
 
 LONG, SHORT = one_series(noise(100)), one_series(noise(12, 1), "XNAS:AAPL")
 
@@ -32,6 +39,13 @@ def test_a_long_context_never_reaches_into_the_neighbour() -> None:
 def test_the_held_out_time_is_the_latest() -> None:
     moment = split_time(WindowStore([LONG, SHORT], 16, 4), 0.1)
     assert moment == pytest.approx(LONG.ts[0] + 0.9 * (LONG.ts[-1] - LONG.ts[0]))
+
+
+def test_a_training_holds_out_a_share_of_the_time_but_no_more_than_a_quarter_of_a_year() -> None:
+    one, other = LONG.ts[[0, -1]]
+    assert held_out_from(WindowStore([LONG], 16, 4)) == pytest.approx(other - 0.04 * (other - one))
+    old = one_series(noise(2600), "XNYS:SPX")
+    assert held_out_from(WindowStore([LONG, old], 16, 4)) == int(old.ts[-1]) - HELD_OUT_DAYS * DAY
 
 
 def test_the_reach_of_many_windows_is_that_of_the_outermost() -> None:
