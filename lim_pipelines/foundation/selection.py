@@ -32,8 +32,8 @@ interval over windows knows nothing of the luck of a training."""
 
 MOST_STEPS = 300
 SHARE, MOST_DAYS = 0.1, 366
-"""Share of the time before the held-out bars whose windows judge the proxies, and the most days of it: a market
-whose minutes are a year or two old must have some left to be taught from."""
+"""Share of the time before the held-out bars whose windows judge the proxies, and the most days of it: a
+market whose minutes are two years old must have some left to be taught from."""
 
 _MOST_WINDOWS = 256  # of each exchange and frequency
 _BEGINNING = -(2**62)

@@ -16,8 +16,14 @@ import numpy as np
 
 from lim_pipelines.foundation.coarse import Coarse, bars_before, companions
 from lim_pipelines.foundation.config import FREQS
-from lim_pipelines.foundation.series import VARIABLES, Floats, Ints, Series
+from lim_pipelines.foundation.series import DAY, VARIABLES, Floats, Ints, Series
 from lim_pipelines.instruments import ASSET_CLASSES
+
+HELD_OUT_SHARE = 0.04
+"""Share of the time that the series cover, the latest, whose targets a training holds out."""
+
+HELD_OUT_DAYS = 92
+"""Most days of it: a share of half a century would hold out all of a market whose minutes are a year old."""
 
 
 class WindowBatch(NamedTuple):
