@@ -33,7 +33,7 @@ from lim_pipelines.foundation.quality.entrants import learn
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import Series
 from lim_pipelines.foundation.skill import window_scores
-from lim_pipelines.foundation.windows import Span, WindowStore, split_time
+from lim_pipelines.foundation.windows import Span, split_time, store_of
 from lim_pipelines.instruments import ASSET_CLASSES
 from lim_pipelines.lake import Lake, Past, midnight
 from lim_pipelines.paired import paired
@@ -95,7 +95,7 @@ def main() -> None:
         | {"asset_classes": ASSET_CLASSES}
     )
     series = quotes(given.home, config)
-    store = WindowStore(series, config.context, config.horizon)
+    store = store_of(series, config)
     split = split_time(store, HELD_OUT)
     past = until(series, split)
     span = Span(split, 2**62)

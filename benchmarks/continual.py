@@ -36,7 +36,7 @@ from lim_pipelines.foundation.forgetting import (
 from lim_pipelines.foundation.forgetting_plot import forgetting_figure
 from lim_pipelines.foundation.judged import days_of, reach_of
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Series
-from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.foundation.windows import store_of
 from lim_pipelines.instruments import ASSET_CLASSES
 from lim_pipelines.lake import Lake
 from lim_pipelines.paired import paired
@@ -115,7 +115,7 @@ def main() -> None:
 
 def report(series: list[Series], config: FoundationConfig, seeds: int, image: Path | None) -> None:
     """Roll all arms, print the table, draw the matrix."""
-    windows = WindowStore(series, config.context, config.horizon)
+    windows = store_of(series, config)
     held_out = [at for at in range(len(series)) if at % 3 == 2]
     first, last = min(int(s.ts[0]) for s in series), max(int(s.ts[-1]) for s in series)
     cutoffs = first + ((last - first) * np.linspace(0.3, 0.9, CUTOFFS)).astype(np.int64)

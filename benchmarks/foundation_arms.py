@@ -22,7 +22,7 @@ from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.scaling import running_scale
 from lim_pipelines.foundation.scores import crps
 from lim_pipelines.foundation.series import VARIABLES, Series
-from lim_pipelines.foundation.windows import Span, WindowBatch, WindowStore, split_time
+from lim_pipelines.foundation.windows import Span, WindowBatch, WindowStore, split_time, store_of
 from lim_pipelines.instruments import ASSET_CLASSES
 
 SAMPLES = 64
@@ -62,10 +62,10 @@ def tasks(config: FoundationConfig) -> list[Task]:
 
 
 def _task(name: str, series: list[Series], config: FoundationConfig) -> Task:
-    whole = WindowStore(series, config.context, config.horizon)
+    whole = store_of(series, config)
     split = split_time(whole, HELD_OUT)
     rules = {"horizon": config.horizon, "patch": config.patch}
-    past = WindowStore(until(series, split), config.context, config.horizon)
+    past = store_of(until(series, split), config)
     behind = WindowSampler(whole, span=Span(split, _ALWAYS[1]), **rules).spread(WINDOWS)
     picks = np.concatenate(list(behind.values()))
     return Task(name, past, WindowSampler(past, span=Span(*_ALWAYS), **rules), whole.batch(picks))

@@ -25,7 +25,7 @@ from lim_pipelines.foundation.quality.tables import markdown
 from lim_pipelines.foundation.quality.targets import TARGETS, judged
 from lim_pipelines.foundation.quality.worlds import WORLDS, Run, runs
 from lim_pipelines.foundation.series import Floats, Ints
-from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.foundation.windows import store_of
 
 INSTRUMENTS, BARS, CUTOFF = 48, 900, 700
 PATHS = 200
@@ -42,7 +42,7 @@ def picks_of(run: Run, config: FoundationConfig) -> Ints:
 def ratios(run: Run, config: FoundationConfig, forecasters: Sequence[Forecaster]) -> list[dict[str, float]]:
     """Mean CRPS over the oracle's by target, of each forecaster."""
     picks = picks_of(run, config)
-    batch = WindowStore(run.series, config.context, config.horizon).batch(picks)
+    batch = store_of(run.series, config).batch(picks)
 
     def means(paths: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         found = judged(paths, batch)

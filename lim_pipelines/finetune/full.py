@@ -16,7 +16,7 @@ from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.finetune.split import Split
 from lim_pipelines.foundation.model import FoundationModel, Inputs
-from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.foundation.windows import store_of
 
 
 def fit(
@@ -40,7 +40,7 @@ def fit(
     torch.manual_seed(seed)
     network = Network(copy.deepcopy(backbone), Head(backbone.config.shape.d_model, spec.inputs_width))
     network.head.set_scaling(Scaling.of(samples.features[split.fit]))
-    store = WindowStore(samples.series, backbone.config.context, backbone.config.horizon)
+    store = store_of(samples.series, backbone.config)
     features = network.head.scaled(samples.features)
 
     def outputs(rows: neural.Rows) -> torch.Tensor:

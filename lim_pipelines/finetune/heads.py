@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lim_pipelines.finetune.samples import Floats, Samples
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.foundation.model import FoundationModel, Inputs
-from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.foundation.windows import store_of
 
 HIDDEN = 64
 DROPOUT = 0.1
@@ -104,8 +104,12 @@ class Network(nn.Module):
 
 @torch.no_grad()
 def embed(backbone: FoundationModel, samples: Samples) -> Tensor:
-    """Embed the windows of N samples, (N, d), without gradients."""
+    """Embed the windows of N samples, (N, d), without gradients.
+
+    Samples are of one frequency: coarser bars that a backbone could read are missing, in fits and decisions
+    alike.
+    """
     backbone.eval()
-    store = WindowStore(samples.series, backbone.config.context, backbone.config.horizon)
+    store = store_of(samples.series, backbone.config)
     parts = [samples.picks[i : i + _CHUNK] for i in range(0, len(samples), _CHUNK)]
     return torch.cat([backbone.encode(Inputs.of(store.batch(picks))) for picks in parts])

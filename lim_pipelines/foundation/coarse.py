@@ -55,8 +55,23 @@ def companions(exchange: Sequence[str], instrument_id: Sequence[str], freq: Sequ
     return np.array([position.get(key, NONE) for key in wanted], dtype=np.int64)
 
 
+def none_before(freq: Ints, count: int, p: int = len(VARIABLES)) -> Coarse:
+    """Make place for `count` coarser bars of p variables before contexts of frequencies (B,): none yet."""
+    coarser = [FREQS.index(COARSER.get(FREQS[at], FREQS[at])) for at in freq.tolist()]
+    return Coarse(
+        values=np.full((len(freq), count, p), np.nan, dtype=np.float32),
+        calendar=np.zeros((len(freq), count, len(CALENDAR)), dtype=np.float32),
+        freq=np.array(coarser, dtype=np.int64),
+    )
+
+
 def bars_before(
-    bars: Callable[[int], Series], which: Ints, freq: Sequence[str], moments: Sequence[int], count: int
+    bars: Callable[[int], Series],
+    which: Ints,
+    freq: Ints,
+    moments: Sequence[int],
+    count: int,
+    p: int = len(VARIABLES),
 ) -> Coarse:
     """Gather the coarser bars before B contexts.
 
@@ -67,22 +82,21 @@ def bars_before(
     which
         (B,) positions of the coarser series, or `NONE`.
     freq
-        (B,) frequencies of the contexts.
+        (B,) frequencies of the contexts, positions in `config.FREQS`.
     moments
         (B,) end of each context's first bar, microseconds since 1970, UTC.
-    count
-        L_C, bars before a context.
+    count, p
+        L_C, bars before a context, and their variables.
     """
-    values = np.full((len(which), count, len(VARIABLES)), np.nan, dtype=np.float32)
-    calendar = np.zeros((len(which), count, len(CALENDAR)), dtype=np.float32)
-    for i, (at, how, moment) in enumerate(zip(which.tolist(), freq, moments, strict=True)):
+    out = none_before(freq, count, p)
+    for i, (at, how, moment) in enumerate(zip(which.tolist(), freq.tolist(), moments, strict=True)):
         if at == NONE:
             continue
         series = bars(at)
-        end = int(np.searchsorted(series.ts, moment - BAR_LENGTH_US[how], side="right"))
+        end = int(np.searchsorted(series.ts, moment - BAR_LENGTH_US[FREQS[how]], side="right"))
         start = max(0, end - count)
         known = series.known_at[start:end] <= moment
         here = slice(count - (end - start), count)
-        values[i, here] = np.where(known[:, None], series.values[start:end], np.nan)
-        calendar[i, here] = np.where(known[:, None], series.calendar[start:end], 0)
-    return Coarse(values, calendar, np.array([FREQS.index(COARSER.get(how, how)) for how in freq]))
+        out.values[i, here] = np.where(known[:, None], series.values[start:end], np.nan)
+        out.calendar[i, here] = np.where(known[:, None], series.calendar[start:end], 0)
+    return out

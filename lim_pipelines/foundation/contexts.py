@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
+from lim_pipelines.foundation.coarse import none_before
 from lim_pipelines.foundation.config import FREQS, FoundationConfig
 from lim_pipelines.foundation.frames import ArrowTable, Read, read_frame
 from lim_pipelines.foundation.layouts import SLOTS
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Floats, Ints, Series
-from lim_pipelines.foundation.windows import WindowBatch, WindowStore
+from lim_pipelines.foundation.windows import WindowBatch, store_of
 from lim_pipelines.instruments import ASSET_CLASSES
 
 SPARE = len(SLOTS) - len(VARIABLES)
@@ -25,9 +26,10 @@ Array = Floats | Tensor | WindowBatch
 """Contexts (B, L, p) in the variables of the model, or with their calendars, frequencies and classes."""
 
 
-def read_table(bars: ArrowTable | pl.LazyFrame, config: FoundationConfig) -> Read:
+def read_for(bars: ArrowTable | pl.LazyFrame, config: FoundationConfig) -> Read:
     """Read a table, as much of it as a model looks at; see `frames.read_frame`."""
-    longest = config.context + config.coarse + 1  # the first return needs the close before
+    # The first return needs the close before. Coarser bars are no more than these, wherever a context begins.
+    longest = config.context + config.coarse + 1
     return read_frame(bars, shortest=config.patch + 1, longest=longest, spare=SPARE)
 
 
@@ -39,7 +41,7 @@ def last_windows(read: Read, config: FoundationConfig) -> WindowBatch:
 
 def windows_at(series: Sequence[Series], picks: Ints, config: FoundationConfig) -> WindowBatch:
     """Contexts of some series: (n, 2) position of the series, row of the last bar."""
-    return WindowStore(series, config.context, config.horizon).batch(picks)
+    return store_of(series, config).batch(picks)
 
 
 def windows_of(bars: Array, config: FoundationConfig) -> WindowBatch:
@@ -50,7 +52,7 @@ def windows_of(bars: Array, config: FoundationConfig) -> WindowBatch:
     bars
         (B, L, p): the columns of `VARIABLES` and up to `SPARE` more, NaN where missing. Such contexts have no
         calendar, and are of the first frequency and asset class of the family; a `WindowBatch` says more.
-        Longer contexts than L_X are cut, shorter ones padded with NaN.
+        Longer contexts than L_X are cut, shorter ones padded with NaN, as coarser bars are that it lacks.
     config
         The family.
 
@@ -60,7 +62,9 @@ def windows_of(bars: Array, config: FoundationConfig) -> WindowBatch:
         An array is of another shape.
     """
     values = bars.values if isinstance(bars, WindowBatch) else bars
-    values = np.asarray(values.cpu() if isinstance(values, Tensor) else values, dtype=np.float32)
+    if isinstance(values, Tensor):
+        values = values.detach().float().cpu().numpy()
+    values = np.asarray(values, dtype=np.float32)
     if values.ndim != 3 or not 0 < values.shape[2] <= len(SLOTS) or values.shape[1] < config.patch:
         raise ValueError(
             f"an array of shape {values.shape}; contexts are (B, L, p): at least {config.patch} bars, the"
@@ -76,7 +80,9 @@ def windows_of(bars: Array, config: FoundationConfig) -> WindowBatch:
             asset_class=np.full(batch, ASSET_CLASSES.index(config.asset_classes[0])),
         )
     return bars._replace(
-        values=_fitted(values, config.context, np.nan), calendar=_fitted(bars.calendar, config.context, 0.0)
+        values=_fitted(values, config.context, np.nan),
+        calendar=_fitted(bars.calendar, config.context, 0.0),
+        coarse=bars.coarse or (none_before(bars.freq, config.coarse, p) if config.coarse else None),
     )
 
 

@@ -26,7 +26,7 @@ from lim_pipelines.foundation import checkpoint, registry
 from lim_pipelines.foundation.answers import ArrayForecast, levels, of_arrays, sample_paths, summary
 from lim_pipelines.foundation.checkpoint import Meta
 from lim_pipelines.foundation.config import REAL
-from lim_pipelines.foundation.contexts import Array, last_windows, read_table, windows_at, windows_of
+from lim_pipelines.foundation.contexts import Array, last_windows, read_for, windows_at, windows_of
 from lim_pipelines.foundation.frames import ArrowTable
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.rollout import Paths, Speaker, embeddings, paths_behind
@@ -174,7 +174,7 @@ class LIM:
         if isinstance(bars, WindowBatch | np.ndarray | Tensor):
             batch = windows_of(bars, self.model.config)
             return of_arrays(self.paths(batch, horizon, samples or PATHS, seed), quantiles, samples)
-        read = read_table(bars, self.model.config)
+        read = read_for(bars, self.model.config)
         start, parts = 0, []
         for paths in self.paths(last_windows(read, self.model.config), horizon, samples or PATHS, seed):
             close = read.close[start : start + len(paths.mean)]
@@ -220,7 +220,7 @@ class LIM:
         """
         if isinstance(bars, WindowBatch | np.ndarray | Tensor):
             return self._embeddings(windows_of(bars, self.model.config))
-        read = read_table(bars, self.model.config)
+        read = read_for(bars, self.model.config)
         return pl.DataFrame(
             {
                 "instrument_id": [one.instrument_id for one in read.series],

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from lim_pipelines.foundation.coarse import Coarse, bars_before, companions
-from lim_pipelines.foundation.config import FREQS
+from lim_pipelines.foundation.config import FREQS, FoundationConfig
 from lim_pipelines.foundation.series import DAY, VARIABLES, Floats, Ints, Series
 from lim_pipelines.instruments import ASSET_CLASSES
 
@@ -164,14 +164,19 @@ class WindowStore:
 
     def _coarse(self, picks: Ints) -> Coarse:
         first = np.maximum(picks[:, 1] - self._context + 1, 0).tolist()
-        at = picks[:, 0].tolist()
         return bars_before(
             self._series.__getitem__,
             self._companion[picks[:, 0]],
-            [self.freq[i] for i in at],
-            [int(self._series[i].ts[row]) for i, row in zip(at, first, strict=True)],
+            self._freq[picks[:, 0]],
+            [int(self._series[i].ts[row]) for i, row in zip(picks[:, 0].tolist(), first, strict=True)],
             self._before,
+            self._values.shape[1],
         )
+
+
+def store_of(series: Sequence[Series], config: FoundationConfig) -> WindowStore:
+    """Lay series as a family's model reads them."""
+    return WindowStore(series, config.context, config.horizon, config.coarse)
 
 
 class Span(NamedTuple):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import torch
 from foundation_bars import TINY, bars, noise
 
 from lim_pipelines.align.resample import resample
 from lim_pipelines.foundation.config import FREQS
+from lim_pipelines.foundation.contexts import read_for, windows_at, windows_of
 from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
 from lim_pipelines.foundation.series import Series, build_series
-from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.foundation.windows import WindowStore, store_of
 
 CONTEXT, HORIZON, COARSE = 32, 8, 16
 DAY = 86_400_000_000
@@ -85,3 +87,32 @@ def test_the_model_reads_them_on_a_scale_of_their_own_and_trains() -> None:
     loss = pretraining_loss(model, inputs, torch.from_numpy(batch.future), torch.Generator().manual_seed(0))
     loss.backward()
     assert loss.isfinite()
+
+
+def test_a_table_of_both_frequencies_and_a_variable_nobody_knows() -> None:
+    both = pl.concat([DAILY, resample(DAILY, "1w")]).with_columns(vix=pl.col("close").log())
+    read = read_for(both.select("ts", "close", "freq", "instrument_id", "exchange", "vix"), CONFIG)
+    assert [one.freq for one in read.series] == ["1d", "1w"]
+    last = np.array([[0, len(read.series[0]) - 1]])
+    found = windows_at(read.series, last, CONFIG)
+    assert found.coarse is not None
+    assert found.coarse.values.shape == (1, COARSE, 6)
+    # As much of the table is kept as the coarser bars need.
+    whole = store(DAYS, WEEKS).batch(np.array([[0, len(DAYS) - 1]])).coarse
+    assert whole is not None
+    np.testing.assert_allclose(found.coarse.values[0, :, 0], whole.values[0, :, 0], atol=1e-6)
+    assert np.isfinite(found.coarse.values[0, :, 5]).all()
+    assert FoundationModel(CONFIG)(Inputs.of(found)).embedding.isfinite().all()
+
+
+def test_contexts_as_arrays_and_series_without_coarser_bars_are_as_long_as_the_others() -> None:
+    config = CONFIG.model_copy(update={"context": CONTEXT})
+    alone = store_of([DAYS], config).batch(np.array([[0, 250]]))
+    arrays = windows_of(alone._replace(coarse=None), config)
+    assert alone.coarse is not None
+    assert arrays.coarse is not None
+    for one, other in zip(alone.coarse, arrays.coarse, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert Inputs.of(arrays).values.shape[1] == COARSE + CONTEXT
+    given = store(DAYS, WEEKS).batch(np.array([[0, 250]]))
+    assert windows_of(given, config).coarse is given.coarse

@@ -23,7 +23,7 @@ from lim_pipelines.foundation.pretrain import Fit, fit
 from lim_pipelines.foundation.rollout import paths_behind
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import Floats, Ints, Series, iso
-from lim_pipelines.foundation.windows import Span, WindowBatch, Windows, WindowStore
+from lim_pipelines.foundation.windows import Span, WindowBatch, Windows, store_of
 
 _BEGINNING = -(2**62)
 _ROLLED = 100  # paths behind the mean of what is rolled out
@@ -58,7 +58,7 @@ class Baseline:
     def at(self, cutoff: int, past: Sequence[Series]) -> Forecaster:
         """See `harness.Entrant.at`."""
         config, forecaster = self.config, self.made(self.config)
-        store = WindowStore(past, config.context, config.horizon)
+        store = store_of(past, config)
         sampler = WindowSampler(
             store, horizon=config.horizon, patch=config.patch, span=Span(_BEGINNING, cutoff), mix=config.mix
         )
@@ -133,7 +133,7 @@ def learn(
     with tempfile.TemporaryDirectory() as folder:
         found = fit(
             model,
-            WindowStore(past, config.context, config.horizon),
+            store_of(past, config),
             steps=steps,
             learning_rate=rate,
             seed=seed,

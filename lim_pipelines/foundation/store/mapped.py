@@ -97,7 +97,7 @@ class MappedWindows:
         return bars_before(
             self.bars,
             self._companion[which],
-            [self.freq[at] for at in which.tolist()],
+            self._freq[which],
             self._shelf.ts[self._offset[which] + first].tolist(),
             self._before,
         )
