@@ -17,7 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from lim_pipelines.foundation.config import FREQS
+from lim_pipelines.foundation.config import FREQS, Mix
+from lim_pipelines.foundation.mix import factor_of
 from lim_pipelines.foundation.series import BAR_LENGTH_US, Ints
 from lim_pipelines.foundation.windows import Windows
 
@@ -33,7 +34,7 @@ _OVERLAP, _OVERLAP_SHARE = 60, 0.8  # of the shorter: what is left out shall not
 Hashes = npt.NDArray[np.uint64]
 
 
-def twins(windows: Windows, until: int) -> dict[int, int]:
+def twins(windows: Windows, until: int, mix: Mix) -> dict[int, int]:
     """Find series that are nearly another one.
 
     Parameters
@@ -42,6 +43,8 @@ def twins(windows: Windows, until: int) -> dict[int, int]:
         Series to compare, of the same frequency each; other frequencies are other series.
     until
         Only bars before this moment count, microseconds since 1970, UTC.
+    mix
+        What it never draws stands for nothing; where it wants no deduplication, there are no twins.
 
     Returns
     -------
@@ -49,9 +52,12 @@ def twins(windows: Windows, until: int) -> dict[int, int]:
         Position of a series to that of a longer one (of two as long, the first) that it is nearly, that
         covers it and that is not left out itself.
     """
-    rank = np.lexsort((np.arange(len(windows.length)), -windows.length)).argsort().tolist()
+    if not mix.dedup:
+        return {}
+    bars = _bars(windows, until, mix)
+    rank = np.lexsort((np.arange(len(bars)), -bars)).argsort().tolist()
     # Longer ones first: so what stands for a series is settled before the series is looked at.
-    pairs = sorted(_candidates(windows, until, rank), key=lambda pair: (rank[pair[1]], rank[pair[0]]))
+    pairs = sorted(_candidates(windows, bars, rank), key=lambda pair: (rank[pair[1]], rank[pair[0]]))
     out: dict[int, int] = {}
     for longer, shorter in pairs:
         if shorter in out or longer in out:
@@ -59,6 +65,16 @@ def twins(windows: Windows, until: int) -> dict[int, int]:
         if correlation(windows, longer, shorter, until) >= CORRELATION:
             out[shorter] = longer
     return out
+
+
+def _bars(windows: Windows, until: int, mix: Mix) -> Ints:
+    """Bars of each series before a moment; none of groups that a mix never draws."""
+    groups = list(zip(windows.exchange, windows.asset_class, windows.freq, strict=True))
+    drawn = {group for group in set(groups) if factor_of(group, mix.weights) > 0}
+    return np.array(
+        [np.searchsorted(windows.ts(at), until) if group in drawn else 0 for at, group in enumerate(groups)],
+        dtype=np.int64,
+    )
 
 
 def correlation(windows: Windows, one: int, other: int, until: int) -> float:
@@ -93,9 +109,9 @@ def _latest(windows: Windows, at: int, until: int) -> tuple[Ints, npt.NDArray[np
     return times[known], returns[known]
 
 
-def _candidates(windows: Windows, until: int, rank: list[int]) -> set[tuple[int, int]]:
+def _candidates(windows: Windows, bars: Ints, rank: list[int]) -> set[tuple[int, int]]:
     """Find pairs that share a signature, the longer series of each first."""
-    hashes = [_signatures(windows, at, until) for at in range(len(rank))]
+    hashes = [_signatures(windows, at, end) for at, end in enumerate(bars.tolist())]
     hashed = np.concatenate([*hashes, np.empty(0, dtype=np.uint64)])
     position = np.repeat(np.arange(len(rank)), [len(own) for own in hashes])
     order = np.argsort(hashed, kind="stable")
@@ -115,11 +131,10 @@ def _pairs(members: list[int]) -> Iterator[tuple[int, int]]:
             yield one, other
 
 
-def _signatures(windows: Windows, at: int, until: int) -> Hashes:
-    """Hash the signs of returns in some blocks of a series; which blocks, a hash of the block says."""
+def _signatures(windows: Windows, at: int, end: int) -> Hashes:
+    """Hash the signs of returns in some blocks of a series' first bars; which, a hash of the block says."""
     ts, freq = windows.ts(at), windows.freq[at]
     length = int(BAR_LENGTH_US[freq])
-    end = int(np.searchsorted(ts, until))
     if end < _SIGNS:
         return np.empty(0, dtype=np.uint64)
     first, last = ((int(moment) - 1) // length // _BLOCK for moment in (ts[0], ts[end - 1]))

@@ -67,7 +67,7 @@ def data_mix(windows: Windows, config: FoundationConfig) -> list[GroupShare]:
     list of GroupShare
         Those with windows, the one that is drawn most first.
     """
-    same = twins(windows, _EVER.end) if config.mix.dedup else {}
+    same = twins(windows, _EVER.end, config.mix)
     sampler = WindowSampler(
         windows, horizon=config.horizon, patch=config.patch, span=_EVER, mix=config.mix, left_out=same
     )

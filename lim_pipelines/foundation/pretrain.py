@@ -133,7 +133,7 @@ def fit(
     split = held_out_from(windows)
     recent = None if held_out_before is None else microseconds(held_out_before)
     split = max(split, recent or split)
-    same = twins(windows, split) if config.mix.dedup else {}
+    same = twins(windows, split, config.mix)
     training = _sampler(
         windows,
         config,

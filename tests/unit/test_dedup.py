@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from lim_pipelines.foundation.config import Mix
 from lim_pipelines.foundation.dedup import correlation, twins
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Series
 from lim_pipelines.foundation.windows import WindowStore
 
 DAY = 86_400_000_000
 LAST = 2**62
+EVEN = Mix()
 Floats = npt.NDArray[np.float64]
 
 
@@ -31,8 +33,8 @@ def moves(count: int, seed: int) -> Floats:
     return drawn
 
 
-def found(*given: Series, until: int = LAST) -> dict[int, int]:
-    return twins(WindowStore(given, 8, 8), until)
+def found(*given: Series, until: int = LAST, mix: Mix = EVEN) -> dict[int, int]:
+    return twins(WindowStore(given, 8, 8), until, mix)
 
 
 def correlated(returns: Floats, rho: float, seed: int = 99) -> Floats:
@@ -85,6 +87,23 @@ def test_no_twin_is_found_in_bars_that_were_not_there_yet() -> None:
     early = series(share[:500]), series(share[:500])
     late = series(share), series(np.concatenate([share[:500], other[500:]]))
     assert found(*early, until=middle) == found(*late, until=middle) == {1: 0}
+
+
+def test_what_stands_for_another_was_the_longer_one_by_then() -> None:
+    share = moves(1000, 0)
+    middle = int(series(share).ts[500])
+    # The second goes on for longer, but by then the first had more.
+    assert found(series(share[:600]), series(share[20:], first=20), until=middle) == {1: 0}
+
+
+def test_what_is_never_drawn_stands_for_nothing() -> None:
+    share = moves(1000, 0)
+    refused = replace(series(share), exchange="XNAS")
+    pair = refused, series(share[100:], first=100)
+    assert found(*pair) == {1: 0}
+    assert found(*pair, mix=Mix(weights={"XNAS": 0})) == {}
+    assert found(*pair, pair[1], mix=Mix(weights={"XNAS": 0})) == {2: 1}
+    assert found(*pair, mix=Mix(dedup=False)) == {}
 
 
 def test_another_frequency_and_too_short_an_overlap_are_no_twins() -> None:
