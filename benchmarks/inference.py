@@ -138,7 +138,7 @@ def main() -> None:
     config = model.config
     start = time.monotonic()
     fast = FastModel(model)
-    print(f"made fast in {time.monotonic() - start:.0f} s\n")
+    print(f"made fast in {time.monotonic() - start:.1f} s\n")
     seconds = 60 * given.budget / 4
     # As many of the 5,000 as the budget allows for, in whole pieces; the time of all is in proportion.
     size = rows_at_a_time(torch.device("cpu"))

@@ -74,12 +74,13 @@ FILES_ALLOWED: Final[dict[str, str]] = {
     **dict.fromkeys(
         (
             *(f"lim_pipelines.foundation.store.shelf.Shelf.{name}" for name in ("grow", "_map")),
-            *(f"lim_pipelines.foundation.store.index.{name}" for name in ("read", "extents")),
+            *(f"lim_pipelines.foundation.store.index.{name}" for name in ("read", "extents", "abandoned")),
             "lim_pipelines.foundation.store.updating._alone",
         ),
         "the window store; `audit_checkpoint` finds what it showed again in the lake, read as of the cutoff",
     ),
-    "lim_pipelines.foundation.folders.work_folder": "locks the folder that a training works in",
+    "lim_pipelines.foundation.folders._lock": "locks the folder that a training works in",
+    "lim_pipelines.foundation.run.selected": "what a training of the same input digest has chosen",
     **dict.fromkeys(
         (f"lim_pipelines.foundation.metrics_file.{name}" for name in ("read_metrics", "MetricsFile.add")),
         "losses of a training by step",
@@ -88,7 +89,6 @@ FILES_ALLOWED: Final[dict[str, str]] = {
         (f"lim_pipelines.foundation.resume.Snapshots.{name}" for name in ("state", "tensors")),
         "where a killed training of the same input digest stopped",
     ),
-    "lim_pipelines.foundation.export._quantised": "the model's own weights, written a moment before",
     "lim_pipelines.foundation.train.main": "reads the job",
     "lim_pipelines.finetune.train.main": "reads the job",
     "lim_pipelines.strategies.spec.StrategySpec.from_yaml": "reads a strategy's YAML",

@@ -2,8 +2,8 @@
 
 What does not belong here: training; other devices, where the model is fast as it is.
 
-    one context   the backbone as an ONNX graph with 8-bit weights (ONNX Runtime, dynamic quantisation): few
-                  operations to start, and products of a quarter the bytes
+    one context   the backbone as an ONNX graph with 8-bit weights (`onnx_graph.py`): few operations to start,
+                  and products of a quarter the bytes
     many          the backbone in bfloat16: a large product is bound by arithmetic, of which there is twice as
                   much a second where the processor has it (AVX512-BF16, AMX); elsewhere it is slower
 
@@ -15,10 +15,7 @@ and what it costs: `benchmarks/inference.py`, docs/foundation-api.md.
 from __future__ import annotations
 
 import copy
-import tempfile
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +35,7 @@ class FastModel:
     Parameters
     ----------
     model
-        Model of layout `patch` and a causal objective, on the CPU. Its weights are copied.
+        Model of layout `patch` and a causal objective, on the CPU. The backbone's weights are copied.
 
     Raises
     ------
@@ -60,9 +57,8 @@ class FastModel:
         self.config: FoundationConfig = config
         self.head: Head = model.head
         tokens = (config.context + config.coarse) // config.patch
-        last = LastState(model.backbone, tokens).eval()
-        self._one = _with_backbone(model, _quantised(last, config.shape.d_model))
-        self._many = _with_backbone(model, _bfloat16(copy.deepcopy(last)))
+        self._one = _with_backbone(model, _quantised(model.backbone, tokens))
+        self._many = _with_backbone(model, _bfloat16(model.backbone, tokens))
 
     def __call__(self, inputs: Inputs, /) -> Forecast:
         """Say what follows each context of L_X bars."""
@@ -138,8 +134,8 @@ def _with_backbone(model: FoundationModel, last: Callable[[Tensor, Tensor], Tens
     return found
 
 
-def _bfloat16(last: LastState) -> Callable[[Tensor, Tensor], Tensor]:
-    last = last.to(torch.bfloat16)
+def _bfloat16(backbone: Backbone, tokens: int) -> Callable[[Tensor, Tensor], Tensor]:
+    last = LastState(backbone, tokens).eval().to(torch.bfloat16)
 
     def run(tokens: Tensor, bias: Tensor) -> Tensor:
         found: Tensor = last(tokens.bfloat16(), bias.bfloat16())
@@ -148,33 +144,25 @@ def _bfloat16(last: LastState) -> Callable[[Tensor, Tensor], Tensor]:
     return run
 
 
-def _quantised(last: LastState, width: int) -> Callable[[Tensor, Tensor], Tensor]:
-    """Export for one context, with 8-bit weights."""
+def _quantised(backbone: Backbone, tokens: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """Run one context by ONNX Runtime, with 8-bit weights."""
     try:
-        import onnx
         import onnxruntime
-        import onnxscript  # noqa: F401 - torch exports with it; asked for here to say what is missing
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        from lim_pipelines.foundation.onnx_graph import BIAS, TOKENS, quantised
     except ImportError as error:
         raise ImportError(
             f"LIM.fast needs the extra `infer` ({error}): pip install 'lim-pipelines[infer]', or use the"
             " model as it is"
         ) from error
-    length = len(last.cos)
-    example = (torch.zeros(1, length, width), torch.zeros(1, 1, length, length))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plain, small = Path(folder) / "plain.onnx", Path(folder) / "small.onnx"
-        program = torch.onnx.export(last, example, dynamo=True, verbose=False, input_names=["tokens", "bias"])
-        assert program is not None
-        onnx.save(program.model_proto, plain)
-        quantize_dynamic(plain, small, weight_type=QuantType.QInt8, per_channel=True)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = onnxruntime.InferenceSession(small.read_bytes(), options)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(
+        quantised(backbone, tokens), options, providers=["CPUExecutionProvider"]
+    )
 
     def run(tokens: Tensor, bias: Tensor) -> Tensor:
-        (found,) = session.run(None, {"tokens": tokens.numpy(), "bias": bias.numpy()})
+        (found,) = session.run(None, {TOKENS: tokens.numpy(), BIAS: bias.numpy()})
         return torch.from_numpy(found)
 
     return run

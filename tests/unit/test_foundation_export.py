@@ -9,8 +9,6 @@ from test_foundation_checkpoint import meta
 from lim_pipelines.foundation.inference import LIM
 from lim_pipelines.foundation.model import FoundationModel
 
-pytestmark = pytest.mark.slow  # torch takes ten seconds to export a graph
-
 SERIES = one_series(noise(120))
 
 
