@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.decided import Selection, Start
+from lim_pipelines.foundation.divergence import Rollback
 from lim_pipelines.foundation.folders import sync
 
 if TYPE_CHECKING:
@@ -91,27 +92,6 @@ class DataRead(TableRead):
     """
 
     groups: tuple[Group, ...]
-
-
-class Rollback(BaseModel):
-    """A training that diverged and went back.
-
-    Parameters
-    ----------
-    step, back_to
-        Step at which it was noticed; step of the snapshot that training went on from.
-    why
-        What was noticed, in words.
-    factor
-        Of the learning rate, from then on.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    step: int
-    back_to: int
-    why: str
-    factor: float
 
 
 class Meta(BaseModel):

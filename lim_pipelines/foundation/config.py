@@ -125,9 +125,10 @@ class Training(Settings):
     compile
         Whether `torch.compile` compiles the model; it costs a minute, so it pays in long runs only.
     accumulate
-        Batches whose gradients make one step.
+        Pieces that the batch of a step is cut into, one after the other: less memory, the same windows.
     schedule
-        Learning rate behind the warm-up: `wsd` is flat and falls over the last fifth, `cosine` falls all along.
+        Learning rate behind the warm-up: `wsd` is flat and falls over the last fifth, `cosine` falls all
+        along.
     ema
         Decay of the moving average of weights that is saved; 0 saves the last weights.
     save_every
@@ -203,7 +204,7 @@ class FoundationConfig(BaseModel):
     steps_continual
         Optimiser steps of a checkpoint that goes on from its parent (section 6.2, continual training).
     batch_size
-        Windows a step.
+        Windows a step, of all pieces and processes together.
     learning_rate
         Peak learning rate of a checkpoint without a parent.
     seed

@@ -3,16 +3,16 @@
 What does not belong here: what is done about it (`pretrain.py`).
 
 Watched are the loss and the logarithm of the gradient's norm. A fast average of each is compared with a slow
-one, in units of the slow average distance from it. The loss of a healthy run falls or stays, so its fast average
-lies below the slow one or within its noise; a wild batch moves the fast average by a fraction of itself only.
-The gradient's norm may grow in a healthy run, so it must grow by a factor, too.
+one, in units of the slow average distance from it. The loss of a healthy run falls or stays, so its fast
+average lies below the slow one or within its noise; a wild batch moves the fast average by a fraction of
+itself only. The gradient's norm may grow in a healthy run, so it must grow by a factor, too.
 """
 
 from __future__ import annotations
 
 import math
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 FAST, SLOW = 10, 200
 """Steps over which the two averages forget to 1 / e."""
@@ -27,6 +27,27 @@ _LEAST_NORM = math.log(10.0)
 
 class DivergedError(FloatingPointError):
     """Training diverged again and again, at ever smaller rates."""
+
+
+class Rollback(BaseModel):
+    """A training that diverged and went back.
+
+    Parameters
+    ----------
+    step, back_to
+        Step at which it was noticed; step of the snapshot that training went on from.
+    why
+        What was noticed, in words.
+    factor
+        Of the learning rate, from then on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: int
+    back_to: int
+    why: str
+    factor: float
 
 
 class Track(BaseModel):

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 _STALE_SECONDS = {".tmp-*": 24 * 3600, ".work-*": 14 * 24 * 3600}
 
@@ -81,15 +82,12 @@ def work_folder(folder: Path, writes: bool = True) -> Iterator[Path]:
     if not writes:
         yield work
         return
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            # The system lets go of it when the process ends, however it ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(f"{work}: another process is training this; wait for it, or stop it") from None
+    with _lock(work):
         yield work
-    shutil.rmtree(work, ignore_errors=True)
+        # It goes at once and while it is locked: nobody takes up what is half removed.
+        gone = work.with_name(f".tmp-{uuid.uuid4().hex}")
+        work.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def sync(path: Path) -> None:
@@ -99,6 +97,26 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _lock(work: Path) -> TextIO:
+    """Open a work folder's lock, and hold it until it is closed."""
+    while True:
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = (work / "lock").open("w")
+        except FileNotFoundError:
+            continue
+        try:
+            # The system lets go of it when the process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise BusyError(f"{work}: another process is training this; wait for it, or stop it") from None
+        # Who had it may have removed the folder before letting go.
+        if os.fstat(lock.fileno()).st_nlink:
+            return lock
+        lock.close()
 
 
 def _sweep(parent: Path) -> None:

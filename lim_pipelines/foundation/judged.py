@@ -22,7 +22,7 @@ _CHUNK = 512
 Floats = npt.NDArray[np.float64]
 
 
-def scores_of(model: FoundationModel, windows: Windows, picks: Ints) -> Floats:
+def scores_of(model: FoundationModel, windows: Windows, picks: Ints, bars: int | None = None) -> Floats:
     """CRPS of single windows, of the model and of the trivial forecast.
 
     Parameters
@@ -33,6 +33,8 @@ def scores_of(model: FoundationModel, windows: Windows, picks: Ints) -> Floats:
         Windows of the model's own context and horizon.
     picks
         (n, 2) picks.
+    bars
+        As in `window_scores`.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def scores_of(model: FoundationModel, windows: Windows, picks: Ints) -> Floats:
     """
     parts = []
     for start in range(0, len(picks), _CHUNK):
-        scores = window_scores(model, windows.batch(picks[start : start + _CHUNK]))
+        scores = window_scores(model, windows.batch(picks[start : start + _CHUNK]), bars)
         parts.append(torch.stack([part.nanmean(1) for part in scores], dim=1).double().cpu().numpy())
     return np.concatenate([np.empty((0, 2)), *parts])
 

@@ -13,7 +13,7 @@ from typing import Any
 METRICS = "metrics.jsonl"
 
 Line = dict[str, Any]
-"""step, loss, rate, gradient_norm, seconds, windows_per_s, tokens_per_s, utilisation; now and then validation."""
+"""step, loss, rate, gradient_norm, seconds, windows_per_s, tokens_per_s, utilisation; also validation."""
 
 
 def read_metrics(folder: Path) -> list[Line]:

@@ -20,11 +20,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from lim_pipelines.foundation.batches import Batches
-from lim_pipelines.foundation.checkpoint import Rollback
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.cost import cost_of, work_of
 from lim_pipelines.foundation.dedup import twins
-from lim_pipelines.foundation.divergence import FAST, DivergedError
+from lim_pipelines.foundation.divergence import FAST, DivergedError, Rollback
 from lim_pipelines.foundation.events import Events
 from lim_pipelines.foundation.metrics_file import MetricsFile
 from lim_pipelines.foundation.model import FoundationModel

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def rank() -> int:
-    """Position of this process among those of its run, before they know each other.
+    """0 in the process of a run that writes and reports, before the processes know each other.
 
     torchrun names it RANK, Slurm SLURM_PROCID; Lightning gives the processes that it starts a LOCAL_RANK, and
-    those of a second node a NODE_RANK.
+    those of a second node a NODE_RANK: of these the sum tells no more than whether it is 0.
     """
     for name in ("RANK", "SLURM_PROCID"):
         if name in os.environ:
@@ -91,8 +91,19 @@ def trainer_of(settings: Training, steps: int, callback: lightning.Callback) -> 
 
 
 def world(settings: Training) -> int:
-    """Count the processes of a run, before they know each other."""
+    """Count the processes of a run, before they know each other.
+
+    Raises
+    ------
+    ValueError
+        There are several, and each would train for itself.
+    """
     if settings.strategy == "single":
+        if rank():
+            raise ValueError(
+                f"process {rank()} of several, but training.strategy is 'single'; set 'ddp' or 'fsdp2', or"
+                " start one process"
+            )
         return 1
     devices, nodes = _size(settings)
     return devices * nodes

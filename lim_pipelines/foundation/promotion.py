@@ -4,7 +4,9 @@ What does not belong here: the log (`registry.py`), the statistics (`lim_pipelin
 (`champion_page.py`).
 
 Both forecast the same windows, whose targets lie behind everything that either was trained on (the later of
-their two `held_out_from`), read as of the challenger's cutoff. The challenger is promoted unless it is worse:
+their two `held_out_from`), read as of the challenger's cutoff. Where one speaks of a longer horizon, the bars
+judge that both speak of, and each is measured against the trivial forecast of its own context. The challenger
+is promoted unless it is worse:
 unless the whole interval of its gain in skill lies below zero. A tie goes to the challenger, which has seen
 the newer data; so does a comparison for which there are too few days. Groups on which it is worse are named
 (forgetting), but do not decide alone.
@@ -151,19 +153,24 @@ def _compare(
     from lim_pipelines.foundation.sampler import WindowSampler
     from lim_pipelines.foundation.windows import Span, target_span
 
-    folders = [
+    before, now = (
         checkpoint.folder_of(models, family, named.cutoff, named.digest) for named in (champion, challenger)
-    ]
-    contenders = [checkpoint.load(folder) for folder in folders]
+    )
+    newer = checkpoint.load(now)
+    try:
+        contenders = [checkpoint.load(before), newer]
+    except checkpoint.CheckpointError as error:
+        # Of an older version of the model, say: nobody could use it.
+        return None, True, f"the champion cannot be read any more ({error}); the newer one is taken"
     metas = [meta for _, meta in contenders]
     config = metas[1].config
     # The later of the two, whichever it is: after a rollback the champion may be the one held out longer.
     start = max(microseconds(meta.windows["held_out_from"]) for meta in metas)
     as_of = max(meta.cutoff for meta in metas)
-    horizon = max(meta.config.horizon for meta in metas)
+    bars = min(_said(meta.config) for meta in metas)
     patch = max(meta.config.patch for meta in metas)
     stores = [shown(lake, windows, _of_length(config, meta.config), as_of).windows() for meta in metas]
-    sampler = WindowSampler(stores[0], horizon=horizon, patch=patch, span=Span(start, _END))
+    sampler = WindowSampler(stores[0], horizon=bars, patch=patch, span=Span(start, _END))
     if not len(sampler):
         return (
             None,
@@ -172,17 +179,17 @@ def _compare(
         )
     picks, groups = laid_out(sampler.spread(MOST_WINDOWS))
     lost = [
-        shortfalls(scores_of(model, store, picks), groups)
+        shortfalls(scores_of(model, store, picks, bars), groups)
         for (model, _), store in zip(contenders, stores, strict=True)
     ]
     days = days_of(stores[0], picks)
-    reach = reach_of(stores[0], picks, horizon, days)
+    reach = reach_of(stores[0], picks, bars, days)
     gain, _ = paired(lost[0] - lost[1], days, groups, reach=reach)
     # As many intervals as groups: each holds at the level at which all of them hold together.
     count = len(set(groups))
     _, by_group = paired(lost[0] - lost[1], days, groups, reach=reach, level=1 - (1 - LEVEL) / count)
     names = np.asarray(groups)
-    span = target_span(stores[0], picks, horizon)
+    span = target_span(stores[0], picks, bars)
     scores = tuple(
         GroupScore(
             group=name,
@@ -207,6 +214,11 @@ def _compare(
         groups=scores,
     )
     return evidence, *verdict(gain, by_group)
+
+
+def _said(config: FoundationConfig) -> int:
+    """Bars behind a context that a model speaks of."""
+    return config.patch if config.objective == "next_patch" else config.horizon
 
 
 def _of_length(config: FoundationConfig, other: FoundationConfig) -> FoundationConfig:

@@ -3,8 +3,8 @@
 What does not belong here: finished checkpoints (`checkpoint.py`), when a snapshot is taken (`progress.py`).
 
 A snapshot is one safetensors file: weights, both moments of AdamW, the moving average of weights, and in its
-header the run's state as JSON. One file, so it is there wholly or not at all. Data, masks and augmentations of a
-step are functions of (seed, step); there is no random state to keep.
+header the run's state as JSON. One file, so it is there wholly or not at all. Data, masks and augmentations
+of a step are functions of (seed, step); there is no random state to keep.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from lim_pipelines.foundation.checkpoint import Rollback
-from lim_pipelines.foundation.divergence import Watch
+from lim_pipelines.foundation.divergence import Rollback, Watch
 from lim_pipelines.foundation.ema import Average
 from lim_pipelines.foundation.folders import sync
 

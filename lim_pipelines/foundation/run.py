@@ -28,6 +28,8 @@ from lim_pipelines.foundation.windows import Windows, held_out_from
 if TYPE_CHECKING:
     from lim_pipelines.foundation.model import FoundationModel
 
+SELECTION = "selection.json"
+
 
 def train_one(
     models: str,
@@ -73,10 +75,10 @@ def train_one(
     if config.shape.threads is not None:
         torch.set_num_threads(config.shape.threads)
     windows = data.windows()
-    selection = _selected(config, parent, windows, say)
-    refused = () if selection is None else selection.refused
-    model = _begin(models, parent, drawn_from(config, windows, refused))
     with work_folder(folder, writes=rank() == 0) as work:
+        selection = selected(config, parent, windows, work, say)
+        refused = () if selection is None else selection.refused
+        model = _begin(models, parent, drawn_from(config, windows, refused))
         found = fit(
             model,
             windows,
@@ -118,15 +120,44 @@ def train_one(
                 checkpoint.save(model, meta, fresh)
 
 
-def _selected(
-    config: FoundationConfig, parent: checkpoint.Meta | None, windows: Windows, say: Callable[[str], None]
+def selected(
+    config: FoundationConfig,
+    parent: checkpoint.Meta | None,
+    windows: Windows,
+    work: Path,
+    say: Callable[[str], None],
 ) -> Selection | None:
-    """Which candidates of the mix are drawn from: the parent's choice, or what is tried now."""
+    """Which candidates of the mix are drawn from: the parent's choice, or what is tried now.
+
+    The first process tries them and the others wait for what it found: machines that round otherwise must not
+    train on two mixes. A run that was killed keeps its choice.
+
+    Parameters
+    ----------
+    config
+        The family's configuration.
+    parent
+        Checkpoint that the training goes on from.
+    windows
+        Everything known at the cutoff, nothing later.
+    work
+        The training's folder, which all its processes see.
+    say
+        Gets a line for each trial.
+    """
     if parent is not None:
         return parent.selection
     if not config.mix.candidates:
         return None
-    return select(config, windows, held_out_from(windows), say)
+    path = work / SELECTION
+    if rank() == 0 and not path.exists():
+        found = select(config, windows, held_out_from(windows), say)
+        fresh = path.with_name(f".tmp-{path.name}")
+        fresh.write_text(found.model_dump_json())
+        fresh.replace(path)
+    while not path.exists():
+        time.sleep(0.2)
+    return Selection.model_validate_json(path.read_text())
 
 
 def _begin(models: str, parent: checkpoint.Meta | None, config: FoundationConfig) -> FoundationModel:

@@ -3,9 +3,9 @@
 What does not belong here: choosing those windows (`pretrain.py`), comparisons with other models
 (`quality/`), statistics of trading (`lim_pipelines/evaluate`).
 
-The trivial forecast is the standard normal on the window's scale: as the context was. Both are scored by CRPS.
-Skill is 1 - CRPS / CRPS of the trivial forecast; 0 means that nothing was learned, less than 0 that harm was
-done.
+The trivial forecast is the standard normal on the window's scale: as the context was. Both are scored by
+CRPS. Skill is 1 - CRPS / CRPS of the trivial forecast; 0 means that nothing was learned, less than 0 that
+harm was done.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ Group = tuple[str, str]
 
 
 @torch.inference_mode()
-def window_scores(model: FoundationModel, batch: WindowBatch, seed: int = 0) -> tuple[Tensor, Tensor]:
+def window_scores(
+    model: FoundationModel, batch: WindowBatch, bars: int | None = None
+) -> tuple[Tensor, Tensor]:
     """CRPS of each window and variable, of the model and of the trivial forecast.
 
     Parameters
@@ -37,8 +39,8 @@ def window_scores(model: FoundationModel, batch: WindowBatch, seed: int = 0) -> 
         Model to judge; on any device.
     batch
         Windows.
-    seed
-        Seed of the draws.
+    bars
+        Judge the first ones of the horizon only; None: all that the model speaks of.
 
     Returns
     -------
@@ -46,11 +48,11 @@ def window_scores(model: FoundationModel, batch: WindowBatch, seed: int = 0) -> 
         (B, p) each, means over the horizon; NaN where no truth is known.
     """
     device = next(model.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(0)
     truth = torch.from_numpy(batch.future).to(device)
     p = truth.shape[2]
     out = model(Inputs.of(batch, device))
-    samples = model.head.sample(out.said, SAMPLES, generator).flatten(2, 3)[..., :p]
+    samples = model.head.sample(out.said, SAMPLES, generator).flatten(2, 3)[:, :, :bars, :p]
     # An objective that speaks of one patch is judged on it.
     on_scale = scaled(into_slots(truth), out.scale)[:, : samples.shape[2], :p]
     return crps(samples, on_scale).nanmean(1), crps_of_normal(on_scale).nanmean(1)
@@ -71,8 +73,8 @@ def skill(model: FoundationModel, store: Windows, picks: Mapping[Group, Ints]) -
     Returns
     -------
     dict
-        `val_loss`, `val_loss_trivial` (mean CRPS), `skill`; `skill_<variable>`; `skill_<exchange>_<freq>`. What
-        no window shows is left out.
+        `val_loss`, `val_loss_trivial` (mean CRPS), `skill`; `skill_<variable>`; `skill_<exchange>_<freq>`.
+        What no window shows is left out.
     """
     sums = {group: torch.stack(list(_means(model, store, chosen))) for group, chosen in picks.items()}
     # (groups, 2, p): mean score of the model and of the trivial forecast.

@@ -11,7 +11,7 @@ import pytest
 from foundation_bars import TINY, bars, noise
 from untaught import HELD_OUT, leave
 
-from lim_pipelines.foundation import promotion, registry
+from lim_pipelines.foundation import checkpoint, promotion, registry
 from lim_pipelines.foundation.champion_page import champion_page
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.evidence import Event, Named
@@ -91,6 +91,40 @@ def test_nothing_that_either_was_trained_on_judges(lake: Lake, tmp_path: Path) -
         evidence = registry.events(models, FAMILY)[-1].evidence
         assert evidence is not None
         assert evidence.judged_from > late
+
+
+@pytest.mark.parametrize(
+    "change", [{"context": 64, "horizon": 16, "patch": 16}, {"horizon": 24, "objective": "next_patch"}]
+)
+def test_models_of_other_lengths_are_judged_on_the_bars_that_both_speak_of(
+    lake: Lake, tmp_path: Path, change: dict[str, object]
+) -> None:
+    """One that is off is found out, whichever of the two it is."""
+    other = FoundationConfig.model_validate(CONFIG.model_dump() | change)
+    for at, (champion, challenger) in enumerate([(0.0, 3.0), (3.0, 0.0)]):
+        models = tmp_path / str(at)
+        leave(models, CONFIG, CUTOFFS[0], champion)
+        leave(models, other, CUTOFFS[1], challenger)
+        judge(lake, models)
+        last = registry.events(models, FAMILY)[-1]
+        assert last.event == ("kept" if challenger else "promoted")
+        evidence = last.evidence
+        assert evidence is not None
+        assert {one.group for one in evidence.groups} == {"XNYS 1d", "XNYS 1w"}
+        assert evidence.judged_from > HELD_OUT
+        assert evidence.gain * (champion - challenger) > 0
+
+
+def test_a_champion_that_cannot_be_read_any_more_gives_way(lake: Lake, tmp_path: Path) -> None:
+    first = trained(tmp_path, CUTOFFS[0])
+    judge(lake, tmp_path)
+    weights = registry.resolve(tmp_path, FAMILY, "champion") / checkpoint.WEIGHTS
+    weights.write_bytes(b"of another model")
+    newer = trained(tmp_path, CUTOFFS[1], said=3.0)
+    assert judge(lake, tmp_path) == [("promoted", newer)]
+    last = registry.events(tmp_path, FAMILY)[-1]
+    assert (last.before, last.evidence) == (first, None)
+    assert "cannot be read any more" in last.why
 
 
 def test_too_new_to_compare_is_promoted_and_says_so(lake: Lake, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig, Mix
 from lim_pipelines.foundation.decided import Tried
+from lim_pipelines.foundation.run import selected
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.selection import MixError, drawn_from, greedy, select
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES, Series
@@ -165,3 +166,17 @@ def test_a_training_from_scratch_selects_and_the_next_inherits(tmp_path: Path) -
     assert {*first.selection.chosen, *first.selection.refused} == {"XNAS"}
     assert first.selection.validated_until < first.windows["held_out_from"]
     assert (second.parent, second.selection) == (first.input_digest, first.selection)
+
+
+def test_the_first_process_selects_and_the_others_follow(
+    store: WindowStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Machines that round otherwise would else train on two mixes."""
+    first = selected(with_candidates("XLON"), None, store, tmp_path, print)
+    assert first is not None
+    assert first.refused == ("XLON",)
+    # Whatever another process, or a run that goes on after a kill, would find: it is settled.
+    assert selected(with_candidates("XFRA"), None, store, tmp_path, print) == first
+    monkeypatch.setenv("RANK", "1")
+    assert selected(with_candidates("XFRA"), None, store, tmp_path, print) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["selection.json"]
