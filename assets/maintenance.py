@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
+from lim_pipelines.foundation.store import clear
 from lim_pipelines.lake import maintain
 from resources.home import Home
 
@@ -41,13 +42,14 @@ _COLUMNS = {
     },
 )
 def lake_maintenance(home: Home) -> dg.MaterializeResult[Any]:
-    """Compaction and retention of every table; all revisions of all facts stay."""
+    """Compaction and retention of every table: all revisions of all facts stay. Clears the window store."""
     done = maintain(home.lake(), timedelta(days=KEEP_DAYS))
     return dg.MaterializeResult(
         metadata={
             "tables": table_metadata(done, rows=done.height),
             "files_removed": int(done["files_removed"].sum()),
             "bytes": int(done["bytes"].sum()),
+            "windows_freed_bytes": clear(home.windows),
         }
     )
 

@@ -66,16 +66,16 @@ def window_store(context: dg.AssetExecutionContext, home: Home) -> dg.Materializ
             "written_bytes": int(table["written"].sum()),
             "seconds": float(table["seconds"].sum()),
             "done": table_metadata(table, rows=60),
-            **_mixes(home, index),
+            **_mixes(index),
         },
     )
 
 
-def _mixes(home: Home, index: Index) -> dict[str, dg.MetadataValue]:
+def _mixes(index: Index) -> dict[str, dg.MetadataValue]:
     """Show what there is of each family at a cutoff, by exchange, class, frequency, and how it is drawn."""
     found: dict[str, dg.MetadataValue] = {}
     for name, config in FOUNDATIONS.items():
-        there = Shown(home.windows, config, index)
+        there = Shown(config, index)
         mix = data_mix(there.windows(), config) if there.rows else []
         if mix:
             found[f"{name}_mix"] = table_metadata(pl.DataFrame(mix), rows=60)

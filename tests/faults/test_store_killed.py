@@ -56,9 +56,9 @@ def test_a_killed_update_leaves_what_was_there_and_the_next_one_finishes(tmp_pat
     for share in (0.4, 0.8, 0.97):
         assert ended(tmp_path, int(share * calls)) == -signal.SIGKILL
         for index in held:
-            assert stored(store, index) == index.series["digest"].to_list()
+            assert stored(index) == index.series["digest"].to_list()
     for one in CUTOFFS[1:]:
         found, _ = brought_up(lake, store, one)
         assert found.digest(CONFIG) == expected(lake, one)
-        assert stored(store, found) == found.series["digest"].to_list()
+        assert stored(found) == found.series["digest"].to_list()
     assert expected(lake, CUTOFFS[2]) != held[1].digest(CONFIG), "there was something to do"

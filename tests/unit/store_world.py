@@ -13,7 +13,6 @@ from lim_pipelines.foundation.data import NoBarsError, read_bars, series_of
 from lim_pipelines.foundation.store import Done, Index, cells_of, digest_of, update
 from lim_pipelines.foundation.store.digest import digest_series
 from lim_pipelines.foundation.store.shelf import Shelf
-from lim_pipelines.foundation.store.updating import generation
 from lim_pipelines.lake import Lake, Past, midnight
 from lim_pipelines.schemas import VALIDATED_BARS
 
@@ -74,11 +73,9 @@ def expected(lake: Lake, cutoff: date) -> str:
         return digest_of([])
 
 
-def stored(root: Path, found: Index) -> list[str]:
+def stored(found: Index) -> list[str]:
     """Digests of what lies in the shelf where an index says."""
-    folder = generation(root)
-    assert folder is not None
-    shelf, digests = Shelf(folder), []
+    shelf, digests = Shelf(found.folder), []
     for row in found.series.iter_rows(named=True):
         here = slice(row["offset"], row["offset"] + row["length"])
         name = (row["exchange"], row["asset_class"], row["freq"], row["instrument_id"])

@@ -9,7 +9,7 @@ import pytest
 from store_world import BARS, CONFIG, CUTOFFS, brought_up, put
 
 from lim_pipelines.foundation.data import read_bars, series_of
-from lim_pipelines.foundation.store.updating import windows_of
+from lim_pipelines.foundation.store import Shown
 from lim_pipelines.foundation.windows import WindowStore
 from lim_pipelines.lake import Lake, Past, midnight
 
@@ -22,7 +22,7 @@ def test_every_window_and_the_coarser_bars_before_it(tmp_path: Path) -> None:
     put(lake, BARS)
     # The first index names fewer rows of the same extents: what is appended later is nothing to it.
     indices = [brought_up(lake, tmp_path / "w", cutoff)[0] for cutoff in CUTOFFS]
-    mapped = windows_of(tmp_path / "w", indices[2], FAMILY)
+    mapped = Shown(FAMILY, indices[2]).windows()
     series = series_of(read_bars(Past(lake, midnight(last)), FAMILY, last))
     memory = WindowStore(series, FAMILY.context, FAMILY.horizon, COARSE)
     for name in ("instrument_id", "exchange", "asset_class", "freq"):
@@ -45,4 +45,4 @@ def test_a_window_longer_than_the_margin_is_refused(tmp_path: Path) -> None:
     put(lake, BARS)
     found, _ = brought_up(lake, tmp_path / "w", CUTOFFS[0])
     with pytest.raises(ValueError, match="a window has 65536 bars at most"):
-        windows_of(tmp_path / "w", found, FAMILY.model_copy(update={"context": 1 << 16}))
+        Shown(FAMILY.model_copy(update={"context": 1 << 16}), found).windows()

@@ -6,6 +6,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -26,9 +27,8 @@ from store_world import (
     stored,
 )
 
-from lim_pipelines.foundation.store import index
+from lim_pipelines.foundation.store import Shown, clear, index
 from lim_pipelines.foundation.store.shelf import BYTES
-from lim_pipelines.foundation.store.updating import generation
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import VALIDATED_BARS
 
@@ -55,7 +55,7 @@ def test_a_new_session_is_appended_and_nothing_else_is_written(lake: Lake, tmp_p
     assert (done["1d"].appended, done["1d"].rewritten, done["1d"].written) == (3, 0, grown * BYTES)
     assert done["1w"].written <= 3 * 5 * BYTES
     assert rows(late, IBM)["offset"] == rows(early, IBM)["offset"]
-    assert stored(tmp_path / "w", early) == early.series["digest"].to_list(), "the earlier cutoff as it was"
+    assert stored(early) == early.series["digest"].to_list(), "the earlier cutoff as it was"
 
 
 def test_a_correction_rewrites_its_own_series_and_earlier_cutoffs_show_the_old_value(
@@ -68,7 +68,7 @@ def test_a_correction_rewrites_its_own_series_and_earlier_cutoffs_show_the_old_v
     assert (done["1d"].rewritten, done["1w"].rewritten) == (1, 1)
     assert rows(late, IBM)["offset"] != rows(early, IBM)["offset"]
     assert rows(late, SPX)["offset"] == rows(early, SPX)["offset"]
-    assert stored(tmp_path / "w", early) == early.series["digest"].to_list()
+    assert stored(early) == early.series["digest"].to_list()
     again, _ = brought_up(lake, tmp_path / "w", CUTOFFS[0])
     assert again.digest(CONFIG) == early.digest(CONFIG) == expected(lake, CUTOFFS[0])
 
@@ -93,7 +93,7 @@ def test_who_reads_an_index_that_was_replaced_reads_on(lake: Lake, tmp_path: Pat
     assert rows(replaced, IBM)["offset"] != rows(held, IBM)["offset"]
     # March, with the corrected bar, behind what the first cutoff shows of the extent that was left.
     assert brought_up(lake, tmp_path / "w", CUTOFFS[1])[0].digest(CONFIG) == expected(lake, CUTOFFS[1])
-    assert stored(tmp_path / "w", held) == held.series["digest"].to_list()
+    assert stored(held) == held.series["digest"].to_list()
 
 
 def test_a_lake_that_was_made_anew_is_read_anew(lake: Lake, tmp_path: Path) -> None:
@@ -103,7 +103,29 @@ def test_a_lake_that_was_made_anew_is_read_anew(lake: Lake, tmp_path: Path) -> N
     put(other, BARS.with_columns(pl.col("close") * 1.01))
     found, _ = brought_up(other, tmp_path / "w", CUTOFFS[0])
     assert found.digest(CONFIG) == expected(other, CUTOFFS[0]) != held.digest(CONFIG)
-    assert stored(tmp_path / "w", held) == held.series["digest"].to_list()
+    assert stored(held) == held.series["digest"].to_list()
+
+
+def test_a_store_of_which_most_is_nobodys_is_made_anew_and_who_reads_it_reads_on(
+    lake: Lake, tmp_path: Path
+) -> None:
+    root = tmp_path / "w"
+    assert clear(root) == 0
+    held, _ = brought_up(lake, root, CUTOFFS[1])
+    mapped, picks = Shown(CONFIG, held).windows(), np.array([[0, 30], [3, 5]])
+    before = mapped.batch(picks)
+    assert clear(root) == 0, "all of it is named"
+    for factor in (1.1, 1.2):
+        put(lake, BARS.with_columns(pl.col("close") * pl.col("ts").rank().pow(factor)))
+        found, _ = brought_up(lake, root, CUTOFFS[1])
+    assert clear(root) > found.series["length"].sum() * BYTES
+    assert not held.folder.exists()
+    np.testing.assert_array_equal(mapped.batch(picks).values, before.values)
+    with pytest.raises(FileNotFoundError, match=r"rows\.f32"):
+        Shown(CONFIG, held).windows()
+    again, _ = brought_up(lake, root, CUTOFFS[1])
+    assert again.digest(CONFIG) == found.digest(CONFIG)
+    assert again.folder != held.folder
 
 
 def test_nothing_new_writes_nothing(lake: Lake, tmp_path: Path) -> None:
@@ -173,10 +195,9 @@ def test_whatever_happens_it_is_the_same_as_from_scratch(
     columns = ["instrument_id", "freq", "asset_class", "length", "first_ts", "last_ts", "last_close"]
     assert seen[CUTOFFS[-1]].series.select(columns).equals(fresh.series.select(columns))
     for one in CUTOFFS:
-        assert stored(root / "w", seen[one]) == seen[one].series["digest"].to_list()
-    folder = generation(root / "w")
-    assert folder is not None
-    assert index.cutoffs(folder / "indices") == list(CUTOFFS)
+        assert stored(seen[one]) == seen[one].series["digest"].to_list()
+    assert index.cutoffs(fresh.folder) == [CUTOFFS[-1]]
+    assert index.cutoffs(seen[CUTOFFS[0]].folder) == list(CUTOFFS)
 
 
 def _content(events: list[tuple[str, int, str, int, int]], step: int) -> list[pl.DataFrame]:

@@ -7,6 +7,6 @@ from lim_pipelines.foundation.store.digest import digest_of
 from lim_pipelines.foundation.store.family import Shown, shown
 from lim_pipelines.foundation.store.index import Index, cells_of
 from lim_pipelines.foundation.store.mapped import MappedWindows
-from lim_pipelines.foundation.store.updating import Done, update
+from lim_pipelines.foundation.store.updating import Done, clear, update
 
-__all__ = ["Done", "Index", "MappedWindows", "Shown", "cells_of", "digest_of", "shown", "update"]
+__all__ = ["Done", "Index", "MappedWindows", "Shown", "cells_of", "clear", "digest_of", "shown", "update"]

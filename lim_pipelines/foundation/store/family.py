@@ -17,7 +17,8 @@ from lim_pipelines.foundation.data import NoBarsError
 from lim_pipelines.foundation.series import iso
 from lim_pipelines.foundation.store.index import Index, cell, cells_of
 from lim_pipelines.foundation.store.mapped import MappedWindows
-from lim_pipelines.foundation.store.updating import update, windows_of
+from lim_pipelines.foundation.store.shelf import Shelf
+from lim_pipelines.foundation.store.updating import update
 from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.schemas import VALIDATED_BARS
 
@@ -28,15 +29,12 @@ class Shown:
 
     Parameters
     ----------
-    root
-        Folder of the store.
     config
         The family.
     index
         Index of the cutoff.
     """
 
-    root: Path
     config: FoundationConfig
     index: Index
 
@@ -52,7 +50,10 @@ class Shown:
 
     def windows(self) -> MappedWindows:
         """Map them, to draw windows from."""
-        return windows_of(self.root, self.index, self.config)
+        config = self.config
+        return MappedWindows(
+            Shelf(self.index.folder), self.index.of(config), config.context, config.horizon, config.coarse
+        )
 
     def data_read(self) -> DataRead:
         """Describe them, for the checkpoint's meta."""
@@ -93,7 +94,7 @@ def shown(lake: Lake, root: Path, config: FoundationConfig, cutoff: date) -> Sho
     LookAheadError
         A bar was not known at the cutoff.
     """
-    found = Shown(root, config, update(lake, root, cells_of(config), cutoff)[0])
+    found = Shown(config, update(lake, root, cells_of(config), cutoff)[0])
     if not found.rows:
         raise NoBarsError.of(lake, config, cutoff)
     return found

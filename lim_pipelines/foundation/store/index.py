@@ -43,7 +43,7 @@ SCHEMA = pl.Schema(
 became known (microseconds, UTC); its content hash, and those of its whole blocks."""
 
 _FACTS = "lim_windows"
-_NAMED = "extents.parquet"
+_INDICES, _NAMED = "indices", "extents.parquet"
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class Index:
 
     Parameters
     ----------
+    folder
+        Folder of the shelf that the rows lie in.
     cutoff
         What was known at this day's midnight, UTC.
     lake
@@ -63,6 +65,7 @@ class Index:
         Columns of `SCHEMA`, sorted by exchange, instrument, frequency and asset class.
     """
 
+    folder: Path
     cutoff: date
     lake: str
     cells: dict[str, int]
@@ -91,15 +94,16 @@ def cells_of(config: FoundationConfig) -> set[tuple[str, str]]:
     return {(exchange, freq) for exchange in config.exchanges for freq in config.freqs}
 
 
-def write(folder: Path, index: Index) -> None:
+def write(index: Index) -> None:
     """Put an index into its folder, in place of one of the same cutoff."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = index.folder / _INDICES
+    folder.mkdir(exist_ok=True)
     # First, so that no row is ever named by an index that has gone and free for others.
     names = ["offset", "capacity", "length"]
-    named = pl.concat([extents(folder), index.series.select(names)])
+    named = pl.concat([extents(index.folder), index.series.select(names)])
     _put(named.group_by("offset").agg(pl.col("capacity", "length").max()).sort("offset"), folder / _NAMED)
     facts = {"cutoff": index.cutoff.isoformat(), "lake": index.lake, "cells": index.cells}
-    _put(index.series, _path(folder, index.cutoff), json.dumps(facts))
+    _put(index.series, _path(index.folder, index.cutoff), json.dumps(facts))
 
 
 def _put(rows: pl.DataFrame, path: Path, facts: str = "") -> None:
@@ -116,21 +120,31 @@ def read(folder: Path, cutoff: date) -> Index | None:
     if not path.exists():
         return None
     facts = json.loads(pl.read_parquet_metadata(path)[_FACTS])
-    return Index(cutoff, facts["lake"], facts["cells"], pl.read_parquet(path))
+    return Index(folder, cutoff, facts["lake"], facts["cells"], pl.read_parquet(path))
 
 
 def cutoffs(folder: Path) -> list[date]:
     """Cutoffs that have an index, earliest first."""
-    return sorted(date.fromisoformat(path.stem) for path in folder.glob("[0-9]*.parquet"))
+    return sorted(date.fromisoformat(path.stem) for path in (folder / _INDICES).glob("[0-9]*.parquet"))
 
 
 def extents(folder: Path) -> pl.DataFrame:
     """Extents that an index names or ever named: offset, capacity, the most rows that one used (length)."""
-    path = folder / _NAMED
+    path = folder / _INDICES / _NAMED
     if not path.exists():
         return pl.DataFrame(schema={name: SCHEMA[name] for name in ("offset", "capacity", "length")})
     return pl.read_parquet(path)
 
 
+def abandoned(folder: Path) -> float:
+    """Share of the rows that were ever named that no index names any more."""
+    ever = extents(folder)["length"].sum()
+    named = [pl.scan_parquet(_path(folder, day)).select("offset", "length") for day in cutoffs(folder)]
+    if not ever or not named:
+        return 1.0
+    now = pl.concat(named).group_by("offset").agg(pl.col("length").max())
+    return 1 - int(now.select(pl.col("length").sum()).collect().item()) / int(ever)
+
+
 def _path(folder: Path, cutoff: date) -> Path:
-    return folder / f"{cutoff.isoformat()}.parquet"
+    return folder / _INDICES / f"{cutoff.isoformat()}.parquet"

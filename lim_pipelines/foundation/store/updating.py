@@ -1,7 +1,7 @@
 """The window store: the series of all exchanges and frequencies that are trained on, as of each cutoff.
 
-    <windows>/<layout>-<n>/rows.f32, ...               rows of all series (`shelf.py`)
-    <windows>/<layout>-<n>/indices/<cutoff>.parquet    which of them a cutoff shows (`index.py`)
+    <windows>/<layout>-<time made>/rows.f32, ...               rows of all series (`shelf.py`)
+    <windows>/<layout>-<time made>/indices/<cutoff>.parquet    which of them a cutoff shows (`index.py`)
 
 What does not belong here: how one exchange is brought up to date (`refresh.py`), windows (`mapped.py`).
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,14 +24,11 @@ from typing import Final
 
 import polars as pl
 
-from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.data import RESAMPLED
 from lim_pipelines.foundation.series import CALENDAR, VARIABLES
 from lim_pipelines.foundation.store import changes, index
 from lim_pipelines.foundation.store.index import SCHEMA, Index, cell
-from lim_pipelines.foundation.store.mapped import MappedWindows
 from lim_pipelines.foundation.store.refresh import Refresh
-from lim_pipelines.foundation.store.shelf import Shelf
 from lim_pipelines.foundation.store.writer import Extent, Writer
 from lim_pipelines.lake import Lake, Past, midnight
 from lim_pipelines.schemas import VALIDATED_BARS
@@ -40,6 +38,9 @@ _VERSION: Final = 2
 
 _COLUMNS: Final = hashlib.sha256(repr((_VERSION, VARIABLES, CALENDAR)).encode()).hexdigest()[:8]
 LAYOUT: Final = f"series-{_COLUMNS}"
+
+_MOST_ABANDONED: Final = 0.5
+_GONE: Final = ".gone-"
 
 
 @dataclass(frozen=True)
@@ -102,18 +103,18 @@ def update(
     """
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root):
-        folder = generation(root) or root / f"{LAYOUT}-1"
+        # Of a name of its own: who was shown an index of a store that has gone never reads another one.
+        folder = _newest(root) or root / f"{LAYOUT}-{time.time_ns()}"
         folder.mkdir(exist_ok=True)
-        indices = folder / "indices"
         identity = lake.identity(VALIDATED_BARS)
-        old = _of_lake(index.read(indices, cutoff), identity)
-        old = old or Index(cutoff, identity, {}, pl.DataFrame(schema=SCHEMA))
-        days = [day for day in reversed(index.cutoffs(indices)) if day < cutoff]
-        bases, writer, done = [old], Writer(folder, indices), []
+        old = _of_lake(index.read(folder, cutoff), identity)
+        old = old or Index(folder, cutoff, identity, {}, pl.DataFrame(schema=SCHEMA))
+        days = [day for day in reversed(index.cutoffs(folder)) if day < cutoff]
+        bases, writer, done = [old], Writer(folder), []
         cells_now, parts = dict(old.cells), []
         for exchange, freq in sorted(cells):
             while not any(cell(exchange, freq) in base.cells for base in bases) and days:
-                earlier = _of_lake(index.read(indices, days.pop(0)), identity)
+                earlier = _of_lake(index.read(folder, days.pop(0)), identity)
                 bases += [earlier] if earlier else []
             base = next((base for base in bases if cell(exchange, freq) in base.cells), None)
             # Asked before the rows are read: a commit in between is then new to the next update, not lost.
@@ -125,10 +126,10 @@ def update(
         mine = pl.DataFrame(sorted(cells), schema=["exchange", "freq"], orient="row")
         others = old.series.join(mine, on=["exchange", "freq"], how="anti")
         series = pl.concat([others, *parts]).sort("exchange", "instrument_id", "freq", "asset_class")
-        new = Index(cutoff, identity, cells_now, series)
+        new = Index(folder, cutoff, identity, cells_now, series)
         if new.cells != old.cells or not new.series.equals(old.series):
             writer.shelf.flush()
-            index.write(indices, new)
+            index.write(new)
     return new, done
 
 
@@ -195,16 +196,40 @@ def _rows(exchange: str, freq: str, extents: dict[tuple[str, str], Extent]) -> p
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def windows_of(root: Path, found: Index, config: FoundationConfig) -> MappedWindows:
-    """Open a family's series of an index, to gather windows from."""
-    folder = generation(root)
-    if folder is None:
-        raise FileNotFoundError(f"{root}: no window store of this code's layout; run `update` first")
-    return MappedWindows(Shelf(folder), found.of(config), config.context, config.horizon, config.coarse)
+def clear(root: Path) -> int:
+    """Remove a store of which most rows are nobody's any more, and those of other layouts.
+
+    The next `update` makes it anew; who has mapped it reads on.
+
+    Parameters
+    ----------
+    root
+        Folder of the store.
+
+    Returns
+    -------
+    int
+        Bytes of disk that were freed.
+    """
+    if not root.is_dir():
+        return 0
+    freed = 0
+    with _alone(root):
+        kept = _newest(root)
+        if kept is not None and index.abandoned(kept) > _MOST_ABANDONED:
+            kept = None
+        for path in [*root.glob("series-*"), *root.glob(f"{_GONE}*")]:
+            if path == kept:
+                continue
+            # At once: half a store would be read as one.
+            gone = path if path.name.startswith(_GONE) else path.rename(root / f"{_GONE}{path.name}")
+            freed += sum(512 * file.stat().st_blocks for file in gone.rglob("*") if file.is_file())
+            shutil.rmtree(gone)
+    return freed
 
 
-def generation(root: Path) -> Path | None:
-    """Folder of the store that is read and written; None if there is none yet."""
+def _newest(root: Path) -> Path | None:
+    """Folder that is read and written; None if there is none yet."""
     found = [path for path in root.glob(f"{LAYOUT}-*") if path.name.rpartition("-")[2].isdigit()]
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 

@@ -40,9 +40,7 @@ class Writer:
     Parameters
     ----------
     folder
-        Folder of the shelf; its indices lie in `indices`.
-    indices
-        Folder of the indices.
+        Folder of the shelf and its indices.
 
     Attributes
     ----------
@@ -50,9 +48,9 @@ class Writer:
         Bytes written so far, copies included.
     """
 
-    def __init__(self, folder: Path, indices: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.shelf = Shelf(folder, write=True)
-        named = index.extents(indices)
+        named = index.extents(folder)
         self._used = dict(named.select("offset", "length").iter_rows())
         ends = named["offset"] + named["capacity"]
         self._end = int(ends.max()) if len(ends) else MARGIN  # type: ignore[arg-type]
