@@ -26,7 +26,8 @@ from lim_pipelines.foundation.quality import plots
 from lim_pipelines.foundation.quality.entrants import Baseline, Lim, Sampled, learn
 from lim_pipelines.foundation.quality.harness import before, judge, shown, walk_forward, windows_to_judge
 from lim_pipelines.foundation.quality.metrics import Estimate, skill
-from lim_pipelines.foundation.quality.tables import markdown, percent
+from lim_pipelines.foundation.quality.tables import PRICE, VOLATILITY, VOLUME, markdown, percent
+from lim_pipelines.foundation.quality.targets import TARGETS
 from lim_pipelines.foundation.series import Series
 from lim_pipelines.foundation.windows import WindowStore
 
@@ -35,12 +36,7 @@ SIZES = ("tiny", "small", "base")
 SHARES = (1 / 64, 1 / 16, 1 / 4, 1.0)
 FEW = (0.01, 0.1, 1.0)
 FINE_STEPS = 0.2  # of the pretraining's steps
-_TARGETS = ("return", "volatility", "volume")
-_YARDSTICK = {
-    "return": "persistence",
-    "volatility": "historical_volatility",
-    "volume": "historical_volatility",
-}
+_YARDSTICK = dict(zip(TARGETS, (PRICE, VOLATILITY, VOLUME), strict=True))
 
 
 @dataclass
@@ -77,7 +73,7 @@ def part_of(series: Sequence[Series], share: float) -> list[Series]:
 
 def cells(scores: pl.DataFrame, name: str) -> list[str]:
     """Skill in all targets."""
-    return [percent(skill(scores, name, _YARDSTICK[target], target)) for target in _TARGETS]
+    return [percent(skill(scores, name, _YARDSTICK[target], target)) for target in TARGETS]
 
 
 def scaling(home: Path, out: Path, options: argparse.Namespace) -> None:
@@ -94,14 +90,14 @@ def scaling(home: Path, out: Path, options: argparse.Namespace) -> None:
         runs += [Shared(Lim(config, seed), share, f"data {share:.4g}", seed) for share in SHARES[:-1]]
     scores = walk_forward(series, [*yardsticks, *runs], plan, say)
     scores.write_parquet(out / "scaling.parquet")
-    header = ("model", "parameters", "series", *(f"{t}: skill, %" for t in _TARGETS))
+    header = ("model", "parameters", "series", *(f"{t}: skill, %" for t in TARGETS))
     rows = []
-    sizes: dict[str, dict[float, Estimate]] = {t: {} for t in _TARGETS}
-    shares: dict[str, dict[float, Estimate]] = {t: {} for t in _TARGETS}
+    sizes: dict[str, dict[float, Estimate]] = {t: {} for t in TARGETS}
+    shares: dict[str, dict[float, Estimate]] = {t: {} for t in TARGETS}
     for one in runs[: len(SIZES) + len(SHARES) - 1]:
         parameters = sum(p.numel() for p in FoundationModel(one.lim.config).parameters())
         rows.append((one.name, f"{parameters:,}", f"{one.share:.1%}", *cells(scores, one.name)))
-        for target in _TARGETS:
+        for target in TARGETS:
             found = skill(scores, one.name, _YARDSTICK[target], target)
             if one.name.startswith("size"):
                 sizes[target][parameters] = found
@@ -162,10 +158,10 @@ def fewshot(home: Path, out: Path, options: argparse.Namespace) -> None:
         f"### Few shots: {len(held):,} series held out, {options.steps} + {fine} steps,"
         f" {options.seeds} seeds\n"
     )
-    print(markdown(("model", *(f"{t}: skill, %" for t in _TARGETS)), [(n, *cells(scores, n)) for n in names]))
+    print(markdown(("model", *(f"{t}: skill, %" for t in TARGETS)), [(n, *cells(scores, n)) for n in names]))
     print("\nFine-tuned against from scratch on the same data, skill in %:\n")
     rows = []
     for share in FEW:
         mine, its = f"fine-tuned on {share:.0%}", f"from scratch on {share:.0%}"
-        rows.append((f"{share:.0%}", *(percent(skill(scores, mine, its, target)) for target in _TARGETS)))
-    print(markdown(("data", *_TARGETS), rows))
+        rows.append((f"{share:.0%}", *(percent(skill(scores, mine, its, target)) for target in TARGETS)))
+    print(markdown(("data", *TARGETS), rows))

@@ -49,20 +49,25 @@ def prepare(home: Path) -> None:
             "refused": len(found.refused),
             "seconds": round(time.perf_counter() - start, 1),
         }
-        report.write_text(json.dumps(done, indent=1))
+        written = report.with_suffix(".part")
+        written.write_text(json.dumps(done, indent=1))
+        written.replace(report)
         print(mic, done[mic], flush=True)
 
 
 def _drop(to: Path, files: str) -> None:
-    """Copy a vendor's files to where its reader looks for history."""
+    """Copy a vendor's files to where its reader looks for history: all of them or none."""
     if to.exists():
         return
+    part = to.with_suffix(".part")  # of a run that was killed, where it is there
+    shutil.rmtree(part, ignore_errors=True)
     found = sorted(DATA.glob(files))
     if not found:
         raise FileNotFoundError(f"no {DATA / files}: shared data is not beside the repository")
     if len(found) == 1 and found[0].is_dir():
-        shutil.copytree(found[0], to / "history", ignore=shutil.ignore_patterns("README.md"))
-        return
-    (to / "history").mkdir(parents=True)
-    for path in found:
-        shutil.copy(path, to / "history")
+        shutil.copytree(found[0], part / "history", ignore=shutil.ignore_patterns("README.md"))
+    else:
+        (part / "history").mkdir(parents=True)
+        for path in found:
+            shutil.copy(path, part / "history")
+    part.rename(to)

@@ -170,5 +170,6 @@ class Sampled:
 
     def expected(self, batch: WindowBatch, horizon: int) -> Floats:
         """See `base.Expecting.expected`: the head's own mean; behind its horizon that over paths."""
-        parts = paths_behind(self.model, batch, horizon, _ROLLED, 0, torch.device("cpu"))
+        count = 1 if horizon <= self.model.config.horizon else _ROLLED
+        parts = paths_behind(self.model, batch, horizon, count, 0, torch.device("cpu"))
         return np.concatenate([part.mean[..., CLOSE].numpy() for part in parts])

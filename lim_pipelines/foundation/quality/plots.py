@@ -28,7 +28,7 @@ def skill_by_market(scores: pl.DataFrame, shown: Sequence[str]) -> Figure:
         for key, group in sorted(scores.group_by("asset_class", "freq"), key=lambda item: str(item[0]))
         if group["window"].n_unique() >= 40
     }
-    figure = figure_of(9, 0.6 + 0.45 * len(groups))
+    figure = figure_of(9, 1.5 + 0.45 * len(groups))
     for at, (target, yardstick) in enumerate((("return", PRICE), ("volatility", VOLATILITY))):
         axes = styled(figure.add_subplot(1, 2, at + 1))
         for i, name in enumerate(shown):
