@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from store_world import BARS, CONFIG, CUTOFFS, brought_up, put
 
 from lim_pipelines.foundation.data import read_bars, series_of
 from lim_pipelines.foundation.store import Shown
+from lim_pipelines.foundation.store.shelf import ROW_BYTES, Shelf
 from lim_pipelines.foundation.windows import WindowStore
 from lim_pipelines.lake import Lake, Past, midnight
 
@@ -21,8 +23,8 @@ def test_every_window_and_the_coarser_bars_before_it(tmp_path: Path) -> None:
     lake, last = Lake(tmp_path / "lake"), CUTOFFS[2]
     put(lake, BARS)
     # The first index names fewer rows of the same extents: what is appended later is nothing to it.
-    indices = [brought_up(lake, tmp_path / "w", cutoff)[0] for cutoff in CUTOFFS]
-    mapped = Shown(FAMILY, indices[2]).windows()
+    found, _ = (brought_up(lake, tmp_path / "w", cutoff)[0] for cutoff in CUTOFFS[2:])
+    mapped = Shown(FAMILY, found).windows()
     series = series_of(read_bars(Past(lake, midnight(last)), FAMILY, last))
     memory = WindowStore(series, FAMILY.context, FAMILY.horizon, COARSE)
     for name in ("instrument_id", "exchange", "asset_class", "freq"):
@@ -46,3 +48,11 @@ def test_a_window_longer_than_the_margin_is_refused(tmp_path: Path) -> None:
     found, _ = brought_up(lake, tmp_path / "w", CUTOFFS[0])
     with pytest.raises(ValueError, match="a window has 65536 bars at most"):
         Shown(FAMILY.model_copy(update={"context": 1 << 16}), found).windows()
+
+
+def test_a_full_disk_is_told_before_it_kills(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, write=True)
+    sizes = {path: path.stat().st_size for path in tmp_path.iterdir()}
+    with pytest.raises(OSError, match=r"GB more, .* are free; make room"):
+        shelf.grow(2 * shutil.disk_usage(tmp_path).free // ROW_BYTES)
+    assert {path: path.stat().st_size for path in tmp_path.iterdir()} == sizes

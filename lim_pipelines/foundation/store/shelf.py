@@ -13,7 +13,10 @@ What does not belong here: which series lie where (`index.py`), what may be over
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -70,17 +73,30 @@ class Shelf:
         Raises
         ------
         OSError
-            The disk is full.
+            The disk has too little room.
         """
         for name, width in _FILES.items():
             path = self.folder / name
             there = path.stat().st_size if path.exists() else 0
             if there < (end + MARGIN) * width:
+                # In large steps: mapping a file again costs more than rows that nobody writes.
+                size = (end + end // _AHEAD_SHARE + MARGIN) * width
                 with path.open("ab") as file:
-                    # In large steps: mapping a file again costs more than rows that nobody writes.
-                    file.truncate((end + end // _AHEAD_SHARE + MARGIN) * width)
+                    self._refuse_more_than_there_is(size - 512 * os.fstat(file.fileno()).st_blocks)
+                    file.truncate(size)
         if not hasattr(self, "rows") or len(self.rows) < end + MARGIN:
             self._map()
+
+    def _refuse_more_than_there_is(self, needed: int) -> None:
+        # Whoever writes into a mapped file and finds no room on the disk is killed, without a word.
+        free = shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise OSError(
+                errno.ENOSPC,
+                f"the window store needs up to {needed / 1e9:.1f} GB more, {free / 1e9:.1f} are free; make"
+                " room, or materialise `lake_maintenance`, which removes what nobody needs",
+                str(self.folder),
+            )
 
     def flush(self) -> None:
         """Have the disk hold what was written."""
