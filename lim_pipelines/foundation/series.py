@@ -174,7 +174,7 @@ def parts_of(bars: pl.DataFrame, *columns: str) -> list[pl.DataFrame]:
     """Cut bars into those of equal values in some columns; without copying where there is one value only."""
     if bars.is_empty():
         return []
-    if all(bars[name].n_unique() == 1 for name in columns):
+    if all((bars[name] == bars[name][0]).all() for name in columns):
         return [bars]
     return bars.partition_by(*columns, maintain_order=True)
 
