@@ -120,8 +120,12 @@ def _variables() -> list[pl.Expr]:
     ]
 
 
-def _clock(timezone: str) -> list[pl.Expr]:
-    """Those of `CALENDAR` that the end of a bar alone decides."""
+def _gap(freq: str) -> pl.Expr:
+    gap = (pl.col("ts") - _before(pl.col("ts"))).dt.total_microseconds() / BAR_LENGTH_US[freq]
+    return gap.log().fill_null(0.0).alias("gap")
+
+
+def _cycles(timezone: str) -> list[pl.Expr]:
     local = pl.col("ts").dt.convert_time_zone(timezone)
     # Hours and minutes come as 8-bit numbers: products of them wrap round.
     hour, minute, second = (
@@ -136,14 +140,11 @@ def _clock(timezone: str) -> list[pl.Expr]:
     ]
 
 
-def _calendar(frame: pl.DataFrame, timezone: str, freq: str) -> Floats:
-    # Instruments of a market share the ends of their bars, and clocks of the world are slow to read.
-    ends = frame["ts"].unique().sort()
-    clock = _floats(ends.to_frame(), _clock(timezone))
-    gap = (pl.col("ts") - _before(pl.col("ts"))).dt.total_microseconds() / BAR_LENGTH_US[freq]
-    own = _floats(frame, [gap.log().fill_null(0.0).alias("gap"), pl.col("session")])
-    at = np.searchsorted(ends.to_numpy(), frame["ts"].to_numpy())
-    return np.concatenate([clock[at], own], axis=1)
+def _clock(ts: pl.Series, timezone: str) -> Floats:
+    """`CYCLES` of bars' ends, (T, 4), once a moment: instruments share theirs, and clocks are slow."""
+    moments = ts.unique().sort()
+    found = _floats(moments.to_frame(), _cycles(timezone))
+    return found[np.searchsorted(moments.to_numpy(), ts.to_numpy())]
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
@@ -224,7 +225,9 @@ def series_of_market(frame: pl.DataFrame, timezone: str) -> list[Series]:
     """
     freq = frame["freq"][0]
     ts, known_at = (frame[name].dt.epoch("us").to_numpy() for name in ("ts", "known_at"))
-    values, calendar = _floats(frame, _variables()), _calendar(frame, timezone, freq)
+    own, p = _floats(frame, [*_variables(), _gap(freq), pl.col("session")]), len(VARIABLES)
+    values = np.ascontiguousarray(own[:, :p])
+    calendar = np.concatenate([_clock(frame["ts"], timezone), own[:, p:]], axis=1)
     runs = frame.select(pl.col("instrument_id").rle()).unnest("instrument_id")
     classes = frame["asset_class"]
     out, start = [], 0
