@@ -35,7 +35,7 @@ def foundation_windows(models: Path, meta: checkpoint.Meta, bars: pl.DataFrame) 
         The checkpoint's.
     bars
         Bars of the family as known at the cutoff, one row a key, with those that are resampled from them;
-        columns instrument_id, freq, ts.
+        columns instrument_id, freq, asset_class, ts.
 
     Returns
     -------
@@ -106,6 +106,9 @@ def _reach(meta: checkpoint.Meta, said: dict[str, Any]) -> Iterator[str]:
         yield f"{said['purge_bars']} bars are purged, a target has {meta.config.horizon}"
     if not trained or datetime.fromisoformat(trained) >= datetime.fromisoformat(held_out):
         yield f"trained on targets until {trained or 'nobody knows when'}, held out from {held_out}"
+    chosen_until = meta.selection.validated_until if meta.selection else ""
+    if chosen_until and datetime.fromisoformat(chosen_until) >= datetime.fromisoformat(held_out):
+        yield f"its mix was chosen by targets until {chosen_until}, held out from {held_out}"
     if _validates(said):
         if datetime.fromisoformat(said["validated_from"]) < datetime.fromisoformat(held_out):
             yield f"validated on targets from {said['validated_from']}, held out from {held_out}"
@@ -117,11 +120,12 @@ def _counts(meta: checkpoint.Meta, bars: pl.DataFrame) -> Iterator[str]:
     """Count the windows that lie wholly before and wholly behind the held-out moment."""
     held_out = pl.lit(meta.windows["held_out_from"]).str.to_datetime("%+", time_unit="us", time_zone="UTC")
     last = pl.col("ts").shift(-meta.config.horizon)
-    ends = bars.sort("instrument_id", "freq", "ts").select(
+    series = ["instrument_id", "freq", "asset_class"]
+    ends = bars.sort(*series, "ts").select(
         pl.col("ts"),
-        last=last.over("instrument_id", "freq"),
+        last=last.over(series),
         # Row 0 has no return: the shortest context is rows 1 to `patch`.
-        row=pl.int_range(pl.len()).over("instrument_id", "freq"),
+        row=pl.int_range(pl.len()).over(series),
     )
     ends = ends.filter(pl.col("row") >= meta.config.patch, pl.col("last").is_not_null())
     found = ends.select(

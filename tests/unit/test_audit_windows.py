@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from lim_pipelines.audit.windows import foundation_windows
 from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.data import series_from
+from lim_pipelines.foundation.decided import Selection
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import build_series, iso
 from lim_pipelines.foundation.windows import Span, WindowStore, split_time, target_span
@@ -98,6 +100,7 @@ def test_honest_windows_pass_wherever_they_are_split(share: float) -> None:
     assert foundation_windows(Path("nowhere"), meta(honest(split)), BARS) == []
 
 
+SPX_CHANGED = BARS["ts"].sort()[100]
 BEHIND = iso(SPLIT + 86_400_000_000)
 
 
@@ -115,6 +118,29 @@ BEHIND = iso(SPLIT + 86_400_000_000)
 def test_a_record_that_breaks_a_rule_is_found(said: dict[str, Any], words: str) -> None:
     (broken,) = foundation_windows(Path("nowhere"), meta(honest() | said), BARS)
     assert words in broken
+
+
+def test_a_mix_that_was_chosen_by_what_is_held_out_is_found() -> None:
+    how = {"chosen": (), "refused": (), "tried": (), "steps": 1, "trainings": 1, "seconds": 0.0}
+    for until, broken in ((SPLIT - 1, 0), (SPLIT, 1)):
+        selection = Selection(**how, validated_from=iso(0), validated_until=iso(until))
+        found = foundation_windows(
+            Path("nowhere"), meta(honest()).model_copy(update={"selection": selection}), BARS
+        )
+        assert len(found) == broken
+        assert all("its mix was chosen by targets until" in one for one in found)
+
+
+def test_an_instrument_that_changed_its_class_is_two_series() -> None:
+    other = pl.when(pl.col("ts") < SPX_CHANGED).then(pl.lit("equity")).otherwise("asset_class")
+    rows = BARS.with_columns(asset_class=other)
+    windows = WindowStore(series_from(rows), TINY.context, TINY.horizon)
+    counts = {
+        name: len(WindowSampler(windows, horizon=TINY.horizon, patch=TINY.patch, span=span))
+        for name, span in (("train", Span(-_ENDS, SPLIT)), ("validation", Span(SPLIT, _ENDS)))
+    }
+    assert foundation_windows(Path("nowhere"), meta(honest() | counts), rows) == []
+    assert counts["train"] < honest()["train"]
 
 
 def test_bars_and_reads_of_after_the_cutoff_are_found() -> None:
