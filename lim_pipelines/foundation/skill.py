@@ -10,7 +10,7 @@ harm was done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -76,19 +76,23 @@ def skill(model: FoundationModel, store: Windows, picks: Mapping[Group, Ints]) -
         `val_loss`, `val_loss_trivial` (mean CRPS), `skill`; `skill_<variable>`; `skill_<exchange>_<freq>`.
         What no window shows is left out.
     """
-    sums = {group: torch.stack(list(_means(model, store, chosen))) for group, chosen in picks.items()}
     # (groups, 2, p): mean score of the model and of the trivial forecast.
-    means = torch.stack([part.nanmean(0) for part in sums.values()]).double().cpu()
+    means = torch.stack([_means(model, store, chosen) for chosen in picks.values()]).double().cpu()
     loss, trivial = means.nanmean(dim=2).nanmean(dim=0).tolist()
     out = {"val_loss": loss, "val_loss_trivial": trivial, "skill": 1 - loss / trivial}
     for name, (model_loss, trivial_loss) in zip(VARIABLES, means.nanmean(dim=0).T.tolist(), strict=True):
         out[f"skill_{name}"] = 1 - model_loss / trivial_loss
-    for (exchange, freq), (model_loss, trivial_loss) in zip(sums, means.nanmean(dim=2).tolist(), strict=True):
+    for (exchange, freq), (model_loss, trivial_loss) in zip(
+        picks, means.nanmean(dim=2).tolist(), strict=True
+    ):
         out[f"skill_{exchange}_{freq}"] = 1 - model_loss / trivial_loss
     return {name: round(value, 6) for name, value in out.items() if value == value}
 
 
-def _means(model: FoundationModel, store: Windows, chosen: Ints) -> Iterator[Tensor]:
-    for start in range(0, len(chosen), _CHUNK):
-        scores = window_scores(model, store.batch(chosen[start : start + _CHUNK]))
-        yield torch.stack([part.nanmean(0) for part in scores])
+def _means(model: FoundationModel, store: Windows, chosen: Ints) -> Tensor:
+    """Mean scores of the model and of the trivial forecast over windows, (2, p)."""
+    parts = [
+        torch.stack(window_scores(model, store.batch(chosen[start : start + _CHUNK])))
+        for start in range(0, len(chosen), _CHUNK)
+    ]
+    return torch.cat(parts, dim=1).nanmean(1)
