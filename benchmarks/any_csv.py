@@ -27,7 +27,8 @@ import torch
 from lim_pipelines.foundation.baselines.base import Expecting, Forecaster
 from lim_pipelines.foundation.baselines.registry import BASELINES
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.inference import LIM, LimForecaster
+from lim_pipelines.foundation.forecaster import LimForecaster
+from lim_pipelines.foundation.inference import LIM
 from lim_pipelines.foundation.quality.entrants import Baseline, Lim
 from lim_pipelines.foundation.quality.harness import before
 from lim_pipelines.foundation.quality.tables import markdown

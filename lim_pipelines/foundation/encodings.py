@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lim_pipelines.foundation.config import FREQS
 from lim_pipelines.foundation.series import CALENDAR, CYCLES
@@ -70,4 +71,5 @@ class SeriesEncoding(nn.Module):
 
     def forward(self, freq: Tensor, asset_class: Tensor) -> Tensor:
         """Encode vocabulary positions (B, N), (B, N) as (B, N, width)."""
-        return self.freq[freq] + self.asset_class[asset_class]
+        of_freq = functional.embedding(freq, self.freq)
+        return of_freq + functional.embedding(asset_class, self.asset_class)

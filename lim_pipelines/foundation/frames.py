@@ -39,6 +39,7 @@ _ONE = "instrument"  # instrument of a frame that names none
 _NOWHERE = ""  # exchange of a frame that names none
 _CLOSE = time(16)  # when a session ends that no calendar knows: a time of day that daily models have met
 _KEY = ("exchange", "instrument_id", "freq")
+_OURS = ("return", "row", "sample", "step")  # columns and variables of answers
 
 
 class FrameError(ValueError):
@@ -78,11 +79,11 @@ def read_frame(bars: ArrowTable | pl.LazyFrame, *, shortest: int, longest: int, 
     Parameters
     ----------
     bars
-        Columns `ts` (end of the bar; times without a zone are UTC, dates are sessions) and `close`; where
-        they are known, also `open`, `high`, `low`, `volume`, `ex_factor` (see `schemas/bars.py`),
-        `instrument_id`, `exchange`, `freq`, `asset_class`. Other columns of the lake's bars are not
-        read, nor are texts; all other numeric columns are variables of their own. The rows of an instrument
-        are in order of time.
+        Columns `ts` (end of the bar; times without a zone are UTC; dates are sessions, and so are times
+        without a zone that are all midnight, as pandas has dates) and `close`; where they are known, also
+        `open`, `high`, `low`, `volume`, `ex_factor` (see `schemas/bars.py`), `instrument_id`, `exchange`,
+        `freq`, `asset_class`. Other columns of the lake's bars are not read, nor are texts; all other
+        numeric columns are variables of their own. The rows of an instrument are in order of time.
     shortest, longest
         Fewest rows of a series; most rows that are kept of it, the last ones.
     spare
@@ -100,6 +101,11 @@ def read_frame(bars: ArrowTable | pl.LazyFrame, *, shortest: int, longest: int, 
         raise FrameError(
             f"the model does not know the numeric columns {', '.join(unknown)}; it has {spare} spare slots"
             " for such variables: drop those that matter least"
+        )
+    ours = sorted(set(unknown) & set(_OURS))
+    if ours:
+        raise FrameError(
+            f"numeric columns {', '.join(ours)}: so are columns of answers named; rename or drop them"
         )
     frame = _in_order(_completed(frame)).select(*VALIDATED_BARS.columns, *unknown)
     frame = frame.sort(_KEY, maintain_order=True).group_by(_KEY, maintain_order=True).tail(longest)
@@ -151,6 +157,14 @@ def _completed(frame: pl.DataFrame) -> pl.DataFrame:
 def _with_moments(frame: pl.DataFrame) -> pl.DataFrame:
     """`ts` in UTC; dates become their sessions' closes."""
     ts = frame["ts"]
+    if ts.null_count():
+        raise FrameError(f"{ts.null_count()} bars without ts; drop them")
+    if (
+        ts.dtype in (pl.Datetime("ms"), pl.Datetime("us"), pl.Datetime("ns"))
+        and (ts.dt.time() == time(0)).all()
+    ):
+        frame = frame.with_columns(pl.col("ts").dt.date())
+        ts = frame["ts"]
     if isinstance(ts.dtype, pl.Datetime):
         zoned = pl.col("ts").dt.replace_time_zone("UTC") if ts.dtype.time_zone is None else pl.col("ts")
         return frame.with_columns(zoned.dt.convert_time_zone("UTC").cast(UTC_TIME).alias("ts"))
@@ -209,13 +223,11 @@ def _dates(frame: pl.DataFrame) -> pl.Series:
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
     """Check that every series' bars are in order of time, each there once."""
     apart = pl.col("ts").diff().over(_KEY).dt.total_microseconds()
-    wrong = frame.with_columns(apart=apart).filter((pl.col("apart") <= 0) | pl.col("ts").is_null())
+    wrong = frame.with_columns(apart=apart).filter(pl.col("apart") <= 0)
     if wrong.is_empty():
         return frame
     one = wrong.row(0, named=True)
     where = f"{one['instrument_id']} {one['freq']}"
-    if one["ts"] is None:
-        raise FrameError(f"{where}: a bar without ts; drop it")
     if one["apart"] == 0:
         raise FrameError(
             f"{where}: two bars end at {one['ts']}; keep one, e.g. frame.unique(['instrument_id', 'ts'])"

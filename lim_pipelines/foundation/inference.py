@@ -1,7 +1,8 @@
 """LIM: a checkpoint in use. Forecasts and embeddings of any bars, in the units they came in.
 
 What does not belong here: training, fine-tuning (`finetune/`); reading frames (`frames.py`), drawing paths
-(`rollout.py`), what is said of them (`answers.py`), making the weights fast (`export.py`).
+(`rollout.py`), what is said of them (`answers.py`), making the weights fast (`export.py`), comparisons
+(`forecaster.py`).
 
     lim = LIM.load("champion", models=".lim/models", family="foundation_checkpoint")
     lim.forecast(frame, horizon=5, quantiles=(0.05, 0.5, 0.95))
@@ -30,15 +31,12 @@ from lim_pipelines.foundation.contexts import Array, last_windows, read_for, win
 from lim_pipelines.foundation.frames import ArrowTable
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.rollout import Paths, Speaker, embeddings, paths_behind
-from lim_pipelines.foundation.series import VARIABLES, Floats, Ints, Series
-from lim_pipelines.foundation.windows import WindowBatch, Windows
+from lim_pipelines.foundation.series import Floats, Ints, Series
+from lim_pipelines.foundation.windows import WindowBatch
 from lim_pipelines.places import Places
 
 PATHS = 500
 """Paths behind quantiles: the 5 % quantile is then one between 3 % and 7 %."""
-
-
-_CLOSE = VARIABLES.index("close")
 
 
 class LIM:
@@ -167,12 +165,14 @@ class LIM:
         FrameError
             The table cannot be read; the message says what to do.
         ValueError
-            A horizon below 1, a quantile outside (0, 1), an array of a wrong shape.
+            A horizon below 1, a quantile outside (0, 1), an array of a wrong shape or of no contexts.
         """
         horizon = self.model.config.horizon if horizon is None else horizon
         _check(horizon, quantiles, samples)
         if isinstance(bars, WindowBatch | np.ndarray | Tensor):
             batch = windows_of(bars, self.model.config)
+            if not len(batch.values):
+                raise ValueError("an array of no contexts: there is nothing to forecast")
             return of_arrays(self.paths(batch, horizon, samples or PATHS, seed), quantiles, samples)
         read = read_for(bars, self.model.config)
         start, parts = 0, []
@@ -280,38 +280,6 @@ class LIM:
     @property
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
-
-
-class LimForecaster:
-    """The model behind the contract of all forecasters (`baselines/base.py`).
-
-    Parameters
-    ----------
-    lim
-        The model.
-    """
-
-    name = "lim"
-
-    def __init__(self, lim: LIM) -> None:
-        self.lim = lim
-
-    def fit(self, store: Windows, picks: Ints) -> None:
-        """Learn nothing: it was pretrained, and is asked as it is."""
-
-    def sample(self, batch: WindowBatch, horizon: int, count: int, seed: int) -> Floats:
-        """Draw paths; see `baselines.base.Forecaster.sample`. Contexts are cut to the model's, or padded."""
-        batch = windows_of(batch, self.lim.model.config)
-        parts = [part.drawn.cpu().numpy() for part in self.lim.paths(batch, horizon, count, seed)]
-        return np.concatenate(
-            [np.empty((count, 0, horizon, batch.values.shape[2]), np.float32), *parts], axis=1
-        )
-
-    def expected(self, batch: WindowBatch, horizon: int) -> Floats:
-        """See `baselines.base.Expecting.expected`; behind the model's horizon it is a mean over paths."""
-        batch = windows_of(batch, self.lim.model.config)
-        parts = [part.mean[..., _CLOSE].cpu().numpy() for part in self.lim.paths(batch, horizon, PATHS, 0)]
-        return np.concatenate([np.empty((0, horizon), np.float32), *parts])
 
 
 def _check(horizon: int, quantiles: Sequence[float], samples: int) -> None:

@@ -22,7 +22,7 @@ from torch.nn import functional
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.heads import COMPONENTS, Predicted
 from lim_pipelines.foundation.patching import to_patches
-from lim_pipelines.foundation.scaling import RECENT, Scale, recent_volatility
+from lim_pipelines.foundation.scaling import RECENT, Scale, on_bars, recent_volatility
 from lim_pipelines.foundation.series import VARIABLES
 
 SLOTS: tuple[str, ...] = (*VARIABLES, "other_1", "other_2")
@@ -57,10 +57,10 @@ def features_of(
     -------
     (B, N, p, 2 * patch + 3 + len(RECENT))
         asinh of the values on their patch's scale; which of them are there; log spread, its change since the
-        patch before of the same piece, log number of bars behind the scale; log volatility of late over the
+        patch before of the same piece, log number of bars behind the scale; log volatilities of late over the
         spread. 0 where nothing is known.
     """
-    location, spread = (part.repeat_interleave(patch, dim=1) for part in (scale.location, scale.spread))
+    location, spread = (on_bars(part, patch) for part in (scale.location, scale.spread))
     on_scale = torch.where(seen, (values - location) / spread, 0.0).asinh()
     log_spread = scale.spread.log()
     change = torch.zeros_like(log_spread)

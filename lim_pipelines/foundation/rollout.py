@@ -24,8 +24,11 @@ from lim_pipelines.foundation.windows import WindowBatch
 
 _GAP = CALENDAR.index("gap")
 _ROWS = {"cpu": 64, "cuda": 1024}
+ROLLED = 100
+"""Paths behind the expected values of what is rolled out."""
+
 _CELLS = 2**22
-"""Most values drawn at a time, which keeps memory flat however many contexts and paths are asked for."""
+"""Most values at a time, which keeps memory flat however many contexts and paths are asked for."""
 
 
 class Speaker(Protocol):
@@ -81,7 +84,10 @@ def paths_behind(
         Where the model is.
     """
     generator = torch.Generator(device).manual_seed(seed)
-    most = max(1, _CELLS // (count * horizon * len(SLOTS)))
+    # A path that is rolled out is a context of its own.
+    config = model.config
+    bars = horizon if horizon <= reach_of(config) else horizon + config.coarse + config.context
+    most = max(1, _CELLS // (count * bars * len(SLOTS)))
     for inputs in _pieces(batch, device, most):
         with torch.inference_mode():
             paths = rollout(model, inputs, horizon, count, generator)
@@ -136,6 +142,11 @@ def rollout(model: Speaker, inputs: Inputs, horizon: int, count: int, generator:
         parts.append(drawn)
         means.append(mean.view(count, batch, reach, p).mean(0))
     return Paths(torch.cat(parts, dim=2)[:, :, :horizon], torch.cat(means, dim=1)[:, :horizon])
+
+
+def reach_of(config: FoundationConfig) -> int:
+    """Bars that a family's model speaks of at once; longer horizons are rolled out."""
+    return config.patch if config.objective == "next_patch" else config.horizon
 
 
 def rows_at_a_time(device: torch.device) -> int:

@@ -22,14 +22,14 @@ HALF_LIFE = 64.0
 """Bars after which a bar's weight in location and spread has halved."""
 
 RECENT = (4.0, 11.0, 28.0)
-"""Half-lives of the volatilities that a patch is told beside its spread; 11 bars are RiskMetrics' decay of .94."""
+"""Half-lives of the volatilities that a patch is told beside its spread; of 11 bars is RiskMetrics' decay."""
 
 NATURAL_ZERO = ("close", "open")
 """Variables that are not centred."""
 
 _NORMAL = 1.2533141  # standard deviation of a normal over its mean absolute deviation, sqrt(pi / 2)
-_PRICES = ("close", "open", "high", "low")
-_PRICE_FLOOR, _FLOOR = 1e-5, 1e-2
+_FLOORS = {"volume": 1e-2}  # a logarithm
+_FLOOR = 1e-5  # of returns of a second, and of variables in whatever unit
 
 
 class Scale(NamedTuple):
@@ -81,19 +81,19 @@ def running_scale(
     centred = torch.tensor([float(name not in NATURAL_ZERO) for name in names], device=values.device)
     # 0 / 0 is NaN: nothing seen, no scale.
     location = _running(known, patch, HALF_LIFE, piece) / weight * centred
-    off = torch.where(seen, (values - _on_bars(location, patch)).abs(), 0.0)
+    off = torch.where(seen, (values - on_bars(location, patch)).abs(), 0.0)
     spread = _running(off, patch, HALF_LIFE, piece) / weight * _NORMAL
-    floor = [_PRICE_FLOOR if name in _PRICES else _FLOOR for name in names]
+    floor = [_FLOORS.get(name, _FLOOR) for name in names]
     return Scale(location, torch.maximum(spread, torch.tensor(floor, device=values.device)), weight)
 
 
 def recent_volatility(
     values: Tensor, seen: Tensor, scale: Scale, patch: int, piece: Tensor | None = None
 ) -> Tensor:
-    """Volatility of late over the patch's spread, in logs: clusters that a slow spread does not tell.
+    """Volatility of late over the slow spread, in logs: clusters that the spread does not tell.
 
     Root mean squares, because squared returns are what variances are made of; the spread that everything is
-    divided by stays robust.
+    divided by stays robust. Every bar is measured by the spread of its own patch, as the tokens are.
 
     Parameters
     ----------
@@ -107,12 +107,12 @@ def recent_volatility(
     (B, N, p, len(RECENT))
         NaN where nothing was seen.
     """
-    off = torch.where(seen, (values - _on_bars(scale.location, patch)) / _on_bars(scale.spread, patch), 0.0)
-    count, square = seen.to(values.dtype), off.square()
+    off = (values - on_bars(scale.location, patch)) / on_bars(scale.spread, patch)
+    both = torch.cat([torch.where(seen, off, 0.0).square(), seen.to(values.dtype)], dim=-1)
     parts = []
     for half_life in RECENT:
-        mean = _running(square, patch, half_life, piece) / _running(count, patch, half_life, piece)
-        parts.append(mean.clamp(min=1e-6).log() / 2)
+        square, count = _running(both, patch, half_life, piece).chunk(2, dim=-1)
+        parts.append((square / count).clamp(min=1e-6).log() / 2)
     return torch.stack(parts, dim=-1)
 
 
@@ -145,9 +145,9 @@ def unscaled(values: Tensor, scale: Scale) -> Tensor:
     return values * scale.spread + scale.location
 
 
-def _on_bars(of_patches: Tensor, patch: int) -> Tensor:
+def on_bars(of_patches: Tensor, patch: int) -> Tensor:
     """Repeat what holds for patches (B, N, p) on their bars, (B, L, p)."""
-    return of_patches.repeat_interleave(patch, dim=1)
+    return of_patches[:, :, None].expand(-1, -1, patch, -1).flatten(1, 2)
 
 
 def _running(parts: Tensor, patch: int, half_life: float, piece: Tensor | None) -> Tensor:

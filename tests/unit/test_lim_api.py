@@ -15,8 +15,9 @@ from test_foundation_checkpoint import DAY, write
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.answers import levels, name_of
+from lim_pipelines.foundation.forecaster import LimForecaster
 from lim_pipelines.foundation.frames import FrameError
-from lim_pipelines.foundation.inference import LIM, LimForecaster
+from lim_pipelines.foundation.inference import LIM
 from lim_pipelines.foundation.series import VARIABLES
 from lim_pipelines.foundation.windows import WindowStore
 
@@ -136,6 +137,10 @@ def test_variables_nobody_knows_take_the_spare_slots(lim: LIM) -> None:
     said = lim.forecast(frame, horizon=2).filter(pl.col("variable") == "vix")
     assert said.height == 2
     np.testing.assert_allclose(said["q50"], 20, atol=0.5)
+    # In whatever unit: a rate of basis points is no price.
+    rate = closes().with_columns(rate=1e-3 + pl.Series(noise(60, 5)) * 1e-2)
+    said = lim.forecast(rate, horizon=2).filter(pl.col("variable") == "rate")
+    assert (said["q95"] - said["q05"] < 2e-3).all()
     three = frame.with_columns(a=pl.col("vix"), b=pl.col("vix"))
     with pytest.raises(FrameError, match="vix, a, b; it has 2 spare slots"):
         lim.forecast(three)
@@ -149,8 +154,12 @@ def test_arrays_and_windows(lim: LIM) -> None:
     assert said.samples.shape == (4, 3, 12, 5)
     assert (said.quantiles[0] < said.quantiles[1]).all()
     # Only the model's own context counts, and a short one is padded.
-    np.testing.assert_array_equal(lim.embed(torch.from_numpy(values)), lim.embed(values[:, -32:]))
+    tensor = torch.from_numpy(values).requires_grad_()
+    np.testing.assert_array_equal(lim.embed(tensor), lim.embed(values[:, -32:]))
+    assert lim.embed(tensor.bfloat16()).shape == (3, 64)
     assert np.isfinite(lim.embed(values[:, -8:])).all()
+    with pytest.raises(ValueError, match="no contexts"):
+        lim.forecast(values[:0])
     with pytest.raises(ValueError, match=r"shape \(3, 7, 5\).*at least 8 bars"):
         lim.embed(values[:, :7])
 
@@ -188,6 +197,9 @@ def test_where_a_session_ends_is_asked_of_the_exchange(lim: LIM) -> None:
     days = sessions("XNYS", day - timedelta(days=40), day)
     frame = pl.DataFrame({"ts": days["date"], "close": np.exp(noise(days.height)), "exchange": "XNYS"})
     assert lim.embed(frame)["ts"][0] == datetime(2024, 12, 24, 18, 0, tzinfo=UTC)
+    # As pandas has dates.
+    midnight = frame.with_columns(pl.col("ts").cast(pl.Datetime("ns")))
+    assert lim.embed(midnight).equals(lim.embed(frame))
     nowhere = frame.with_columns(exchange=pl.lit("XKRX?"))
     assert lim.embed(nowhere)["ts"][0] == datetime(2024, 12, 24, 16, 0, tzinfo=UTC)
 
@@ -210,7 +222,11 @@ BAD = {
     "text for prices": (FRAME.with_columns(pl.col("close").cast(pl.String)), "close holds String; cast"),
     "unsorted": (FRAME.reverse(), "comes after a later bar; sort the frame"),
     "twice": (pl.concat([FRAME, FRAME[-1:]]), "two bars end at 2020-04-30.*unique"),
-    "no moment": (FRAME.with_columns(pl.lit(None, pl.Date).alias("ts")), "without ts"),
+    "no moment": (
+        FRAME.with_columns(pl.lit(None, pl.Date).alias("ts"), exchange=pl.lit("XNAS")),
+        "without ts",
+    ),
+    "our names": (FRAME.with_columns(pl.col("close").alias("return"), step=1), "return, step.*rename"),
     "short": (FRAME[:8], "fewer than 9 bars.*add history"),
     "no price": (FRAME.with_columns(close=pl.lit(float("nan"))), "no positive close"),
     "freq": (FRAME.with_columns(freq=pl.lit("2h")), "'2h'.*leave the column out"),

@@ -20,13 +20,12 @@ from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.continual import RATE
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.pretrain import Fit, fit
-from lim_pipelines.foundation.rollout import paths_behind
+from lim_pipelines.foundation.rollout import ROLLED, paths_behind, reach_of
 from lim_pipelines.foundation.sampler import WindowSampler
 from lim_pipelines.foundation.series import Floats, Ints, Series, iso
 from lim_pipelines.foundation.windows import Span, WindowBatch, Windows, store_of
 
 _BEGINNING = -(2**62)
-_ROLLED = 100  # paths behind the mean of what is rolled out
 
 
 @dataclass
@@ -170,6 +169,6 @@ class Sampled:
 
     def expected(self, batch: WindowBatch, horizon: int) -> Floats:
         """See `base.Expecting.expected`: the head's own mean; behind its horizon that over paths."""
-        count = 1 if horizon <= self.model.config.horizon else _ROLLED
+        count = 1 if horizon <= reach_of(self.model.config) else ROLLED
         parts = paths_behind(self.model, batch, horizon, count, 0, torch.device("cpu"))
         return np.concatenate([part.mean[..., CLOSE].numpy() for part in parts])
