@@ -27,7 +27,7 @@ from store_world import (
     stored,
 )
 
-from lim_pipelines.foundation.store import Shown, clear, index
+from lim_pipelines.foundation.store import Shown, clear, index, stretches
 from lim_pipelines.foundation.store.shelf import BYTES
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import VALIDATED_BARS
@@ -177,10 +177,22 @@ EVENT = st.tuples(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@example(events=[(IBM, 69, "correct", 0, 3)], again=[])
-@example(events=[(KO, 39, "late", 1, 2), (KO, 38, "withdraw", 1, 1)], again=[0])
-@given(st.lists(EVENT, max_size=6), st.lists(st.integers(0, 3), max_size=2))
+@example(events=[(IBM, 69, "correct", 0, 3)], again=[], at_once=stretches.STRETCH_ROWS)
+@example(events=[(KO, 39, "late", 1, 2), (KO, 38, "withdraw", 1, 1)], again=[0], at_once=40)
+@given(st.lists(EVENT, max_size=6), st.lists(st.integers(0, 3), max_size=2), st.sampled_from((40, 1000)))
 def test_whatever_happens_it_is_the_same_as_from_scratch(
+    tmp_path_factory: pytest.TempPathFactory,
+    events: list[tuple[str, int, str, int, int]],
+    again: list[int],
+    at_once: int,
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # A million bars, so that they are read in several stretches, take too long.
+        patch.setattr(stretches, "STRETCH_ROWS", at_once)
+        _whatever_happens(tmp_path_factory, events, again)
+
+
+def _whatever_happens(
     tmp_path_factory: pytest.TempPathFactory, events: list[tuple[str, int, str, int, int]], again: list[int]
 ) -> None:
     root = tmp_path_factory.mktemp("any")
