@@ -215,3 +215,13 @@ def test_tables_say_where_a_forecaster_loses() -> None:
         *("persistence", "historical_volatility", "bad"),
     ]
     assert "**" in tables.against(found, "bad", ["persistence"], "return", ["freq"])
+
+
+def test_few_windows_with_a_target_are_no_group() -> None:
+    found = scores({"persistence": 1.0, "bad": 4.0}, windows=60)
+    few = found.with_columns(
+        pl.when(pl.col("window").cast(pl.Int64) < 10).then(pl.col("crps_return")).alias("crps_return")
+    )
+    assert "| 60 |" in tables.against(found, "bad", ["persistence"], "return", ["freq"])
+    assert tables.against(few, "bad", ["persistence"], "return", ["freq"]).count("\n") == 1
+    assert not any("return" in line for line in tables.losses(few, "bad"))

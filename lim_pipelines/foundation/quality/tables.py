@@ -87,35 +87,36 @@ def against(scores: pl.DataFrame, name: str, rivals: Sequence[str], target: str,
     target
         One of `targets.TARGETS`.
     by
-        Columns that make the groups; groups of fewer than 20 windows are left out.
+        Columns that make the groups. A cell is empty where fewer than 20 windows have the target (most of a
+        market of indices have no volume), a group without any cell is left out.
     """
     there = [rival for rival in rivals if rival in names_of(scores)]
     rows = []
     for key, group in sorted(scores.group_by(by), key=lambda item: tuple(map(str, item[0]))):
-        windows = group["window"].n_unique()
-        if windows >= _LEAST_WINDOWS:
-            cells = [percent(skill(group, name, rival, target)) for rival in there]
-            if any(cells):
-                rows.append((" ".join(map(str, key)), f"{windows:,}", *cells))
+        found = [skill(group, name, rival, target) for rival in there]
+        cells = [percent(one) if one.windows >= _LEAST_WINDOWS else "" for one in found]
+        if any(cells):
+            most = max(one.windows for one in found)
+            rows.append((" ".join(map(str, key)), f"{most:,}", *cells))
     return markdown((", ".join(by), "windows", *(f"% of {rival}" for rival in there)), rows)
 
 
 def losses(scores: pl.DataFrame, name: str) -> list[str]:
     """In words, where a forecaster does worse than a rival, overall and by class and frequency.
 
-    A loss is an interval of skill below zero as a whole.
+    A loss is an interval of skill below zero as a whole, of 20 windows at least. Among equals one comparison
+    in forty is lost by luck.
     """
     out = []
     groups = [("all markets", scores)]
     groups += [
         (" ".join(map(str, key)), group)
         for key, group in sorted(scores.group_by("asset_class", "freq"), key=lambda item: str(item[0]))
-        if group["window"].n_unique() >= _LEAST_WINDOWS
     ]
     for where, group in groups:
         for rival in names_of(scores):
             for target in ("return", "volatility", "volume"):
                 found = skill(group, name, rival, target)
-                if rival != name and found.high < 0:
+                if rival != name and found.high < 0 and found.windows >= _LEAST_WINDOWS:
                     out.append(f"- {where}, {target}: behind {rival} by {percent(found).strip('*')} %")
     return out
