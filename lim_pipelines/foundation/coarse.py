@@ -14,11 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lim_pipelines.foundation.config import FREQS
+from lim_pipelines.foundation.config import COARSER, FREQS
 from lim_pipelines.foundation.series import BAR_LENGTH_US, CALENDAR, VARIABLES, Floats, Ints, Series
-
-COARSER = {"1h": "1d", "1d": "1w"} | dict.fromkeys(("1s", "15s", "1m", "5m", "20m"), "1d")
-"""Frequency of the bars that stand before a context, by the context's own."""
 
 NONE = -1
 

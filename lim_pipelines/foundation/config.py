@@ -22,6 +22,9 @@ CODE_VERSION = "foundation-3"
 FREQS: tuple[str, ...] = ("1m", "1h", "1d", "1w", "1s", "15s", "5m", "20m")
 """Frequencies that have an embedding. Append only: the positions are rows of trained tables."""
 
+COARSER = {"1h": "1d", "1d": "1w"} | dict.fromkeys(("1s", "15s", "1m", "5m", "20m"), "1d")
+"""Frequency of the coarser bars that may stand before a context, by the context's own."""
+
 Size = Literal["tiny", "small", "base", "large"]
 Layout = Literal["patch", "variable", "two_level"]
 Objective = Literal["horizon", "next_patch", "masked"]
@@ -35,7 +38,7 @@ class Shape:
     Parameters
     ----------
     d_model
-        Width of a token; a multiple of 4 and of `heads`, an even multiple of `heads`.
+        Width of a token; an even multiple of `heads`.
     layers
         Transformer blocks.
     heads
@@ -91,7 +94,7 @@ class Mix(Settings):
     exponent: float = Field(default=0.0, ge=0, le=1)
     dedup: bool = True
     weights: dict[_Entry, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
-    candidates: tuple[str, ...] = ()
+    candidates: tuple[_Entry, ...] = ()
 
 
 class Augment(Settings):
@@ -127,8 +130,7 @@ class Training(Settings):
     accumulate
         Pieces that the batch of a step is cut into, one after the other: less memory, the same windows.
     schedule
-        Learning rate behind the warm-up: `wsd` is flat and falls over the last fifth, `cosine` falls all
-        along.
+        Learning rate behind the warm-up: `wsd` falls over the last fifth, `cosine` falls all along.
     ema
         Decay of the moving average of weights that is saved; 0 saves the last weights.
     save_every
@@ -245,6 +247,8 @@ class FoundationConfig(BaseModel):
                 )
         if self.coarse and self.objective == "masked":
             raise ValueError(f"{self.name}: masked reads one frequency a window; set coarse to 0")
+        if self.coarse and not {COARSER.get(freq) for freq in self.freqs} & set(self.freqs):
+            raise ValueError(f"{self.name}: coarse is {self.coarse}: name 1d beside minutes, 1w beside days")
         unknown = sorted(set(self.freqs) - set(FREQS))
         if unknown:
             raise ValueError(

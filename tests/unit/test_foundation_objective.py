@@ -94,7 +94,7 @@ def test_nothing_known_is_no_loss() -> None:
     given = Inputs.of(batch)
     unknown = given._replace(values=torch.full_like(given.values, torch.nan))
     loss = pretraining_loss(model, unknown, torch.full((1, HORIZON, 5), torch.nan), torch.Generator())
-    assert float(loss) == 0
+    assert loss.item() == 0
 
 
 @pytest.mark.parametrize(("patches", "first"), [(4, 0), (40, 0), (40, 30), (9, 8)])
