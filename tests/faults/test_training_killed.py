@@ -29,7 +29,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
 from foundation_bars import TINY, bars, noise, one_series
 
 CUTOFF = date(2010, 9, 1)
-STEPS, EVERY = 60, 4
+STEPS, EVERY = 40, 4
 SETTINGS = Training(ema=0.9, save_every=EVERY, accumulate=2, schedule="wsd")
 CONFIG = TINY.model_copy(update={"steps_first": STEPS, "training": SETTINGS, "hide": 0.3})
 WEIGHTS, FOUND = "weights.safetensors", "found.txt"
@@ -73,7 +73,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(tmp_path: Path) -> No
     taken_up, done = [], 0
     while done < STEPS - 2 * EVERY:
         process = start(killed)
-        goal = done + rng.randint(1, STEPS // 4)
+        goal = done + rng.randint(1, STEPS // 3)
         while process.is_alive() and len(read_metrics(killed)) < goal:
             time.sleep(0.005)
         time.sleep(rng.random() * 0.05)

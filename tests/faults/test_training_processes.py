@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lim_pipelines.foundation.config import Training
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.config import Mix, Training
 from lim_pipelines.foundation.metrics_file import read_metrics
 from lim_pipelines.foundation.train import CutoffResult, Job, train_cutoffs
 from lim_pipelines.lake import Lake
@@ -27,9 +28,10 @@ ENTRY = ["-m", "lim_pipelines.foundation.train", "--job"]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-def job(root: Path, name: str, **training: object) -> Job:
-    settings = Training(ema=0.5, save_every=5, **training)  # type: ignore[arg-type]  # a subset of the fields
-    config = TINY.model_copy(update={"steps_first": 12, "steps_continual": 4, "training": settings})
+def job(root: Path, name: str, mix: Mix, **training: object) -> Job:
+    settings = Training(ema=0.5, save_every=3, **training)  # type: ignore[arg-type]  # a subset of the fields
+    steps = {"steps_first": 8, "steps_continual": 3}
+    config = TINY.model_copy(update={**steps, "mix": mix, "training": settings})
     models = str(root / name)
     places = {"lake": str(root / "lake"), "models": models, "windows": models + "-windows"}
     return Job(**places, family="tiny", cutoffs=CUTOFFS, config=config)
@@ -47,12 +49,18 @@ def run(root: Path, given: Job, *before: str) -> list[CutoffResult]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("strategy", "before"), [("ddp", ()), ("ddp", TORCHRUN), ("fsdp2", ())])
-def test_two_processes_train_what_one_does(tmp_path: Path, strategy: str, before: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "before", "mix"),
+    # Processes that others start, and that have a mix to agree on; processes that Lightning starts.
+    [("ddp", TORCHRUN, Mix(candidates=("XNYS/index",))), ("fsdp2", (), Mix())],
+)
+def test_two_processes_train_what_one_does(
+    tmp_path: Path, strategy: str, before: tuple[str, ...], mix: Mix
+) -> None:
     frame = pl.concat([bars(noise(400)), bars(noise(400, 1), "XNYS:SPX", seed=1)])
     Lake(tmp_path / "lake").write(VALIDATED_BARS, frame, frame.select("exchange", "date").unique())
-    expected = train_cutoffs(job(tmp_path, "one"), lambda line: None)
-    found = run(tmp_path, job(tmp_path, "two", strategy=strategy, devices=2, accumulate=2), *before)
+    expected = train_cutoffs(job(tmp_path, "one", mix), lambda line: None)
+    found = run(tmp_path, job(tmp_path, "two", mix, strategy=strategy, devices=2, accumulate=2), *before)
     for one, two in zip(expected, found, strict=True):
         assert (one.steps, two.reused) == (two.steps, False)
         for a, b in zip(read_metrics(Path(one.folder)), read_metrics(Path(two.folder)), strict=True):
@@ -62,3 +70,6 @@ def test_two_processes_train_what_one_does(tmp_path: Path, strategy: str, before
             assert b["gradient_norm"] == pytest.approx(a["gradient_norm"], rel=0.05)
         assert two.metrics["skill"] == pytest.approx(one.metrics["skill"], abs=2e-3)
         assert not list(Path(two.folder).parent.glob(".*")), "snapshots go away"
+        chosen = [checkpoint.read_meta(result.folder).selection for result in (one, two)]
+        assert [c and c.refused for c in chosen] == [c and c.refused for c in reversed(chosen)]
+        assert (chosen[0] is not None) == bool(mix.candidates)

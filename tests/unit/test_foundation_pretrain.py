@@ -32,10 +32,12 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def train(series: list[Series], steps: int, seed: int = 0, **how: Any) -> tuple[FoundationModel, Fit]:
+def train(
+    series: list[Series], steps: int, seed: int = 0, config: FoundationConfig = CONFIG, **how: Any
+) -> tuple[FoundationModel, Fit]:
     torch.manual_seed(seed)
-    model = FoundationModel(CONFIG)
-    store = WindowStore(series, CONFIG.context, CONFIG.horizon)
+    model = FoundationModel(config)
+    store = WindowStore(series, config.context, config.horizon)
     with TemporaryDirectory() as folder:
         settings = {"learning_rate": 3e-3, "label": "test", "folder": Path(folder), **how}
         return model, fit(model, store, steps=steps, seed=seed, **settings)
@@ -74,6 +76,17 @@ def test_same_seed_same_weights_and_another_seed_others() -> None:
     weights = [train(series, 6, seed)[0].state_dict() for seed in (0, 0, 1)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert not torch.equal(weights[0]["embed.project.weight"], weights[2]["embed.project.weight"])
+
+
+def test_products_in_bfloat16_train_weights_in_float32() -> None:
+    series, losses = [one_series(noise(300))], []
+    for precision in ("32-true", "bf16-mixed"):
+        config = CONFIG.model_copy(update={"training": Training(precision=precision)})
+        model, found = train(series, 20, config=config)
+        assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+        losses.append([loss for _, loss in found.curve])
+    assert losses[0] != losses[1], "it is not what it says"
+    assert losses[1] == pytest.approx(losses[0], abs=0.03)
 
 
 def test_training_targets_end_before_the_first_held_out_bar() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from lim_pipelines.foundation.config import FoundationConfig, Shape
+from lim_pipelines.foundation.config import FoundationConfig, Shape, Training
 from lim_pipelines.foundation.divergence import PATIENCE, Watch
 from lim_pipelines.foundation.ema import Average
 from lim_pipelines.foundation.flops import tokens_of, training_flops
@@ -23,6 +23,7 @@ from lim_pipelines.foundation.metrics_file import METRICS, MetricsFile, read_met
 from lim_pipelines.foundation.model import FoundationModel, Inputs
 from lim_pipelines.foundation.objective import pretraining_loss
 from lim_pipelines.foundation.optimiser import optimiser_of
+from lim_pipelines.foundation.processes import world
 from lim_pipelines.foundation.resume import KEPT, RunState, Snapshots, restore, tensors_of
 from lim_pipelines.foundation.schedule import LAST_RATE, rate_at
 from lim_pipelines.foundation.windows import WindowStore
@@ -203,6 +204,14 @@ def test_a_work_folder_outlives_errors_and_is_for_one_process(tmp_path: Path) ->
     with work_folder(final) as work:
         assert (work / "half").exists()
     assert not work.exists()
+
+
+def test_several_processes_that_would_each_train_alone_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert world(Training()) == 1
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(ValueError, match="'single'; set 'ddp' or 'fsdp2'"):
+        world(Training())
+    assert world(Training(strategy="ddp", devices=4, nodes=2)) == 8
 
 
 @pytest.mark.parametrize("layout", ["patch", "variable", "two_level"])
