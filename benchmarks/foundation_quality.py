@@ -56,7 +56,7 @@ def config_of(series: Sequence[Series], size: str, steps: int) -> FoundationConf
             "context": 128,
             "horizon": 16,
             "patch": 16,
-            # Drawn alike, the smallest markets are remembered: docs/lab.md.
+            # Drawn alike, windows of the smallest markets are met most often. Not measured: lab.md.
             "mix": {"exponent": 0.5},
             "steps_first": steps,
             "steps_continual": max(1, steps // 4),
