@@ -51,3 +51,11 @@ def test_other_layouts_have_no_fast_path() -> None:
     model = FoundationModel(TINY.model_copy(update={"layout": "two_level"}))
     with pytest.raises(ValueError, match=r"two_level.*Use the model as it is"):
         LIM(model, meta()).fast()
+
+
+def test_coarser_bars_that_a_context_lacks_are_as_good_as_read() -> None:
+    torch.manual_seed(1)
+    slow = LIM(FoundationModel(TINY.model_copy(update={"coarse": 16})), meta())
+    values = np.stack([SERIES.values[-50:], SERIES.values[-60:-10]])
+    for some in (values[:1], values):
+        assert np.abs(slow.embed(some) - slow.fast().embed(some)).max() < 0.15
