@@ -114,9 +114,14 @@ def train_cutoffs(job: Job, say: Callable[[str], None]) -> list[CutoffResult]:
     """
     lake = Lake(job.lake)
     results = []
+    meta: checkpoint.Meta | None = None
     for cutoff in sorted(job.cutoffs):
         start = time.perf_counter()
-        plan = continual.plan(job.config, continual.previous(job.models, job.family, cutoff))
+        before = continual.previous(job.models, job.family, cutoff)
+        if meta is not None and (before is None or before.cutoff <= meta.cutoff):
+            # The first process says what is current; the others may look before it has.
+            before = meta
+        plan = continual.plan(job.config, before)
         data = shown(lake, Path(job.windows), job.config, cutoff)
         digest = input_digest(job.config, cutoff, plan.parent, data.digest)
         folder = checkpoint.folder_of(job.models, job.family, cutoff, digest)

@@ -94,6 +94,18 @@ def test_what_is_there_is_not_trained_again(root: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (root / "models").rglob("*")} == stamps
 
 
+def test_other_processes_go_on_from_what_this_run_found_not_from_what_was_current(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first process says what is current, and the others may look before it has."""
+    before = quietly(job(root))
+    quietly(job(root, seed=1))
+    monkeypatch.setenv("RANK", "1")
+    again = quietly(job(root))
+    assert [one.digest for one in again] == [one.digest for one in before]
+    assert all(one.reused for one in again)
+
+
 def test_the_same_inputs_give_the_same_weights(root: Path) -> None:
     for a, b in zip(quietly(job(root)), quietly(job(root, models="elsewhere")), strict=True):
         assert a.digest == b.digest
