@@ -6,6 +6,9 @@
     python -m benchmarks.foundation_quality --home HOME --fewshot [--steps 1000]      does pretraining pay
     python -m benchmarks.foundation_quality --scores OUT/scores.parquet        the tables of a run again
 
+Pretrained models of others take part in the walk with `--chronos`, `--tirex` or `--onnx` and the local path
+of their weights.
+
 Tables go to stdout, plots and scores to --out. Steps are those of the first cutoff; each later one goes on
 for a quarter of them. What is given above takes some five minutes on a quiet core; more steps are better. The
 same steps, seeds and lake give the same tables.
@@ -24,6 +27,7 @@ import torch
 
 from benchmarks.quality_home import lake_of, prepare
 from lim_pipelines.drawing import png
+from lim_pipelines.foundation.baselines.external import External, chronos, onnx, tirex
 from lim_pipelines.foundation.baselines.registry import BASELINES
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.quality import plots, tables
@@ -39,6 +43,8 @@ CUTOFFS = ("2012-02-15", "2014-01-01", "2016-01-01", "2022-01-15")
 
 HELD_EXCHANGE = "XCEC"
 """Metals of COMEX: another asset than all other futures here, and the only exchange for them."""
+
+OTHERS = {"chronos": chronos, "tirex": tirex, "onnx": onnx}
 
 LEARNED_FROM = 2000  # windows that baselines are fitted to
 RIVALS = ("persistence", "historical_volatility", "ewma", "garch", "ridge", "lightgbm", "dlinear", "patchtst")
@@ -122,6 +128,8 @@ def walk(home: Path, out: Path, options: argparse.Namespace) -> None:
         f"{len(series):,} series, {sum(map(len, series)):,} bars, read in {time.perf_counter() - start:.0f} s"
     )
     entrants = [Baseline(made, config, LEARNED_FROM) for made in BASELINES.values()]
+    paths = {name: getattr(options, name) for name in OTHERS}
+    entrants += [_as_it_is(OTHERS[name](path), config) for name, path in paths.items() if path]
     scores = walk_forward(
         series,
         [*entrants, *(Lim(config, seed) for seed in range(options.seeds))],
@@ -131,6 +139,11 @@ def walk(home: Path, out: Path, options: argparse.Namespace) -> None:
     scores.write_parquet(out / "scores.parquet")
     report(scores, out)
     say(f"{time.perf_counter() - start:.0f} s")
+
+
+def _as_it_is(other: External, config: FoundationConfig) -> Baseline:
+    """Let a model take part that is loaded once and learns nothing."""
+    return Baseline(lambda _: other, config, 1)
 
 
 def main() -> None:
@@ -143,6 +156,8 @@ def main() -> None:
     parser.add_argument("--size", default="tiny")
     parser.add_argument("--moments", type=int, default=8)
     parser.add_argument("--sources", nargs="*", default=())
+    for name in OTHERS:
+        parser.add_argument(f"--{name}", type=Path, metavar="WEIGHTS")
     experiment = parser.add_mutually_exclusive_group()
     experiment.add_argument("--scaling", action="store_true")
     experiment.add_argument("--fewshot", action="store_true")
