@@ -158,7 +158,8 @@ class Quantiles(Head):
 
     def start(self) -> Tensor:
         """Return the quantiles of a normal distribution."""
-        return torch.special.ndtri(torch.tensor(LEVELS))
+        out: Tensor = torch.special.ndtri(torch.tensor(LEVELS))
+        return out
 
     def loss(self, said: Predicted, truth: Tensor) -> Tensor:
         """Mean pinball loss over levels and known values."""
@@ -200,7 +201,8 @@ class Categorical(Head):
 
     def start(self) -> Tensor:
         """Return the classes of a normal distribution, the far ones unlikely but not impossible."""
-        return torch.special.ndtr(self.edges).diff().clamp(min=1e-6).log()
+        out: Tensor = torch.special.ndtr(self.edges).diff().clamp(min=1e-6).log()
+        return out
 
     def loss(self, said: Predicted, truth: Tensor) -> Tensor:
         """Mean cross-entropy over known values, as a density: comparable with the mixture's."""
