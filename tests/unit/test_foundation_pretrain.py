@@ -81,7 +81,7 @@ def test_same_seed_same_weights_and_another_seed_others() -> None:
 def test_products_in_bfloat16_train_weights_in_float32() -> None:
     series, losses = [one_series(noise(300))], []
     for precision in ("32-true", "bf16-mixed"):
-        config = CONFIG.model_copy(update={"training": Training(precision=precision)})
+        config = CONFIG.model_copy(update={"training": Training.model_validate({"precision": precision})})
         model, found = train(series, 20, config=config)
         assert {weight.dtype for weight in model.parameters()} == {torch.float32}
         losses.append([loss for _, loss in found.curve])
