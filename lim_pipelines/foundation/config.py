@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lim_pipelines.instruments import AssetClass
 
-CODE_VERSION = "foundation-3"
+CODE_VERSION = "foundation-4"
 """Part of every input digest. Raise it when the same inputs would give other weights."""
 
 FREQS: tuple[str, ...] = ("1m", "1h", "1d", "1w", "1s", "15s", "5m", "20m")

@@ -22,13 +22,13 @@ from torch.nn import functional
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.heads import COMPONENTS, Predicted
 from lim_pipelines.foundation.patching import to_patches
-from lim_pipelines.foundation.scaling import RECENT, Scale, on_bars, recent_volatility
+from lim_pipelines.foundation.scaling import RECENT, Scale, on_bars, recent_moments
 from lim_pipelines.foundation.series import VARIABLES
 
 SLOTS: tuple[str, ...] = (*VARIABLES, "other_1", "other_2")
 """Variables of the model, those that it cannot name last. Rows of trained tables: append only."""
 
-_SCALE_FEATURES = 3 + len(RECENT)
+_SCALE_FEATURES = 3 + 2 * len(RECENT)
 
 
 def into_slots(values: Tensor) -> Tensor:
@@ -55,10 +55,10 @@ def features_of(
 
     Returns
     -------
-    (B, N, p, 2 * patch + 3 + len(RECENT))
+    (B, N, p, 2 * patch + 3 + 2 * len(RECENT))
         asinh of the values on their patch's scale; which of them are there; log spread, its change since the
-        patch before of the same piece, log number of bars behind the scale; log volatilities of late over the
-        spread. 0 where nothing is known.
+        patch before of the same piece, log number of bars behind the scale; means and log volatilities of
+        late on it. 0 where nothing is known.
     """
     location, spread = (on_bars(part, patch) for part in (scale.location, scale.spread))
     on_scale = torch.where(seen, (values - location) / spread, 0.0).asinh()
@@ -67,7 +67,7 @@ def features_of(
     change[:, 1:] = log_spread.diff(dim=1)
     if piece is not None:
         change[:, 1:] *= (piece.diff(dim=1) == 0)[..., None]
-    recent = recent_volatility(values, seen, scale, patch, piece)
+    recent = recent_moments(values, seen, scale, patch, piece)
     about = torch.stack([log_spread / 4, change, scale.weight.log1p() / 4], dim=-1)
     about = torch.cat([about, recent], dim=-1).nan_to_num(0.0, 0.0, 0.0)
     return torch.cat([to_patches(on_scale, patch), to_patches(seen, patch).to(values.dtype), about], dim=-1)

@@ -22,7 +22,7 @@ HALF_LIFE = 64.0
 """Bars after which a bar's weight in location and spread has halved."""
 
 RECENT = (4.0, 11.0, 28.0)
-"""Half-lives of the volatilities that a patch is told beside its spread; of 11 bars is RiskMetrics' decay."""
+"""Half-lives of the means and volatilities that a patch is told; 11 bars are RiskMetrics' decay."""
 
 NATURAL_ZERO = ("close", "open")
 """Variables that are not centred."""
@@ -87,13 +87,14 @@ def running_scale(
     return Scale(location, torch.maximum(spread, torch.tensor(floor, device=values.device)), weight)
 
 
-def recent_volatility(
+def recent_moments(
     values: Tensor, seen: Tensor, scale: Scale, patch: int, piece: Tensor | None = None
 ) -> Tensor:
-    """Volatility of late over the slow spread, in logs: clusters that the spread does not tell.
+    """Mean and volatility of late on the slow scale: trends and clusters that location and spread do not tell.
 
-    Root mean squares, because squared returns are what variances are made of; the spread that everything is
-    divided by stays robust. Every bar is measured by the spread of its own patch, as the tokens are.
+    The mean of a few bars is told in its own standard errors. Volatilities are root mean squares in logs,
+    because squared returns are what variances are made of; the spread that everything is divided by stays
+    robust. Every bar is measured by the scale of its own patch, as the tokens are.
 
     Parameters
     ----------
@@ -104,15 +105,15 @@ def recent_volatility(
 
     Returns
     -------
-    (B, N, p, len(RECENT))
+    (B, N, p, 2 * len(RECENT))
         NaN where nothing was seen.
     """
-    off = (values - on_bars(scale.location, patch)) / on_bars(scale.spread, patch)
-    both = torch.cat([torch.where(seen, off, 0.0).square(), seen.to(values.dtype)], dim=-1)
+    off = torch.where(seen, (values - on_bars(scale.location, patch)) / on_bars(scale.spread, patch), 0.0)
+    sums = torch.cat([off, off.square(), seen.to(values.dtype)], dim=-1)
     parts = []
     for half_life in RECENT:
-        square, count = _running(both, patch, half_life, piece).chunk(2, dim=-1)
-        parts.append((square / count).clamp(min=1e-6).log() / 2)
+        total, square, count = _running(sums, patch, half_life, piece).chunk(3, dim=-1)
+        parts += [total / count.sqrt(), (square / count).clamp(min=1e-6).log() / 2]
     return torch.stack(parts, dim=-1)
 
 
