@@ -90,7 +90,7 @@ def running_scale(
 def recent_moments(
     values: Tensor, seen: Tensor, scale: Scale, patch: int, piece: Tensor | None = None
 ) -> Tensor:
-    """Mean and volatility of late on the slow scale: trends and clusters that location and spread do not tell.
+    """Mean and volatility of late on the slow scale: trends and clusters that it does not tell.
 
     The mean of a few bars is told in its own standard errors. Volatilities are root mean squares in logs,
     because squared returns are what variances are made of; the spread that everything is divided by stays
