@@ -37,4 +37,5 @@ def crps_of_normal(truth: Tensor) -> Tensor:
     """CRPS of the standard normal forecast, elementwise (Gneiting and Raftery 2007, equation 21)."""
     density = torch.exp(-truth.square() / 2) / math.sqrt(2 * math.pi)
     below = torch.special.ndtr(truth)
-    return truth * (2 * below - 1) + 2 * density - 1 / math.sqrt(math.pi)
+    score: Tensor = truth * (2 * below - 1) + 2 * density - 1 / math.sqrt(math.pi)
+    return score

@@ -73,7 +73,7 @@ class Trained(ABC):
             inputs, scale = on_scale(batch)
             loss = self.loss(network(inputs), scaled(torch.from_numpy(batch.future), scale))
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(network.parameters(), _CLIP_NORM)
             optimizer.step()
             schedule.step()
