@@ -9,6 +9,7 @@ every bar and variable, and, for the mixture, one distribution over its componen
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -41,7 +42,7 @@ class Predicted(NamedTuple):
     logits: Tensor
 
 
-class Head(nn.Module):
+class Head(nn.Module, ABC):
     """Contract of all heads.
 
     Attributes
@@ -56,17 +57,17 @@ class Head(nn.Module):
         """Return the numbers (P,) that an untrained model says: as the context was."""
         return torch.zeros(self.width)
 
+    @abstractmethod
     def loss(self, said: Predicted, truth: Tensor) -> Tensor:
         """Mean loss over known values; `truth` is (B, R, L, p), NaN where missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def point(self, said: Predicted) -> Tensor:
         """Point forecast, (B, R, L, p)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sample(self, said: Predicted, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw paths, (count, B, R, L, p)."""
-        raise NotImplementedError
 
 
 class Mixture(Head):

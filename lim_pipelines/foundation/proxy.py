@@ -55,7 +55,7 @@ def teach(
         future = torch.from_numpy(batch.future).to(device)
         loss = pretraining_loss(model, Inputs.of(batch, device), future, masks)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(model.parameters(), _CLIP_NORM)
         optimiser.step()
     return model.eval()
