@@ -35,10 +35,8 @@ def update(root: Path, dies_at: int) -> None:
 
 
 def ended(root: Path, dies_at: int) -> int | None:
-    # Processes are forked off one that has imported polars already, which takes a second.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["store_world"])
-    process = context.Process(target=update, args=(root, dies_at))
+    # Not forked off a server that has imported polars: its threads do not survive a fork, and the child would hang.
+    process = multiprocessing.get_context("spawn").Process(target=update, args=(root, dies_at))
     process.start()
     process.join()
     return process.exitcode
