@@ -35,7 +35,7 @@ def update(root: Path, dies_at: int) -> None:
 
 
 def ended(root: Path, dies_at: int) -> int | None:
-    # Not forked off a server that has imported polars: its threads do not survive a fork, and the child would hang.
+    # Not forked off a server that has imported polars: its threads do not survive that, and the child hangs.
     process = multiprocessing.get_context("spawn").Process(target=update, args=(root, dies_at))
     process.start()
     process.join()
