@@ -138,7 +138,7 @@ def forecasters(table: Table, options: argparse.Namespace) -> dict[str, Forecast
     found = {name: Baseline(BASELINES[name], whole, 2000).at(end, past) for name in RIVALS}
     found["LIM, trained on it"] = Lim(config).at(end, past)
     for folder in options.zero_shot:
-        found[f"LIM, zero-shot ({folder.name})"] = LimForecaster(LIM.load(folder))
+        found[f"LIM, zero-shot ({folder.name})"] = LimForecaster(LIM.load(folder).model)
     return found
 
 

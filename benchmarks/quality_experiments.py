@@ -21,9 +21,10 @@ from lim_pipelines.drawing import png
 from lim_pipelines.foundation.baselines.base import Forecaster
 from lim_pipelines.foundation.baselines.registry import BASELINES
 from lim_pipelines.foundation.continual import RATE
+from lim_pipelines.foundation.forecaster import LimForecaster
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.quality import plots
-from lim_pipelines.foundation.quality.entrants import Baseline, Lim, Sampled, learn
+from lim_pipelines.foundation.quality.entrants import Baseline, Lim, learn
 from lim_pipelines.foundation.quality.harness import before, judge, shown, walk_forward, windows_to_judge
 from lim_pipelines.foundation.quality.metrics import Estimate, skill
 from lim_pipelines.foundation.quality.tables import PRICE, VOLATILITY, VOLUME, markdown, percent
@@ -138,7 +139,7 @@ def fewshot(home: Path, out: Path, options: argparse.Namespace) -> None:
         pretrained = FoundationModel(config)
         how = {"seed": seed, "label": f"fewshot {seed}"}
         learn(pretrained, past, steps=options.steps, rate=config.learning_rate, **how)
-        ask(Sampled(pretrained, "zero-shot"), "zero-shot", seed)
+        ask(LimForecaster(pretrained, "zero-shot"), "zero-shot", seed)
         for share in FEW:
             few = part_of(own, share)
             tuned = copy.deepcopy(pretrained)
@@ -150,7 +151,7 @@ def fewshot(home: Path, out: Path, options: argparse.Namespace) -> None:
                 (f"fine-tuned on {share:.0%}", tuned),
                 (f"from scratch on {share:.0%}", scratch),
             ):
-                ask(Sampled(model, name), name, seed)
+                ask(LimForecaster(model, name), name, seed)
                 names += [name] if seed == 0 else []
     scores = pl.concat(parts)
     scores.write_parquet(out / "fewshot.parquet")

@@ -15,7 +15,7 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.foundation.series import Ints
 from lim_pipelines.foundation.store import MappedWindows, cells_of, update
 from lim_pipelines.foundation.store.digest import COLUMNS
 from lim_pipelines.foundation.store.index import SCHEMA
@@ -56,9 +57,7 @@ def fill(folder: Path, gb: float) -> pl.DataFrame:
     return pl.DataFrame([dict.fromkeys(SCHEMA) | row for row in rows], schema=SCHEMA)
 
 
-def rate(
-    gather: Callable[[np.ndarray], object], picks: list[np.ndarray], seconds: float
-) -> tuple[float, float]:  # type: ignore[type-arg]
+def rate(gather: Callable[[Ints], object], picks: Sequence[Ints], seconds: float) -> tuple[float, float]:
     """Windows a CPU second and a second of wall time."""
     done, cpu, wall = 0, time.process_time(), time.perf_counter()
     while time.perf_counter() - wall < seconds:

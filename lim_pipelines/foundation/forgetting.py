@@ -111,7 +111,9 @@ def cells_of(windows: Windows, config: FoundationConfig, cutoffs: Ints, held_out
     exchange: list[str] = []
     stretch, picks, cell = [], [], []
     for k in range(len(edges) - 1):
-        sampler = _sampler(windows, config, Span(edges[k], edges[k + 1]))
+        sampler = WindowSampler(
+            windows, horizon=config.horizon, patch=config.patch, span=Span(edges[k], edges[k + 1])
+        )
         # Few of many instruments are held out: more are looked at than are taken.
         for (place, _), found in sampler.spread(16 * _MOST_WINDOWS).items():
             mine = found[np.isin(found[:, 0], held_out)]
@@ -204,10 +206,11 @@ class Rolling:
         self, model: FoundationModel, k: int, recent_from: int | None, replay: float
     ) -> tuple[FoundationModel, float]:
         config, start = self._config, time.perf_counter()
-        sampler = _sampler(
+        sampler = WindowSampler(
             self._windows,
-            config,
-            Span(_BEGINNING, int(self._cutoffs[k])),
+            horizon=config.horizon,
+            patch=config.patch,
+            span=Span(_BEGINNING, int(self._cutoffs[k])),
             left_out=self._held_out,
             recent_from=recent_from,
             replay=replay,
@@ -255,7 +258,3 @@ def kept(matrix: Floats, stretch: Ints) -> float:
 def forward(matrix: Floats, stretch: Ints) -> float:
     """Mean skill of each checkpoint on the stretch behind its cutoff."""
     return float(np.nanmean([matrix[k, stretch == k + 1].mean() for k in range(len(matrix))]))
-
-
-def _sampler(windows: Windows, config: FoundationConfig, span: Span, **how: object) -> WindowSampler:
-    return WindowSampler(windows, horizon=config.horizon, patch=config.patch, span=span, **how)  # type: ignore[arg-type]

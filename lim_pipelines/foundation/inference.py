@@ -83,8 +83,12 @@ class LIM:
         ------
         CheckpointError
             There is no such checkpoint, or its weights are damaged.
+        ValueError
+            Both a folder and a cutoff are given.
         """
-        if cutoff is None and which != "champion":
+        if which != "champion":
+            if cutoff is not None:
+                raise ValueError(f"cutoff {cutoff} and the folder {which}: give one of the two")
             return cls(*checkpoint.load(which))
         root = Places.find().models if models is None else models
         return cls(*checkpoint.load(registry.resolve(root, family, "champion" if cutoff is None else cutoff)))

@@ -167,7 +167,7 @@ def test_arrays_and_windows(lim: LIM) -> None:
 def test_the_forecasters_contract(lim: LIM) -> None:
     store = WindowStore([one_series(noise(90)), one_series(noise(90), close_only=True)], 48, 8)
     batch = store.batch(np.array([[0, 80], [1, 80]]))
-    forecaster = LimForecaster(lim)
+    forecaster = LimForecaster(lim.model)
     forecaster.fit(store, np.array([[0, 40]]))
     drawn = forecaster.sample(batch, 12, 6, seed=3)
     assert drawn.shape == (6, 2, 12, len(VARIABLES))
@@ -263,3 +263,5 @@ def test_checkpoints_by_name_and_by_cutoff(root: Path, lim: LIM) -> None:
         LIM.load(models=root, family="tiny")
     with pytest.raises(checkpoint.CheckpointError, match="not a foundation checkpoint"):
         LIM.load(root)
+    with pytest.raises(ValueError, match="one of the two"):
+        LIM.load(root, cutoff=DAY)

@@ -13,8 +13,9 @@ from foundation_bars import TINY, noise, one_series
 from lim_pipelines.foundation.baselines.paths import CLOSE
 from lim_pipelines.foundation.baselines.persistence import Persistence
 from lim_pipelines.foundation.baselines.unfitted import Unfitted
+from lim_pipelines.foundation.forecaster import LimForecaster
 from lim_pipelines.foundation.model import FoundationModel
-from lim_pipelines.foundation.quality.entrants import Baseline, Lim, Sampled
+from lim_pipelines.foundation.quality.entrants import Baseline, Lim
 from lim_pipelines.foundation.quality.harness import (
     Plan,
     before,
@@ -162,7 +163,7 @@ def test_the_expected_return_of_the_model_is_the_mean_of_its_paths(horizon: int)
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.2 * torch.randn_like(weight))
-    model_says = Sampled(model, "LIM")
+    model_says = LimForecaster(model, "LIM")
     batch = WindowStore(market()[:2], TINY.context, TINY.horizon).batch(np.array([[0, 150], [1, 100]]))
     said = model_says.expected(batch, horizon)
     drawn = model_says.sample(batch, horizon, 2000, 1)[..., CLOSE].astype(np.float64)

@@ -11,19 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from lim_pipelines.foundation.baselines.base import Forecaster
-from lim_pipelines.foundation.baselines.paths import CLOSE
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.continual import RATE
+from lim_pipelines.foundation.forecaster import LimForecaster
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.pretrain import Fit, fit
-from lim_pipelines.foundation.rollout import ROLLED, paths_behind, reach_of
 from lim_pipelines.foundation.sampler import WindowSampler
-from lim_pipelines.foundation.series import Floats, Ints, Series, iso
-from lim_pipelines.foundation.windows import Span, WindowBatch, Windows, store_of
+from lim_pipelines.foundation.series import Series, iso
+from lim_pipelines.foundation.windows import Span, store_of
 
 _BEGINNING = -(2**62)
 
@@ -102,7 +100,7 @@ class Lim:
             replay=1.0 if first else config.continual.replay,
         )
         self.held_out_from = found.windows["held_out_from"]
-        return Sampled(self.model, self.name)
+        return LimForecaster(self.model, self.name)
 
 
 def learn(
@@ -143,32 +141,3 @@ def learn(
         )
     model.eval()
     return found
-
-
-class Sampled:
-    """A model's paths.
-
-    Parameters
-    ----------
-    model
-        The model.
-    name
-        What tables call it.
-    """
-
-    def __init__(self, model: FoundationModel, name: str) -> None:
-        self.model, self.name = model, name
-
-    def fit(self, store: Windows, picks: Ints) -> None:
-        """Do nothing: it is trained."""
-
-    def sample(self, batch: WindowBatch, horizon: int, count: int, seed: int) -> Floats:
-        """See `base.Forecaster.sample`; a horizon longer than the model's is rolled out."""
-        parts = paths_behind(self.model, batch, horizon, count, seed, torch.device("cpu"))
-        return np.concatenate([part.drawn.numpy() for part in parts], axis=1)
-
-    def expected(self, batch: WindowBatch, horizon: int) -> Floats:
-        """See `base.Expecting.expected`: the head's own mean; behind its horizon that over paths."""
-        count = 1 if horizon <= reach_of(self.model.config) else ROLLED
-        parts = paths_behind(self.model, batch, horizon, count, 0, torch.device("cpu"))
-        return np.concatenate([part.mean[..., CLOSE].numpy() for part in parts])
