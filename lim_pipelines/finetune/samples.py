@@ -129,13 +129,35 @@ def build_samples(
     bars = bars.filter(
         (pl.col("freq") == spec.frequency) & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
     )
+    return samples_of(bars, inputs, columns_of(spec), spec.horizon, sessions)
+
+
+def samples_of(
+    bars: pl.DataFrame,
+    inputs: pl.DataFrame,
+    columns: list[str],
+    horizon: int,
+    sessions: list[date] | None = None,
+) -> Samples:
+    """Make samples of all instruments of some bars, whichever strategy they are for.
+
+    Parameters
+    ----------
+    bars
+        Bars of one frequency, as for `build_samples`.
+    inputs, columns
+        Features by decision, and which of their columns are taken.
+    horizon
+        Sessions h of the label.
+    sessions
+        As for `build_samples`.
+    """
     series = build_series(bars)
-    rows = with_labels(daily_returns(bars), spec.horizon).filter(
+    rows = with_labels(daily_returns(bars), horizon).filter(
         pl.col("volatility").is_not_null() & pl.col("past_return").is_not_null()
     )
     if sessions is not None:
         rows = rows.filter(pl.col("date").is_in(sessions))
-    columns = columns_of(spec)
     rows = rows.join(inputs.select(*DECISION, *columns), on=DECISION, how="left")
     rows = rows.sort("date", "instrument_id")
     position = {one.instrument_id: i for i, one in enumerate(series)}
