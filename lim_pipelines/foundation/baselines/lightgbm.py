@@ -17,9 +17,9 @@ from lim_pipelines.foundation.baselines.ridge import calendar_features
 from lim_pipelines.foundation.series import Ints
 from lim_pipelines.foundation.windows import WindowBatch
 
-_MOST_ROUNDS = 200
-_PATIENCE = 20
-_SETTINGS: dict[str, Any] = {
+ROUNDS = 200
+PATIENCE = 20
+SETTINGS: dict[str, Any] = {
     "objective": "regression",
     "learning_rate": 0.05,
     "num_leaves": 15,
@@ -32,6 +32,8 @@ _SETTINGS: dict[str, Any] = {
     "num_threads": 1,
     "verbosity": -1,
 }
+"""LightGBM's own names; the same wherever trees are a yardstick. At most `ROUNDS` trees, and no more once
+`PATIENCE` of them did not help what is held out."""
 
 
 class LightGbm(Pooled):
@@ -48,7 +50,7 @@ class LightGbm(Pooled):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self._settings = _SETTINGS | {"seed": seed}
+        self._settings = SETTINGS | {"seed": seed}
 
     def features(self, batch: WindowBatch, scales: Scales) -> Array:
         """Alpha158, the scale, the calendar, which frequency and class: (B, f)."""
@@ -65,11 +67,11 @@ class LightGbm(Pooled):
         def data(rows: Any) -> Any:
             return lightgbm.Dataset(features[rows], targets[rows, 0], free_raw_data=False)
 
-        rounds, held = _MOST_ROUNDS // 2, blocks == blocks.max()
+        rounds, held = ROUNDS // 2, blocks == blocks.max()
         if not held.all():
-            stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
+            stop = lightgbm.early_stopping(PATIENCE, verbose=False)
             valid = [data(held)]
-            found = lightgbm.train(settings, data(~held), _MOST_ROUNDS, valid_sets=valid, callbacks=[stop])
+            found = lightgbm.train(settings, data(~held), ROUNDS, valid_sets=valid, callbacks=[stop])
             rounds = found.best_iteration
         trees = lightgbm.train(settings, data(slice(None)), rounds)
         return lambda rows: np.asarray(trees.predict(rows), dtype=np.float64)[:, None]

@@ -1,0 +1,120 @@
+"""Quotes of the paper's claim: what is pretrained on, and the futures that nobody pretrained on.
+
+Two corpora: shares of the prepared lake, and 30 futures. Both are daily closes alone, because closes are all
+that the futures' vendor gives: a model that was pretrained on ranges and volumes would miss them later.
+
+Which futures are held out was fixed before any result was looked at, by what they are: the commodities of the
+four large complexes (energy, grains and oilseeds, livestock, metals) that were quoted years before the first
+cutoff. The 30 are all 26 financial futures (currencies, rates, share indices, volatility), and four
+commodities of other complexes. Eleven are in neither: those that repeat what is held out (another wheat,
+another natural gas, oats and ethanol, which go with corn, the commodity index), and those of which there is
+too little (bitcoin, iron ore, the cotton index, two milks, cheese).
+
+What does not belong here: models and statistics (`claim_cells.py`, `claim_tables.py`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.quality_home import lake_of
+from lim_pipelines.bulk import import_history
+from lim_pipelines.derive import stitch_futures
+from lim_pipelines.foundation.series import VARIABLES, Series, build_series
+from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.reference import load_reference
+from lim_pipelines.schemas import CONTINUOUS_FUTURES, ROLLS, VALIDATED_BARS
+from lim_pipelines.sources.pysystemtrade.instruments import INSTRUMENTS
+from scripts.flagged import DATA
+
+HELD_OUT = (
+    *("CRUDE_W", "HEATOIL", "GAS_US"),
+    *("CORN", "WHEAT", "SOYBEAN", "SOYMEAL", "SOYOIL"),
+    *("LIVECOW", "FEEDCOW", "LEANHOG"),
+    *("GOLD", "COPPER", "PLAT", "PALLAD"),
+)
+"""Fine-tuned on and traded; the vendor's names."""
+
+PRETRAINED = (
+    *("AUD", "EUR", "GBP", "JPY", "MXP", "NZD"),
+    *("EDOLLAR", "EURIBOR", "US2", "US5", "US10", "US20", "SHATZ", "OAT", "KR3", "KR10"),
+    *("SP500", "NASDAQ", "AEX", "DAX", "EUROSTX", "SMI", "KOSPI", "NIKKEI"),
+    *("VIX", "V2X"),
+    *("LUMBER", "RICE", "MILK", "BUTTER"),
+)
+"""The 30 futures of the second corpus."""
+
+CORPORA = ("equities", "futures")
+
+_FOLDER = "futures_pysystemtrade"
+_FILES = ("multiple_prices.parquet", "roll_calendars.parquet", "csvconfig")
+_FIRST, _LAST = date(1970, 1, 1), date(2018, 12, 31)
+_CLOSE = VARIABLES.index("close")
+
+
+def prepare_futures(home: Path) -> Lake:
+    """Bring all futures through the platform's own steps into a lake of their own, once.
+
+    Parse, align, validate, stitch at the rolls: prices are as traded and no later roll changes an earlier
+    return, unlike the vendor's back-adjusted series.
+    """
+    lake, done = lake_of(home), home / "stitched"
+    if done.exists():
+        return lake
+    landing = home / "landing"
+    history = landing / "pysystemtrade" / "history"
+    history.mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        found = DATA / _FOLDER / name
+        if not found.exists():
+            raise FileNotFoundError(f"{found} is not there: shared data is not beside the repository")
+        copy = shutil.copytree if found.is_dir() else shutil.copy
+        if not (history / name).exists():
+            copy(found, history / name)
+    for mic in sorted({INSTRUMENTS[name][0] for name in (*HELD_OUT, *PRETRAINED)}):
+        imported = import_history(lake, landing, mic, _FIRST, _LAST)
+        print(f"{mic}: {imported.published:,} bars of contracts", flush=True)
+    load_reference(lake, landing, ROLLS)
+    stitch_futures(lake)
+    done.touch()
+    return lake
+
+
+def roots(names: tuple[str, ...]) -> dict[str, str]:
+    """Instrument id of each vendor's name."""
+    return {name: ":".join(INSTRUMENTS[name]) for name in names}
+
+
+def futures_bars(lake: Lake, names: tuple[str, ...]) -> pl.DataFrame:
+    """Continuous series of some futures as bars, one revision a bar, as known at the end.
+
+    The vendor's history has one revision of each bar, so what was known earlier is a matter of `known_at`.
+    """
+    where = pl.col("instrument_id").is_in(list(roots(names).values()))
+    rows = lake.read(CONTINUOUS_FUTURES, as_of=LATEST, where=where).collect()
+    return VALIDATED_BARS.conform(rows.select(list(VALIDATED_BARS.schema)))
+
+
+def corpus(name: str, shares: Lake, futures: Lake) -> list[Series]:
+    """Series of one corpus, closes alone."""
+    if name == "futures":
+        bars = futures_bars(futures, PRETRAINED)
+    else:
+        # One vendor's shares. Funds that hold oil or metals come with another one's samples.
+        where = (pl.col("source") == "google_finance") & (pl.col("freq") == "1d")
+        where &= pl.col("exchange").is_in(["XNAS", "XNYS"]) & (pl.col("asset_class") == "equity")
+        bars = shares.read(VALIDATED_BARS, as_of=LATEST, where=where).collect()
+    return [closes_of(one) for one in build_series(bars)]
+
+
+def closes_of(series: Series) -> Series:
+    """Leave nothing but returns of closes in a series."""
+    values = np.full_like(series.values, np.nan)
+    values[:, _CLOSE] = series.values[:, _CLOSE]
+    return replace(series, values=values)
