@@ -11,14 +11,16 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import polars as pl
-import torch
 
-from lim_pipelines.finetune import full, head, neural, ridge, scratch
-from lim_pipelines.finetune.base import Forecaster, skill, to_returns
+from lim_pipelines.finetune import neural, ridge
+from lim_pipelines.finetune.base import Forecaster, skill, to_positions, to_returns
+from lim_pipelines.finetune.embedding import Frozen
+from lim_pipelines.finetune.methods.job import Job
+from lim_pipelines.finetune.methods.registry import METHODS
+from lim_pipelines.finetune.network import FrozenNetwork
 from lim_pipelines.finetune.persistence import Persistence
-from lim_pipelines.finetune.samples import Samples, build_samples
-from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.finetune.samples import Samples
+from lim_pipelines.finetune.spec import DETERMINISTIC_ARMS, ModelSpec
 from lim_pipelines.finetune.split import Split, split, windows_of
 from lim_pipelines.finetune.store import ArmMeta, Book
 from lim_pipelines.foundation.model import FoundationModel
@@ -46,9 +48,7 @@ class Arms:
     windows: dict[str, Any]
 
 
-def fit_arms(
-    spec: ModelSpec, backbone: FoundationModel, bars: pl.DataFrame, inputs: pl.DataFrame, cutoff: date
-) -> Arms:
+def fit_arms(spec: ModelSpec, backbone: FoundationModel, everything: Samples, cutoff: date) -> Arms:
     """Fit everything that a spec asks for.
 
     Parameters
@@ -57,12 +57,11 @@ def fit_arms(
         Arms, seeds, task, horizon and fit settings.
     backbone
         The foundation checkpoint of the cutoff.
-    bars, inputs
-        Rows known at the cutoff, see `samples.build_samples`.
+    everything
+        All samples known at the cutoff, as the task makes them (`strategies/registry.py`).
     cutoff
         The cutoff, for messages.
     """
-    everything = build_samples(spec, bars, inputs)
     parts = split(spec, everything, cutoff)
     # Only what the split uses: embeddings of other rows would be thrown away.
     used = np.union1d(parts.fit, parts.validation)
@@ -70,7 +69,7 @@ def fit_arms(
     parts = Split(
         np.searchsorted(used, parts.fit), np.searchsorted(used, parts.validation), parts.purged_sessions
     )
-    frozen = head.Frozen(backbone)
+    frozen = Frozen(backbone)
 
     forecasters: dict[Book, Forecaster] = {}
     arms = []
@@ -86,23 +85,16 @@ def _fit(
     spec: ModelSpec,
     arm: str,
     seed: int,
-    frozen: head.Frozen,
+    frozen: Frozen,
     samples: Samples,
     parts: Split,
 ) -> tuple[Forecaster, dict[str, float | None]]:
-    backbone = frozen.backbone
-    network: Forecaster
     if arm == "persistence":
         return Persistence(spec.horizon), {}
     if arm == "ridge":
-        line = ridge.fit(spec, samples, parts, backbone.config.context)
+        line = ridge.fit(spec, samples, parts, frozen.backbone.config.context)
         return line, {"penalty": line.penalty}
-    if arm == "head":
-        network, fitted = head.fit(spec, frozen, samples, parts, seed)
-    elif arm == "full":
-        network, fitted = full.fit(spec, backbone, samples, parts, seed)
-    else:
-        network, fitted = scratch.fit(spec, backbone.config, samples, parts, seed)
+    network, fitted = METHODS[arm](Job(spec, frozen, samples, parts, seed))
     return network, {
         "best_step": float(fitted.best_step),
         "trainable_parameters": float(fitted.trainable),
@@ -125,14 +117,19 @@ def _described(
     spread = {}
     for name, rows in (("fit", _spread(spec, samples, parts.fit)), ("validation", parts.validation)):
         part = samples.at(rows)
-        if isinstance(forecaster, head.FrozenNetwork):
-            embeddings = forecaster.frozen.embed(samples)[torch.from_numpy(rows)]  # the fit's own, not again
-            outputs = forecaster.head.outputs(embeddings, part.features)
+        if isinstance(forecaster, FrozenNetwork):
+            outputs = forecaster.outputs_at(samples, rows)  # from the fit's embeddings, not from new ones
         else:
             outputs = forecaster.outputs(part)
-        forecasts = to_returns(spec.task, outputs, part, spec.horizon)
-        spread[name] = float(forecasts.std())
-        figures = skill(spec, forecasts, part)
+        if spec.output == "position":
+            # Scores of networks that were fitted as positions are none of a return.
+            spread[name] = float(outputs[:, 0].std()) if arm in DETERMINISTIC_ARMS else 1.0
+            held = to_positions(spec, outputs, part, spread["fit"])
+            figures = skill(spec, held, part)
+        else:
+            forecasts = to_returns(spec.task, outputs, part, spec.horizon)
+            spread[name] = float(forecasts.std())
+            figures = skill(spec, forecasts, part)
         metrics |= {f"{name}_{key}": value if np.isfinite(value) else None for key, value in figures.items()}
     seconds = time.monotonic() - started
     return ArmMeta(arm=arm, seed=seed, forecast_scale=spread["fit"], metrics=metrics, seconds=seconds)

@@ -1,7 +1,7 @@
-"""The contract of every arm: what a forecaster says, and how that becomes a return.
+"""The contract of every arm: what a forecaster says, and how that becomes a return or a position.
 
-What does not belong here: how an arm is fitted (a file each: `full.py`, `head.py`, `scratch.py`, `ridge.py`,
-`persistence.py`), files (`store.py`). No torch.
+What does not belong here: how an arm is fitted (`methods/`, `ridge.py`, `persistence.py`), files (`store.py`).
+No torch, but where positions are made.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from typing import Protocol
 
 import numpy as np
 
+from lim_pipelines.finetune.quantiles import mean
 from lim_pipelines.finetune.samples import Floats, Samples, demean
-from lim_pipelines.finetune.spec import ModelSpec, Task
+from lim_pipelines.finetune.spec import RELATIVE_TASKS, ModelSpec, Task
 
 
 class Forecaster(Protocol):
     """A fitted arm."""
 
     def outputs(self, samples: Samples) -> Floats:
-        """Say how large a return is expected.
+        """Say what is expected, or what should be held.
 
         Parameters
         ----------
@@ -28,7 +29,8 @@ class Forecaster(Protocol):
         Returns
         -------
         ndarray
-            Shape (N,), in units of `Samples.scale`.
+            Shape (N, Q). Of an alpha what `quantiles.py` reads, in units of `Samples.scale`: a point
+            forecaster says one column. Of a position one column, the score.
         """
         ...
 
@@ -54,31 +56,68 @@ def forecast(spec: ModelSpec, forecaster: Forecaster, samples: Samples) -> Float
 
 
 def to_returns(task: Task, outputs: Floats, samples: Samples, horizon: int) -> Floats:
-    """Turn outputs, shape (N,), into log returns; see `forecast`."""
-    returns = np.asarray(outputs * samples.scale(horizon))
-    return demean(returns, samples.groups()) if task == "cross_sectional" and len(samples) else returns
+    """Turn outputs, shape (N, Q), into log returns; see `forecast`."""
+    returns = np.asarray(mean(outputs) * samples.scale(horizon))
+    return demean(returns, samples.groups()) if task in RELATIVE_TASKS and len(samples) else returns
+
+
+def positions(spec: ModelSpec, forecaster: Forecaster, samples: Samples, scale: float) -> Floats:
+    """Say what should be held.
+
+    Parameters
+    ----------
+    spec
+        Its output is position.
+    forecaster
+        A fitted arm.
+    samples
+        N samples; of a cross-section all that belong to a session.
+    scale
+        What its outputs are measured in: 1 for networks that were fitted as positions, the standard deviation
+        of its forecasts for a control, which knows returns only. A control that never varies holds nothing.
+
+    Returns
+    -------
+    ndarray
+        Fractions of equity, shape (N,).
+    """
+    return to_positions(spec, forecaster.outputs(samples), samples, scale)
+
+
+def to_positions(spec: ModelSpec, outputs: Floats, samples: Samples, scale: float) -> Floats:
+    """Turn outputs, shape (N, 1), into weights; see `positions`."""
+    import torch
+
+    from lim_pipelines.finetune.positions import weights
+
+    if spec.position is None or not scale > 0 or not len(samples):
+        return np.zeros(len(samples))
+    scores, volatility = torch.from_numpy(outputs[:, 0] / scale), torch.from_numpy(samples.volatility)
+    held = weights(spec.position, scores, volatility, torch.from_numpy(samples.groups()))
+    return np.asarray(held.numpy())
 
 
 def targets(task: Task, samples: Samples) -> Floats:
     """Labels as an arm is fitted on them, shape (N,): in a cross-section relative to the session's mean."""
-    return demean(samples.label, samples.groups()) if task == "cross_sectional" else samples.label
+    return demean(samples.label, samples.groups()) if task in RELATIVE_TASKS else samples.label
 
 
-def skill(spec: ModelSpec, forecasts: Floats, samples: Samples) -> dict[str, float]:
-    """How good forecasts were, against forecasting zero.
+def skill(spec: ModelSpec, said: Floats, samples: Samples) -> dict[str, float]:
+    """How good forecasts (of the return) or positions were.
 
     Returns
     -------
     dict
-        r2: share of the squared scaled label that the forecast explains, negative if it does worse than zero;
+        r2: share of the squared scaled label that the forecast explains, negative if it does worse than zero,
+        NaN of positions;
         rank_ic: Spearman correlation with the label over all samples; samples: their number.
     """
     scale = samples.scale(spec.horizon)
-    label, said = targets(spec.task, samples) / scale, forecasts / scale
-    r2 = 1.0 - float(((label - said) ** 2).sum() / (label**2).sum())
+    label = targets(spec.task, samples) / scale
+    r2 = 1.0 - float(((label - said / scale) ** 2).sum() / (label**2).sum())
     return {
-        "r2": r2,
-        "rank_ic": rank_correlation(forecasts, targets(spec.task, samples)),
+        "r2": r2 if spec.output == "alpha" else float("nan"),
+        "rank_ic": rank_correlation(said, targets(spec.task, samples)),
         "samples": float(len(label)),
     }
 

@@ -1,115 +1,108 @@
-"""The network of every neural arm: a backbone's embedding and macro features in, one return out.
+"""Heads: a batch of samples in, what is said of each one's return out.
 
-What does not belong here: the backbone (`foundation/model.py`), how a network is fitted (`neural.py`).
+What does not belong here: the backbone (`foundation/model.py`), how a head is fitted (`neural.py`), how its
+batches are made (`batch.py`).
 
-The head takes the embedding beside the standardised features (paper, section 5.2: fine-tuning adds other
-data to what the backbone knows of the quotes).
+A head takes the embedding beside the standardised features (paper, section 5.2: fine-tuning adds other data
+to what the backbone knows of the quotes).
 """
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lim_pipelines.finetune.samples import Floats, Samples
+from lim_pipelines.finetune.batch import Batch
+from lim_pipelines.finetune.samples import Floats
 from lim_pipelines.finetune.scaling import Scaling
-from lim_pipelines.foundation.model import FoundationModel, Inputs
-from lim_pipelines.foundation.windows import store_of
+from lim_pipelines.finetune.spec import ModelSpec
 
 HIDDEN = 64
 DROPOUT = 0.1
-_CHUNK = 256
-"""Windows that are embedded at a time where no gradient is needed; bounds the memory."""
 
 
-class Head(nn.Module):
-    """A perceptron with one hidden layer.
+class Head(nn.Module, ABC):
+    """What every head has: the scaling of the features, and a number of outputs.
 
     Parameters
     ----------
-    width
-        d, width of the embedding.
     features
-        F, number of macro features.
+        F, numbers that the features consist of.
+    outputs
+        Q, numbers that are said of a sample.
     """
 
     feature_mean: Tensor
     feature_spread: Tensor
 
-    def __init__(self, width: int, features: int) -> None:
+    def __init__(self, features: int, outputs: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.hidden = nn.Linear(width + features, HIDDEN)
-        self.dropout = nn.Dropout(DROPOUT)
-        self.out = nn.Linear(HIDDEN, 1)
-        # An unfitted head forecasts nothing at all, not noise.
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.width_out = outputs
         # Buffers: the scaling is part of the model's file.
         self.register_buffer("feature_mean", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("feature_spread", torch.ones(features, dtype=torch.float64))
+
+    @property
+    def scaling(self) -> Scaling:
+        """How features are standardised."""
+        return Scaling(self.feature_mean.numpy(), self.feature_spread.numpy())
 
     def set_scaling(self, scaling: Scaling) -> None:
         """Keep a scaling of the features that was fitted before the cutoff."""
         self.feature_mean.copy_(torch.from_numpy(scaling.mean))
         self.feature_spread.copy_(torch.from_numpy(scaling.spread))
 
-    def scaled(self, features: Floats) -> Tensor:
-        """Standardise features (N, F) as they were in the fit."""
-        scaling = Scaling(self.feature_mean.numpy(), self.feature_spread.numpy())
-        return torch.from_numpy(scaling.apply(features)).float()
-
     @torch.no_grad()
-    def outputs(self, embedding: Tensor, features: Floats) -> Floats:
-        """Return outputs (N,) in units of `Samples.scale`, from (N, d) and features as they come, (N, F)."""
+    def outputs(self, batch: Batch) -> Floats:
+        """Say (B, Q) of a batch, without dropout and gradients."""
         self.eval()
-        return np.asarray(self(embedding, self.scaled(features)).double().numpy())
+        return np.asarray(self(batch).double().numpy())
 
-    def forward(self, embedding: Tensor, features: Tensor) -> Tensor:
-        """Return outputs (B,) in units of `Samples.scale`, from (B, d) and standardised (B, F)."""
-        x = torch.cat([self.norm(embedding), features], dim=-1)
-        x = nn.functional.gelu(self.hidden(x))
-        out: Tensor = self.out(self.dropout(x))
-        return out[:, 0]
+    @abstractmethod
+    def forward(self, batch: Batch) -> Tensor:
+        """Return outputs (B, Q), see `base.Forecaster`."""
 
 
-class Network(nn.Module):
-    """Backbone and head; a `base.Forecaster` once fitted.
+class Perceptron(Head):
+    """A perceptron with one hidden layer: each sample for itself.
 
     Parameters
     ----------
-    backbone
-        A foundation model; frozen or not is the arm's affair.
-    head
-        The head.
+    width
+        d, width of the embedding.
+    features, outputs
+        See `Head`.
     """
 
-    def __init__(self, backbone: FoundationModel, head: Head) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
+    def __init__(self, width: int, features: int, outputs: int) -> None:
+        super().__init__(features, outputs)
+        self.norm = nn.LayerNorm(width)
+        self.hidden = nn.Linear(width + features, HIDDEN)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.out = nn.Linear(HIDDEN, outputs)
+        # An unfitted head forecasts nothing at all, not noise.
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
-    def forward(self, windows: Inputs, features: Tensor) -> Tensor:
-        """Return outputs (B,) in units of `Samples.scale`."""
-        out: Tensor = self.head(self.backbone.encode(windows), features)
+    def forward(self, batch: Batch) -> Tensor:
+        """See `Head.forward`."""
+        x = torch.cat([self.norm(batch.embedding), batch.features], dim=-1)
+        x = nn.functional.gelu(self.hidden(x))
+        out: Tensor = self.out(self.dropout(x))
         return out
 
-    def outputs(self, samples: Samples) -> Floats:
-        """See `base.Forecaster`."""
-        if not len(samples):
-            return np.zeros(0)
-        return self.head.outputs(embed(self.backbone, samples), samples.features)
 
+def make_head(spec: ModelSpec, width: int) -> Head:
+    """Make the head that a specification asks for, unfitted.
 
-@torch.no_grad()
-def embed(backbone: FoundationModel, samples: Samples) -> Tensor:
-    """Embed the windows of N samples, (N, d), without gradients.
-
-    Samples are of one frequency: coarser bars that a backbone could read are missing, in fits and decisions
-    alike.
+    Parameters
+    ----------
+    spec
+        Features and outputs.
+    width
+        d, width of the embedding.
     """
-    backbone.eval()
-    store = store_of(samples.series, backbone.config)
-    parts = [samples.picks[i : i + _CHUNK] for i in range(0, len(samples), _CHUNK)]
-    return torch.cat([backbone.encode(Inputs.of(store.batch(picks))) for picks in parts])
+    return Perceptron(width, spec.inputs_width, spec.outputs)

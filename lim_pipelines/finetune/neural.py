@@ -1,7 +1,7 @@
 """The fitting loop that all neural arms share: same steps, same samples, best step on the purged tail.
 
-What does not belong here: which weights are trained and where they start (`full.py`, `head.py`,
-`scratch.py`), what is made small (`losses.py`) and on which rows (`batches.py`).
+What does not belong here: which weights are trained and where they start (`methods/`), what is made small
+(`losses.py`) and on which rows (`batches.py`).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def fit(
     module
         What is trained: its parameters that require a gradient.
     outputs
-        Rows to the module's outputs (B,), in units of `Samples.scale`.
+        Rows (B,) to the module's outputs (B, Q).
     spec
         Task, horizon and fit settings.
     samples
@@ -92,7 +92,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = rate(step, spec.fit)
         rows = batches.draw()
-        value = loss(outputs(rows)[:, None], rows)
+        value = loss(outputs(rows), rows)
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, GRADIENT_LIMIT)
@@ -100,7 +100,7 @@ def fit(
         if (step + 1) % every == 0 or step + 1 == spec.fit.steps:
             module.eval()
             with torch.no_grad():
-                held_out = float(loss(outputs(split.validation)[:, None], split.validation))
+                held_out = float(loss(outputs(split.validation), split.validation))
             if held_out < best["loss"]:
                 state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
                 best = {"loss": held_out, "step": step + 1, "state": state}
@@ -111,5 +111,5 @@ def fit(
         )
     module.load_state_dict(best["state"])
     module.eval()
-    zero = float(loss(torch.zeros(len(split.validation), 1), split.validation))
+    zero = float(loss(torch.zeros(len(split.validation), spec.outputs), split.validation))
     return Fitted(best["step"], best["loss"], zero, sum(p.numel() for p in parameters))

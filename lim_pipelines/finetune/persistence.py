@@ -26,4 +26,4 @@ class Persistence:
 
     def outputs(self, samples: Samples) -> Floats:
         """See `base.Forecaster`."""
-        return np.asarray(samples.past_return / samples.scale(self.horizon))
+        return np.asarray(samples.past_return / samples.scale(self.horizon))[:, None]

@@ -21,7 +21,7 @@ import numpy as np
 from lim_pipelines.finetune.base import targets
 from lim_pipelines.finetune.samples import Floats, Samples, demean
 from lim_pipelines.finetune.scaling import Scaling
-from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.finetune.spec import RELATIVE_TASKS, ModelSpec
 from lim_pipelines.finetune.split import Split
 from lim_pipelines.foundation.series import VARIABLES
 from lim_pipelines.foundation.windows import WindowStore
@@ -53,7 +53,7 @@ class Ridge:
 
     def outputs(self, samples: Samples) -> Floats:
         """See `base.Forecaster`."""
-        return np.asarray(inputs(samples, self.scaling, self.context) @ self.coefficients)
+        return np.asarray(inputs(samples, self.scaling, self.context) @ self.coefficients)[:, None]
 
 
 def inputs(samples: Samples, scaling: Scaling, context: int) -> Floats:
@@ -95,6 +95,6 @@ def fit(spec: ModelSpec, samples: Samples, split: Split, context: int) -> Ridge:
 def _whitened(spec: ModelSpec, samples: Samples, x: Floats) -> tuple[Floats, Floats]:
     """Regressors and labels in units of the sample's scale, in which errors weigh alike."""
     scale = samples.scale(spec.horizon)
-    if spec.task == "cross_sectional":
+    if spec.task in RELATIVE_TASKS:
         x = demean(x * scale[:, None], samples.groups()) / scale[:, None]
     return x, targets(spec.task, samples) / scale

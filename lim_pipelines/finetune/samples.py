@@ -40,6 +40,8 @@ class Samples:
         is not known); N rows, sorted by date and instrument.
     picks
         Window of each sample, shape (N, 2): position of its series, row of its last context bar.
+    others
+        Windows of related instruments, shape (N, K, 2), as in `picks`; row -1 where there is none.
     features
         Features as known at the decision, shape (N, F); NaN where nothing was known.
     label
@@ -53,6 +55,7 @@ class Samples:
     series: list[Series]
     frame: pl.DataFrame
     picks: Indices
+    others: Indices
     features: Floats
     label: Floats
     volatility: Floats
@@ -69,6 +72,7 @@ class Samples:
             self,
             frame=self.frame[index.tolist()] if len(index) else self.frame.clear(),
             picks=self.picks[index],
+            others=self.others[index],
             features=self.features[index],
             label=self.label[index],
             volatility=self.volatility[index],
@@ -127,7 +131,7 @@ def build_samples(
         Those with enough history for a volatility. Empty if there is none.
     """
     bars = bars.filter(
-        (pl.col("freq") == spec.frequency) & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
+        (pl.col("freq") == spec.frequency) & spec.universe.rows()
     )
     return samples_of(bars, inputs, columns_of(spec), spec.horizon, sessions)
 
@@ -170,6 +174,7 @@ def samples_of(
         series=series,
         frame=rows.select("exchange", "instrument_id", "date", "label_end"),
         picks=np.stack([at, row], axis=1),
+        others=np.zeros((rows.height, 0, 2), dtype=np.int64),
         features=rows.select(pl.col(columns).fill_null(math.nan))
         .to_numpy()
         .reshape(rows.height, len(columns)),

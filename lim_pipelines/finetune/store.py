@@ -4,8 +4,8 @@ What does not belong here: fitting (`train.py`), how folders become current (`fo
 which this leans on). torch is imported where weights are touched only, so assets may read the meta without
 it.
 
-Weights are named `<arm>.<seed>.<parameter>`. An arm on a frozen backbone stores its head alone; the
-backbone is the parent checkpoint's, found by its digest.
+Weights are named `<arm>.<seed>.<parameter>`. Only what a fit moved is stored (a head alone, deltas of LoRA
+and a head, ...); the rest is the parent checkpoint's, found by its digest.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from lim_pipelines.finetune.base import Forecaster
+from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.finetune.spec import FoundationFamily, ModelSpec
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
@@ -26,7 +27,7 @@ from lim_pipelines.foundation.config import FoundationConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lim_pipelines.finetune.head import Frozen
+    from lim_pipelines.finetune.embedding import Frozen
 
 Book = tuple[str, int]
 """Arm and seed."""
@@ -82,6 +83,8 @@ class ModelMeta(BaseModel):
         Rows read.
     windows
         What was fitted on and validated on, see `split.windows_of`.
+    selection
+        What the task chose at the cutoff; empty for most tasks.
     arms
         Every arm and seed.
     wall_seconds, hardware, torch_version, created_at
@@ -101,6 +104,7 @@ class ModelMeta(BaseModel):
     code_version: str
     data: tuple[checkpoint.TableRead, ...]
     windows: dict[str, Any]
+    selection: Selection = Selection()
     arms: tuple[ArmMeta, ...]
     wall_seconds: float
     hardware: str
@@ -134,16 +138,14 @@ def tensors_of(forecasters: Mapping[Book, Forecaster]) -> dict[str, Tensor]:
     """Weights of all arms under their names in the file."""
     import torch
 
-    from lim_pipelines.finetune.head import FrozenNetwork
-    from lim_pipelines.finetune.heads import Network
+    from lim_pipelines.finetune.network import FrozenNetwork, Network
     from lim_pipelines.finetune.ridge import Ridge
 
     out: dict[str, Tensor] = {}
     for (arm, seed), forecaster in forecasters.items():
         parts: dict[str, Tensor] = {}
         if isinstance(forecaster, Network | FrozenNetwork):
-            module = forecaster.head if isinstance(forecaster, FrozenNetwork) else forecaster
-            parts = {name: tensor.detach().contiguous() for name, tensor in module.state_dict().items()}
+            parts = {name: tensor.detach().contiguous() for name, tensor in forecaster.moved().items()}
         elif isinstance(forecaster, Ridge):
             arrays = (forecaster.coefficients, forecaster.scaling.mean, forecaster.scaling.spread)
             parts = dict(zip(_RIDGE, (torch.from_numpy(array.copy()) for array in arrays), strict=True))
@@ -205,13 +207,14 @@ def load(folder: str | Path) -> tuple[dict[Book, Forecaster], ModelMeta]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from lim_pipelines.finetune.embedding import Frozen
+    from lim_pipelines.finetune.methods.registry import METHODS
+
     folder = Path(folder)
     meta = read_meta(folder)
     path = folder / checkpoint.WEIGHTS
     frozen = None
-    if "head" in meta.spec.arms:
-        from lim_pipelines.finetune.head import Frozen
-
+    if any(arm in METHODS for arm in meta.spec.arms):
         frozen = Frozen(checkpoint.load(parent_folder(folder, meta))[0])
     try:
         tensors = load_file(path)
@@ -223,12 +226,10 @@ def load(folder: str | Path) -> tuple[dict[Book, Forecaster], ModelMeta]:
 
 
 def _forecaster(meta: ModelMeta, book: Book, tensors: dict[str, Tensor], frozen: Frozen | None) -> Forecaster:
-    from lim_pipelines.finetune.head import FrozenNetwork
-    from lim_pipelines.finetune.heads import Head, Network
+    from lim_pipelines.finetune.methods.registry import unfitted
     from lim_pipelines.finetune.persistence import Persistence
     from lim_pipelines.finetune.ridge import Ridge
     from lim_pipelines.finetune.scaling import Scaling
-    from lim_pipelines.foundation.model import FoundationModel
 
     arm, seed = book
     prefix = f"{arm}.{seed}."
@@ -239,10 +240,6 @@ def _forecaster(meta: ModelMeta, book: Book, tensors: dict[str, Tensor], frozen:
         coefficients, mean, spread = (parts[name].numpy() for name in _RIDGE)
         penalty = next(a.metrics["penalty"] for a in meta.arms if a.arm == "ridge")
         return Ridge(coefficients, Scaling(mean, spread), meta.backbone.context, float(penalty or 0.0))
-    head = Head(meta.backbone.shape.d_model, meta.spec.inputs_width)
-    if frozen is not None and arm == "head":
-        head.load_state_dict(parts)
-        return FrozenNetwork(frozen, head)
-    network = Network(FoundationModel(meta.backbone), head)
-    network.load_state_dict(parts)
-    return network.eval()
+    if frozen is None:
+        raise KeyError(f"{arm} is neither a method nor a control")
+    return unfitted(meta.spec, arm, frozen).restore(parts)

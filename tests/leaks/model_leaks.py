@@ -19,7 +19,7 @@ from model_world import EARLY, END, FAMILIES, LATE, OIL, SHARES, ModelWorld
 
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.backtest import engine, panel
-from lim_pipelines.finetune import arms, full, samples
+from lim_pipelines.finetune import arms, samples
 from lim_pipelines.finetune import train as finetune_train
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.split import Split
@@ -30,7 +30,7 @@ from lim_pipelines.foundation.windows import Span
 from lim_pipelines.lake import LATEST, Past, as_of_view, midnight
 from lim_pipelines.portfolio import targets as portfolio_targets
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, VALIDATED_BARS
-from lim_pipelines.strategies import base
+from lim_pipelines.strategies import base, task
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[ModelWorld, Patch], list[Verdict]]
@@ -214,7 +214,7 @@ def _bars_dated_before_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdi
 
 
 def _scaled_by_everything(world: ModelWorld, patch: Patch) -> list[Verdict]:
-    honest, seen = arms.build_samples, []
+    honest, seen = task.build_samples, []
 
     def remembered(*given: Any) -> samples.Samples:
         seen.append(honest(*given))
@@ -225,8 +225,8 @@ def _scaled_by_everything(world: ModelWorld, patch: Patch) -> list[Verdict]:
         def of(values: Any) -> Scaling:
             return Scaling.of(seen[-1].features)
 
-    patch.setattr(arms, "build_samples", remembered)
-    patch.setattr(full, "Scaling", Everything)
+    patch.setattr(task, "build_samples", remembered)
+    patch.setattr(moving, "Scaling", Everything)
     return _fitted(world)
 
 
@@ -466,7 +466,7 @@ LEAKS = (
     Leak("labels without a purge", _ARMS, "windows", "reaches", _unpurged_samples),
     Leak("early stopping and penalty on test", _ARMS, "windows", "after the cutoff", _stopped_on_test),
     Leak("corrections in a fit", "finetune/train.py", "reads", "were known", _bars_dated_before_the_cutoff),
-    Leak("inputs scaled by everything", "finetune/full.py", "windows", "feature_mean", _scaled_by_everything),
+    Leak("inputs scaled by everything", "finetune/methods/moving.py", "windows", "feature_mean", _scaled_by_everything),
     Leak("label from the decision's close", _SAMPLES, "windows", "own close", _filled_at_the_decisions_close),
     Leak("target among the features", _SAMPLES, "windows", "past return", _target_among_the_features),
     Leak("adjusted prices as levels", _SAMPLES, "windows", "context", _adjusted_levels),

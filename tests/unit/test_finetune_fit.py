@@ -17,18 +17,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategy_world import CUTOFF, NAMES, config, inputs, macro, market, put_checkpoint, put_lake, spec
 
+from lim_pipelines.finetune import arms as finetune_arms
 from lim_pipelines.finetune import store, train
-from lim_pipelines.finetune.arms import fit_arms
 from lim_pipelines.finetune.base import forecast, targets
-from lim_pipelines.finetune.heads import Head
-from lim_pipelines.finetune.neural import Batches, Loss, rate
+from lim_pipelines.finetune.batch import Batch
+from lim_pipelines.finetune.batches import Batches
+from lim_pipelines.finetune.heads import Perceptron
+from lim_pipelines.finetune.losses import make_loss
+from lim_pipelines.finetune.neural import rate
 from lim_pipelines.finetune.samples import build_samples, demean
 from lim_pipelines.finetune.scaling import Scaling
+from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.finetune.split import TooLittleHistoryError, split
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.lake import midnight
 from lim_pipelines.schemas import MODEL_INPUTS, VALIDATED_BARS, VALIDATED_MACRO
+from lim_pipelines.strategies.registry import TASKS
+from lim_pipelines.strategies.spec import StrategySpec
 
 torch.set_num_threads(1)
 BARS = market(end=CUTOFF)
@@ -40,6 +46,13 @@ WTI_INPUTS = inputs(spec("directional"), WTI, macro(), CUTOFF)
 def backbone() -> FoundationModel:
     torch.manual_seed(0)
     return FoundationModel(config("xsim_foundation_checkpoint")).eval()
+
+
+def fit_arms(
+    one: StrategySpec, model: FoundationModel, bars: pl.DataFrame, known: pl.DataFrame, cutoff: date
+) -> finetune_arms.Arms:
+    samples = TASKS[one.task].samples(one, bars, known, Selection())
+    return finetune_arms.fit_arms(one, model, samples, cutoff)
 
 
 @settings(max_examples=25, deadline=None)
@@ -107,10 +120,12 @@ def test_a_batch_of_a_cross_section_is_whole_sessions_and_its_loss_knows_no_comm
     batch = Batches(one, samples, rows, 1).draw()
     assert len(batch) == 16 * len(NAMES)
     assert samples.frame[batch.tolist()].group_by("date").len()["len"].unique().to_list() == [len(NAMES)]
-    loss = Loss(one, samples)
+    loss = make_loss(one, samples)
     scale = torch.from_numpy(samples.scale(5)[batch]).float()
-    outputs = torch.randn(len(batch))
-    assert loss(outputs, batch) == pytest.approx(float(loss(outputs + 0.03 / scale, batch)), rel=1e-4)
+    outputs = torch.randn(len(batch), 1)
+    assert loss(outputs, batch) == pytest.approx(
+        float(loss(outputs + 0.03 / scale[:, None], batch)), rel=1e-4
+    )
 
 
 def test_the_rate_warms_up_and_falls_to_nothing() -> None:
@@ -122,8 +137,12 @@ def test_the_rate_warms_up_and_falls_to_nothing() -> None:
 
 
 def test_an_unfitted_head_forecasts_nothing() -> None:
-    head = Head(64, 2)
-    assert not head.outputs(torch.randn(5, 64), np.random.default_rng(0).standard_normal((5, 2))).any()
+    features, nobody = torch.randn(5, 2), torch.zeros(5, 0)
+    known, group = torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, dtype=torch.int64)
+    batch = Batch(torch.randn(5, 64), features, known, group, nobody[..., None], nobody.bool())
+    said = Perceptron(64, 2).outputs(batch)
+    assert said.shape == (5, 1)
+    assert not said.any()
 
 
 @pytest.mark.parametrize("task", ["directional", "cross_sectional"])

@@ -1,0 +1,41 @@
+"""What all methods share that move weights of a backbone: windows are encoded anew in every step.
+
+What does not belong here: which weights move and where they start (a file each), the loop (`neural.py`).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from lim_pipelines.finetune import neural
+from lim_pipelines.finetune.batch import Reader
+from lim_pipelines.finetune.embedding import embed, encoder
+from lim_pipelines.finetune.heads import make_head
+from lim_pipelines.finetune.methods.job import Job
+from lim_pipelines.finetune.network import Network
+from lim_pipelines.finetune.scaling import Scaling
+from lim_pipelines.foundation.model import FoundationModel
+
+
+def fit(job: Job, backbone: FoundationModel) -> tuple[Network, neural.Fitted]:
+    """Fit a backbone and a new head together.
+
+    Parameters
+    ----------
+    job
+        What to fit.
+    backbone
+        Where it starts, the method's own copy; what requires a gradient moves.
+    """
+    torch.manual_seed(job.seed)
+    network = Network(backbone, make_head(job.spec, backbone.config.shape.d_model))
+    network.head.set_scaling(Scaling.of(job.samples.features[job.split.fit]))
+    encode, samples = encoder(backbone, job.samples), job.samples
+    reader = Reader(samples, network.head.scaling)
+
+    def outputs(rows: neural.Rows) -> torch.Tensor:
+        embedded = embed(encode, samples.picks[rows], samples.others[rows])
+        out: torch.Tensor = network.head(reader.batch(rows, embedded))
+        return out
+
+    return network, neural.fit(network, outputs, job.spec, samples, job.split, job.seed)
