@@ -169,7 +169,7 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     _refuse_other_models(spec, targets, metas)
     through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
     bars = _sorted(lake, VALIDATED_BARS, universe(spec) & (pl.col("date") <= through))
-    result = engine.run(targets, bars, through)
+    result = engine.run(targets, bars, through, spec.costs)
     # The trial first: whatever happens next, it has been made.
     trials = ledger.trials(spec.name, spec.digest(), spec.simulated, result.daily)
     lake.write(TRIALS, trials, trials.select(TRIALS.partition_key))
@@ -314,9 +314,4 @@ def _refuse_gaps(spec: StrategySpec, cutoffs: list[date]) -> None:
 
 def universe(spec: StrategySpec) -> pl.Expr:
     """Rows of `VALIDATED_BARS` that belong to a strategy's instruments, at its frequency."""
-    return (
-        pl.col("exchange").is_in(spec.universe.mics())
-        & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
-        & (pl.col("freq") == spec.frequency)
-        & pl.col("price_type").is_in(ONE_PRICE)
-    )
+    return spec.universe.rows() & (pl.col("freq") == spec.frequency) & pl.col("price_type").is_in(ONE_PRICE)

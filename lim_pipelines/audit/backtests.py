@@ -44,7 +44,9 @@ def audit_backtest(lake: Lake, spec: StrategySpec, sessions: int) -> list[Verdic
     through = next_cutoff(max(targets["cutoff"].to_list())) - timedelta(days=1)
     bars = _read(lake, VALIDATED_BARS, walkforward.universe(spec) & (pl.col("date") <= through))
     broken = (
-        _fills(targets, bars) + _orders(stored, targets, bars) + _results(lake, spec, stored, targets, bars)
+        _fills(targets, bars)
+        + _orders(spec, stored, targets, bars)
+        + _results(lake, spec, stored, targets, bars)
     )
     end = midnight(through + timedelta(days=1))
     return [
@@ -69,7 +71,7 @@ def _again(
     """Run the engine where no bar lies behind a session; what it says up to there must be what is stored."""
     there = bars.filter(pl.col("date") <= day)
     due = targets.join(there.select("instrument_id").unique(), on="instrument_id", how="semi")
-    rows = engine.run(due, there, day).daily
+    rows = engine.run(due, there, day, spec.costs).daily
     own = stored.filter(pl.col("date") <= day)
     found = difference(BACKTEST_DAILY, own, rows.sort(BACKTEST_DAILY.row_key))
     text = "" if found is None else f"without bars after {day}: {quote(found.example)}: {found.words}"
@@ -95,7 +97,7 @@ def _fills(targets: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
     ]
 
 
-def _orders(stored: pl.DataFrame, targets: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
+def _orders(spec: StrategySpec, stored: pl.DataFrame, targets: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
     """Turn all targets from a session on round: nothing up to the close that fills them may change."""
     days = targets["date"].unique().sort()
     turned = days[len(days) // 2]
@@ -104,7 +106,7 @@ def _orders(stored: pl.DataFrame, targets: pl.DataFrame, bars: pl.DataFrame) -> 
     if fill is None:
         return []
     weight = pl.when(pl.col("date") >= turned).then(-0.5 * pl.col("weight")).otherwise("weight")
-    other = engine.run(targets.with_columns(weight=weight), bars, results[-1]).daily
+    other = engine.run(targets.with_columns(weight=weight), bars, results[-1], spec.costs).daily
     parts = (
         (pl.col("date") < fill, [name for name in stored.columns if name not in _BOOKS]),
         (pl.col("date") == fill, list(_HELD)),

@@ -24,7 +24,6 @@ from lim_pipelines.audit.samples import leaks_of_contexts, leaks_of_samples, sam
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.audit.windows import foundation_windows, model_windows
 from lim_pipelines.finetune import store
-from lim_pipelines.finetune.samples import build_samples
 from lim_pipelines.finetune.split import split
 from lim_pipelines.finetune.train import read_inputs
 from lim_pipelines.foundation import checkpoint
@@ -35,6 +34,7 @@ from lim_pipelines.inputs.registry import OWNER
 from lim_pipelines.lake import Lake, fingerprint, midnight
 from lim_pipelines.lake.past import Past
 from lim_pipelines.schemas import INPUT_SCALES, MODEL_INPUTS, VALIDATED_BARS, Table
+from lim_pipelines.strategies.registry import TASKS
 
 TOLERANCE = 1e-5
 """Largest difference of a weight that counts as the same. A choice, not a measurement: no weight of the
@@ -102,7 +102,7 @@ def audit_model(lake: Lake, models: Path, strategy: str, cutoff: date) -> list[V
     past = Past(lake, midnight(cutoff))
     bars, inputs = read_inputs(past, meta.spec, cutoff)
     broken = model_windows(models, meta, bars)
-    broken += leaks_of_samples(meta.spec, bars, inputs, meta.backbone.context)
+    broken += leaks_of_samples(meta.spec, bars, inputs, meta.backbone.context, meta.selection)
     broken += _scalings(folder, meta, bars, inputs)
     known = [
         (read, rows.height, fingerprint(rows)) for read, rows in zip(meta.data, (bars, inputs), strict=True)
@@ -159,13 +159,11 @@ def retrain_model(lake: Lake, models: Path, strategy: str, cutoff: date) -> Verd
     folder = _there(models, strategy, cutoff)
     meta = store.read_meta(folder)
     past, spec = Past(lake, midnight(cutoff)), meta.spec
-    own = pl.col("exchange").is_in(spec.universe.mics())
     blocks = pl.col("block").is_in(sorted({OWNER[name].name for name in spec.features}))
-    instruments = pl.col("instrument_id").is_in(spec.universe.instrument_ids())
     rows = [
-        (VALIDATED_BARS, own & instruments),
-        (MODEL_INPUTS, own & blocks & instruments),
-        (INPUT_SCALES, own & blocks),
+        (VALIDATED_BARS, spec.universe.rows()),
+        (MODEL_INPUTS, spec.universe.named() & blocks),
+        (INPUT_SCALES, pl.col("exchange").is_in(spec.universe.mics()) & blocks),
     ]
     with TemporaryDirectory(prefix="lim-audit-") as temporary, _threads_kept():
         root = Path(temporary)
@@ -226,7 +224,7 @@ def _scalings(folder: Path, meta: store.ModelMeta, bars: pl.DataFrame, inputs: p
 
     if not meta.spec.features:
         return []
-    samples = build_samples(meta.spec, bars, inputs)
+    samples = TASKS[meta.spec.task].samples(meta.spec, bars, inputs, meta.selection)
     features = samples.features[split(meta.spec, samples, meta.cutoff).fit]
     known = [column[np.isfinite(column)] for column in features.T]
     mean = np.array([column.mean() if len(column) else 0.0 for column in known])

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from lim_pipelines.finetune.samples import Samples, build_samples
+from lim_pipelines.finetune.samples import Samples
+from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation.data import Bars, series_of
 from lim_pipelines.foundation.series import Series, iso
 from lim_pipelines.foundation.windows import WindowStore
+from lim_pipelines.strategies.registry import TASKS
 
 if TYPE_CHECKING:
     from lim_pipelines.foundation.inference import LIM
@@ -36,7 +38,9 @@ _OTHER_FACTOR = 0.999
 """What adjustment factors are multiplied with there. Multiplied up over all sessions they stay finite."""
 
 
-def leaks_of_samples(spec: ModelSpec, bars: pl.DataFrame, inputs: pl.DataFrame, context: int) -> list[str]:
+def leaks_of_samples(
+    spec: ModelSpec, bars: pl.DataFrame, inputs: pl.DataFrame, context: int, selection: Selection
+) -> list[str]:
     """Try the samples of one decision session, in the middle of those that have labels.
 
     Parameters
@@ -47,21 +51,27 @@ def leaks_of_samples(spec: ModelSpec, bars: pl.DataFrame, inputs: pl.DataFrame, 
         As from `finetune.train.read_inputs`: what was known at a cutoff.
     context
         L_X, in bars.
+    selection
+        What the task chose at the cutoff.
 
     Returns
     -------
     list of str
         What looks ahead, in words.
     """
-    everything = build_samples(spec, bars, inputs)
+
+    def made(seen: pl.DataFrame, features: pl.DataFrame, days: list[date] | None = None) -> Samples:
+        return TASKS[spec.task].samples(spec, seen, features, selection, days)
+
+    everything = made(bars, inputs)
     days = everything.frame["date"].filter(pl.Series(np.isfinite(everything.label))).unique().sort()
     if days.is_empty():
         return []
     day = days[len(days) // 2]
     asked = [day]
-    here = build_samples(spec, bars, inputs, asked)
-    after = build_samples(spec, _changed(bars, pl.col("date") > day), _other_inputs(inputs, day), asked)
-    before = build_samples(spec, _changed(bars, pl.col("date") <= day), inputs, asked)
+    here = made(bars, inputs, asked)
+    after = made(_changed(bars, pl.col("date") > day), _other_inputs(inputs, day), asked)
+    before = made(_changed(bars, pl.col("date") <= day), inputs, asked)
     if not here.frame.select("instrument_id", "date").equals(after.frame.select("instrument_id", "date")):
         return [f"{day}: which instruments are samples depends on later bars"]
     return [

@@ -1,6 +1,7 @@
-"""What trading and shorting cost, by exchange.
+"""What trading and shorting cost, instrument by instrument.
 
-What does not belong here: the rates themselves (`exchanges/`), when something is traded (`engine.py`).
+What does not belong here: the rates themselves (`exchanges/`, `finetune/costs.py`), when something is traded
+(`engine.py`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lim_pipelines.exchanges import get_exchange
-from lim_pipelines.portfolio.trading import BASIS_POINT, trade_rate
+from lim_pipelines.finetune.costs import Costs
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,13 +35,15 @@ class CostRates:
     borrow: Floats
 
 
-def cost_rates(mics: Sequence[str]) -> CostRates:
+def cost_rates(mics: Sequence[str], costs: Costs) -> CostRates:
     """Cost rates of instruments, by the exchange of each.
 
     Parameters
     ----------
     mics
         Exchange identifier of each of n instruments.
+    costs
+        What the strategy says of them.
 
     Raises
     ------
@@ -49,6 +51,6 @@ def cost_rates(mics: Sequence[str]) -> CostRates:
         An identifier is not registered.
     """
     return CostRates(
-        np.array([trade_rate(mic) for mic in mics]),
-        np.array([get_exchange(mic).borrow_bps_per_year * BASIS_POINT for mic in mics]),
+        np.array([costs.trade_rate(mic) for mic in mics]),
+        np.array([costs.borrow_rate(mic) for mic in mics]),
     )

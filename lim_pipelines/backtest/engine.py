@@ -29,7 +29,11 @@ import polars as pl
 
 from lim_pipelines.backtest.costs import DAYS_PER_YEAR, cost_rates
 from lim_pipelines.backtest.panel import Floats, Panel, build_panel
+from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.schemas import BACKTEST_DAILY
+
+AS_EXCHANGES_SAY = Costs()
+"""Costs of a strategy that names none of its own."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ class Result:
     pnl: pl.DataFrame
 
 
-def run(targets: pl.DataFrame, bars: pl.DataFrame, through: date | None = None) -> Result:
+def run(
+    targets: pl.DataFrame, bars: pl.DataFrame, through: date | None = None, costs: Costs = AS_EXCHANGES_SAY
+) -> Result:
     """Run all books (arms and seeds) of one strategy over all its cutoffs.
 
     Parameters
@@ -63,6 +69,8 @@ def run(targets: pl.DataFrame, bars: pl.DataFrame, through: date | None = None) 
         Bars as in `VALIDATED_BARS`, one revision a bar; only freq 1d is used.
     through
         Last session; None is the last bar.
+    costs
+        What the strategy says of its costs.
 
     Returns
     -------
@@ -77,7 +85,7 @@ def run(targets: pl.DataFrame, bars: pl.DataFrame, through: date | None = None) 
     """
     panel = build_panel(targets, bars, through)
     n, count = panel.instruments.height, panel.books.height
-    rates = cost_rates(panel.instruments["exchange"].to_list())
+    rates = cost_rates(panel.instruments["exchange"].to_list(), costs)
     value, cash = np.zeros((count, n)), np.ones(count)
     pending = np.full((count, n), np.nan)
     equity, closed = np.ones(count), np.zeros(count, dtype=bool)

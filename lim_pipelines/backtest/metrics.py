@@ -15,7 +15,7 @@ import polars as pl
 
 from lim_pipelines.finetune.base import rank_correlation
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR, daily_returns, with_labels
-from lim_pipelines.finetune.spec import Task
+from lim_pipelines.finetune.spec import RELATIVE_TASKS, Task
 from lim_pipelines.schemas import SCORES
 
 Floats = npt.NDArray[np.float64]
@@ -115,7 +115,7 @@ def rank_ics(task: Task, judged: pl.DataFrame) -> pl.DataFrame:
     pl.DataFrame
         Columns arm, seed, of (date or instrument), rank_ic; undefined ones (constant forecasts) left out.
     """
-    unit = "date" if task == "cross_sectional" else "instrument_id"
+    unit = "date" if task in RELATIVE_TASKS else "instrument_id"
     rows = [
         (
             str(arm),

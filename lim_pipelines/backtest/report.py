@@ -18,6 +18,7 @@ import yaml
 from lim_pipelines import drawing
 from lim_pipelines.backtest import plots
 from lim_pipelines.backtest.metrics import pooled
+from lim_pipelines.finetune.spec import RELATIVE_TASKS
 from lim_pipelines.finetune.store import ModelMeta
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -37,11 +38,11 @@ _COLUMNS = {
     "average_gross": "average gross",
     "rank_ic": "rank IC",
 }
-_IC_NOTES = {
-    "directional": "Rank IC: Spearman correlation over time of forecast and realised return; labels of"
-    " neighbouring decisions overlap.",
-    "cross_sectional": "Rank IC: mean over decisions of the Spearman correlation across instruments.",
-}
+_IC_OVER_TIME = (
+    "Rank IC: Spearman correlation over time of forecast and realised return; labels of neighbouring"
+    " decisions overlap."
+)
+_IC_ACROSS = "Rank IC: mean over decisions of the Spearman correlation across instruments."
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def render(
             seeds=len(spec.arm_seeds(spec.method)),
             columns=list(_COLUMNS.values()),
             arms=[_arm(scores, arm) for arm in spec.arms],
-            ic_note=_IC_NOTES[spec.task],
+            ic_note=_IC_ACROSS if spec.task in RELATIVE_TASKS else _IC_OVER_TIME,
             cutoffs=_cutoffs(spec, record, targets, models),
             provenance=[("specification", spec.digest()), *provenance],
             spec=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True),

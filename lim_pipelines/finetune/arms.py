@@ -6,7 +6,7 @@ What does not belong here: how one arm is fitted (a file each), files and proces
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -66,8 +66,8 @@ def fit_arms(spec: ModelSpec, backbone: FoundationModel, everything: Samples, cu
     # Only what the split uses: embeddings of other rows would be thrown away.
     used = np.union1d(parts.fit, parts.validation)
     samples = everything.at(used)
-    parts = Split(
-        np.searchsorted(used, parts.fit), np.searchsorted(used, parts.validation), parts.purged_sessions
+    parts = replace(
+        parts, fit=np.searchsorted(used, parts.fit), validation=np.searchsorted(used, parts.validation)
     )
     frozen = Frozen(backbone)
 

@@ -70,12 +70,11 @@ def read_features(
     if not columns:
         return out
     blocks = {OWNER[name].name: OWNER[name] for name in spec.features}
-    here = pl.col("exchange").is_in(spec.universe.mics()) & pl.col("block").is_in(sorted(blocks))
-    here &= (pl.col("known_at") <= known_by) & (pl.col("date") >= since)
+    wanted = pl.col("block").is_in(sorted(blocks))
+    wanted &= (pl.col("known_at") <= known_by) & (pl.col("date") >= since)
+    here = pl.col("exchange").is_in(spec.universe.mics()) & wanted
     _refuse_missing(lake, spec, bars.filter(pl.col("date") >= since), known_by, here, sorted(blocks))
-    rows = lake.revisions(
-        MODEL_INPUTS, here & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
-    ).collect()
+    rows = lake.revisions(MODEL_INPUTS, spec.universe.named() & wanted).collect()
     keys = rows.select(*DECISION, "known_at").unique()
     for name in spec.features:
         block = OWNER[name]

@@ -1,7 +1,24 @@
-"""What a fit makes small.
+r"""What a fit makes small: quantile loss of an alpha, Sharpe ratio of positions.
+
+**Alpha.** With label :math:`y` and quantiles :math:`q_k` at levels :math:`p_k` (`quantiles.py`), all in
+units of the sample's scale, twice the mean pinball loss
+
+.. math:: 2\,\mathrm{mean}_k \max\bigl(p_k (y - q_k),\; (p_k - 1)(y - q_k)\bigr),
+
+which is about the CRPS and is least at the true quantiles (Koenker and Bassett 1978, Econometrica 46). In a
+relative task label and location are relative to the session's mean.
+
+**Position.** The paper's Eq. 1 (section 3.1) is :math:`-\log E(r) + \log\sigma(r)`. It is undefined for a
+portfolio that loses, where training begins half of the time. Here it is
+
+.. math:: -\sqrt{252/h}\; E(r) / \sqrt{\sigma^2(r) + f^2},
+
+whose minimum is the same, with returns :math:`r` net of costs, as the engine counts them: a trade is the
+difference to the position that prices have moved. While the mean is negative the denominator has no gradient:
+else a losing portfolio would be improved by more risk. At a mean of zero both gradients agree.
 
 What does not belong here: which rows a step sees (`batches.py`), the loop (`neural.py`), what is done with a
-fitted arm's outputs (`base.py`).
+fitted arm's outputs (`base.py`), how scores become weights (`positions.py`).
 """
 
 from __future__ import annotations
@@ -10,14 +27,18 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lim_pipelines.finetune.base import targets
 from lim_pipelines.finetune.batches import Rows
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
+from lim_pipelines.finetune.positions import weights
+from lim_pipelines.finetune.quantiles import LEVELS, STEPS
 from lim_pipelines.finetune.samples import Samples
-from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.finetune.spec import RELATIVE_TASKS, ModelSpec
 
-HUBER_DELTA = 1.0
+FLOOR = 1e-4
+"""f, return over a horizon: a book that hardly moves has no Sharpe ratio to speak of."""
 
 Loss = Callable[[Tensor, Rows], Tensor]
 """Outputs (B, Q) of rows (B,) to a number."""
@@ -29,17 +50,15 @@ def make_loss(spec: ModelSpec, samples: Samples) -> Loss:
     Parameters
     ----------
     spec
-        Task and horizon.
+        Task, horizon, output, limits and costs.
     samples
         All samples; rows refer to these.
     """
-    return ReturnLoss(spec, samples)
+    return SharpeLoss(spec, samples) if spec.output == "position" else QuantileLoss(spec, samples)
 
 
-class ReturnLoss:
-    """Huber loss of returns in units of each sample's scale.
-
-    In a cross-section both forecast and label are relative to the session's mean.
+class QuantileLoss:
+    """Twice the mean pinball loss, in units of each sample's scale; see the module.
 
     Parameters
     ----------
@@ -51,22 +70,84 @@ class ReturnLoss:
 
     def __init__(self, spec: ModelSpec, samples: Samples) -> None:
         # Labels that nobody knows are NaN; no row of a split refers to one.
-        self._cross = spec.task == "cross_sectional"
+        self._relative = spec.task in RELATIVE_TASKS
         self._scale = torch.from_numpy(samples.scale(spec.horizon)).float()
         known = np.flatnonzero(np.isfinite(samples.label))
         label = np.full(len(samples), np.nan)
         label[known] = targets(spec.task, samples.at(known))
         self._target = torch.from_numpy(label).float() / self._scale
         self._groups = samples.groups()
+        self._levels = torch.tensor(LEVELS)
+        self._steps = torch.from_numpy(STEPS).float()
 
     def __call__(self, outputs: Tensor, rows: Rows) -> Tensor:
-        """Mean loss of outputs (B, 1) of rows (B,); of a cross-section all of a session's rows."""
+        """Mean loss of outputs (B, len(LEVELS)) of rows (B,); of a relative task all of a session's rows."""
         index = torch.from_numpy(rows)
-        said = outputs[:, 0]
-        if self._cross:
+        location = outputs[:, 0]
+        if self._relative:
             scale = self._scale[index]
             group = torch.from_numpy(np.unique(self._groups[rows], return_inverse=True)[1])
-            returns = said * scale
+            returns = location * scale
             total = torch.zeros(int(group.max()) + 1).index_add(0, group, returns)
-            said = (returns - (total / torch.bincount(group))[group]) / scale
-        return nn.functional.huber_loss(said, self._target[index], delta=HUBER_DELTA)
+            location = (returns - (total / torch.bincount(group))[group]) / scale
+        quantiles = location[:, None] + torch.exp(outputs[:, 1:]) @ self._steps
+        error = self._target[index][:, None] - quantiles
+        return 2.0 * torch.maximum(self._levels * error, (self._levels - 1.0) * error).mean()
+
+
+class SharpeLoss:
+    """Minus the annualised Sharpe ratio of the rows' portfolio after costs; see the module.
+
+    Parameters
+    ----------
+    spec
+        Horizon, limits and costs.
+    samples
+        All samples; rows refer to these.
+    """
+
+    def __init__(self, spec: ModelSpec, samples: Samples) -> None:
+        if spec.position is None:
+            raise ValueError(f"strategy {spec.name}: its models say no positions")
+        self._limits, self._horizon = spec.position, spec.horizon
+        self._return = torch.from_numpy(np.expm1(samples.label)).float()
+        self._volatility = torch.from_numpy(samples.volatility).float()
+        self._groups, self._picks = samples.groups(), samples.picks
+        mics = samples.frame["exchange"].to_list()
+        rates = {mic: (spec.costs.trade_rate(mic), spec.costs.borrow_rate(mic)) for mic in set(mics)}
+        self._trade = torch.tensor([rates[mic][0] for mic in mics])
+        self._borrow = torch.tensor([rates[mic][1] for mic in mics]) * (spec.horizon / SESSIONS_PER_YEAR)
+
+    def __call__(self, outputs: Tensor, rows: Rows) -> Tensor:
+        """Loss of outputs (B, 1) of rows (B,): whole sessions, most of them a horizon after another one."""
+        net = self.returns(outputs, rows)
+        mean, variance = net.mean(), net.var(correction=0)
+        spread = torch.sqrt(variance + FLOOR**2)
+        if mean <= 0:
+            spread = spread.detach()
+        return -mean / spread * (SESSIONS_PER_YEAR / self._horizon) ** 0.5
+
+    def returns(self, outputs: Tensor, rows: Rows) -> Tensor:
+        """Net returns (T,) of the portfolio, of each session that has another one a horizon before it."""
+        index = torch.from_numpy(rows)
+        session = torch.from_numpy(np.unique(self._groups[rows], return_inverse=True)[1])
+        zeros = torch.zeros(int(session.max()) + 1)
+        weight = weights(self._limits, outputs[:, 0], self._volatility[index], session)
+        earned = weight * self._return[index]
+        book = zeros.index_add(0, session, earned)
+        now, before = (torch.from_numpy(found) for found in self._pairs(rows))
+        growth = (1.0 + self._return[index][before]) / (1.0 + book[session[before]])
+        traded = (weight[now] - weight[before] * growth).abs()
+        net = book - zeros.index_add(0, session, self._borrow[index] * torch.relu(-weight))
+        net = net.index_add(0, session[now], -self._trade[index][now] * traded)
+        return net[torch.unique(session[now])]
+
+    def _pairs(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Places in `rows` of decisions on an instrument, and of those a horizon before them."""
+        series, bar = self._picks[rows].T
+        # One number a window, with room so that a horizon leads into no other instrument's.
+        key = series * (int(self._picks[:, 1].max()) + self._horizon + 1) + bar
+        order = np.argsort(key)
+        at = np.minimum(np.searchsorted(key[order], key - self._horizon), len(key) - 1)
+        found = key[order[at]] == key - self._horizon
+        return np.flatnonzero(found), order[at[found]]

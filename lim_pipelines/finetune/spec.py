@@ -10,78 +10,36 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from lim_pipelines.exchanges import EXCHANGES, get_exchange
+from lim_pipelines.exchanges import get_exchange
+from lim_pipelines.finetune.cadence import Cadence
+from lim_pipelines.finetune.costs import Costs
+from lim_pipelines.finetune.quantiles import LEVELS
+from lim_pipelines.finetune.setting import Setting, meant
+from lim_pipelines.finetune.universe import Universe
 from lim_pipelines.inputs.registry import OWNER, width_of
-from lim_pipelines.instruments import ASSET_CLASSES, AssetClass, instruments
+from lim_pipelines.paired import FEWEST_MOMENTS
 
-Task = Literal["directional", "cross_sectional"]
+Task = Literal["directional", "cross_sectional", "pairs", "fundamental"]
 Method = Literal["full", "head", "scratch"]
 Control = Literal["full", "head", "scratch", "ridge", "persistence"]
+Fusion = Literal["concatenation", "gate", "cross_attention"]
+Output = Literal["alpha", "position"]
 FoundationFamily = Literal["foundation_checkpoint", "xsim_foundation_checkpoint"]
+
+RELATIVE_TASKS: tuple[Task, ...] = ("cross_sectional", "fundamental")
+"""Tasks whose forecasts and labels are relative to the session's mean; a session is one sample."""
+
+SPREAD_FEATURES = ("z_score", "half_life", "statistic")
+"""Of a pair: the spread's deviation from its mean in standard deviations; the log of its half-life; the
+statistic of the test that found it."""
+
+SHORTEST_BATCH = 20
+"""Decisions that a step needs at least where the loss is a Sharpe ratio."""
 
 DETERMINISTIC_ARMS = ("ridge", "persistence")
 """Arms without a random seed; they are fitted once, as seed 0."""
-
-
-class Setting(BaseModel):
-    """Base of all settings: immutable, and a misspelt key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Universe(Setting):
-    """Which instruments a strategy trades: the listed ones, and all of the listed exchanges."""
-
-    exchanges: tuple[str, ...] = Field(
-        default=(), description="Exchange MICs; all their instruments are traded."
-    )
-    instruments: tuple[str, ...] = Field(default=(), description="Instrument ids, <MIC>:<name>.")
-    asset_classes: tuple[AssetClass, ...] = Field(default=ASSET_CLASSES, description="Classes that are kept.")
-
-    @field_validator("exchanges")
-    @classmethod
-    def _known_exchanges(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = sorted(set(value) - set(EXCHANGES))
-        if unknown:
-            raise ValueError(
-                f"unknown exchanges {unknown}; known are {sorted(EXCHANGES)} (lim_pipelines/exchanges/)"
-            )
-        return value
-
-    @field_validator("instruments")
-    @classmethod
-    def _known_instruments(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = sorted(set(value) - set(instruments()))
-        if unknown:
-            raise ValueError(
-                f"unknown instruments {unknown}; ids look like XNYM:WTI (lim_pipelines/instruments.py)"
-            )
-        return value
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Universe:
-        if not self.instrument_ids():
-            raise ValueError(
-                "no instrument is left in it; name `exchanges` or `instruments`, or widen `asset_classes`"
-            )
-        return self
-
-    def instrument_ids(self) -> tuple[str, ...]:
-        """Ids of the instruments in the universe, sorted."""
-        return tuple(
-            sorted(
-                i.instrument_id
-                for i in instruments().values()
-                if (i.exchange in self.exchanges or i.instrument_id in self.instruments)
-                and i.asset_class in self.asset_classes
-            )
-        )
-
-    def mics(self) -> tuple[str, ...]:
-        """Exchanges of the instruments in the universe, sorted."""
-        return tuple(sorted({instruments()[i].exchange for i in self.instrument_ids()}))
 
 
 class FitSettings(Setting):
@@ -98,12 +56,70 @@ class FitSettings(Setting):
         ge=10,
         description="Last sessions before the cutoff that early stopping and ridge's penalty use.",
     )
+    judged_sessions: int | None = Field(
+        default=None,
+        ge=0,
+        description="The last of them, kept from that too: they judge a retrained model against the one in"
+        " use. A quarter if absent; 0: the retrained one is always taken.",
+    )
     history_sessions: int | None = Field(
         default=None,
         ge=50,
         description="Sessions before the validation window that are fitted on; all if absent.",
     )
     sample_every: int = Field(default=1, ge=1, description="Keep every n-th decision session as a sample.")
+
+    def judged(self, horizon: int) -> int:
+        """Return how many sessions judge a retrained model against the one in use.
+
+        Where `judged_sessions` is absent it is a quarter of the validation window; none if that is too short
+        for an interval, or would leave too few sessions to validate on.
+        """
+        if self.judged_sessions is not None:
+            return self.judged_sessions
+        quarter = self.validation_sessions // 4
+        left = (self.validation_sessions - quarter - horizon - 1) // self.sample_every
+        return quarter if min(quarter, left) >= FEWEST_MOMENTS else 0
+
+
+class PairSettings(Setting):
+    """How pairs are chosen, and what their spreads are measured against; task `pairs` only."""
+
+    formation_sessions: int = Field(
+        default=756, ge=120, le=5040, description="Past sessions that pairs are chosen on."
+    )
+    most: int = Field(default=10, ge=1, le=100, description="Most pairs at a time.")
+    false_discoveries: float = Field(
+        default=0.05, gt=0, le=0.5, description="Accepted share of wrong pairs among those traded."
+    )
+    window: int = Field(
+        default=60, ge=20, le=250, description="Sessions of the spread's mean and deviation: the z-score."
+    )
+
+
+class DirectionalLimits(Setting):
+    """What a directional position keeps to by construction."""
+
+    vol_target: float = Field(default=0.10, gt=0, le=1, description="Annual volatility of a full position.")
+    max_leverage: float = Field(
+        default=1.0, gt=0, le=10, description="Largest absolute weight of one instrument."
+    )
+
+
+class CrossSectionLimits(Setting):
+    """What the positions of a cross-section keep to by construction, beside a net of zero."""
+
+    gross: float = Field(default=1.0, gt=0, le=10, description="Largest sum of absolute weights.")
+    max_position: float = Field(
+        default=0.05, gt=0, le=1, description="Largest absolute weight of one instrument."
+    )
+
+
+LIMITS: dict[str, type[DirectionalLimits | CrossSectionLimits]] = {
+    "directional": DirectionalLimits,
+    "cross_sectional": CrossSectionLimits,
+}
+"""Tasks whose models may say positions, and what those keep to."""
 
 
 class ModelSpec(Setting):
@@ -129,8 +145,54 @@ class ModelSpec(Setting):
     features: tuple[str, ...] = Field(
         default=(), description="Model inputs beside quotes, as known at each decision."
     )
+    fusion: Fusion = Field(
+        default="concatenation",
+        description="How features join the embedding: beside it, through a gate, or by cross-attention.",
+    )
+    output: Output = Field(
+        default="alpha",
+        description="What models say: alpha (quantiles of the return, for `portfolio`) or position (fitted on"
+        " the Sharpe ratio after costs; decided every `horizon` sessions).",
+    )
+    position: DirectionalLimits | CrossSectionLimits | None = Field(
+        default=None,
+        validate_default=True,
+        description="Limits of `output: position`; its fields depend on `task`.",
+    )
+    cadence: Cadence = Field(default=Cadence(), description="First cutoff, and how often models are trained.")
+    costs: Costs = Field(default=Costs(), description="What trading costs; as the exchanges say if absent.")
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Seeds of the neural arms.")
     fit: FitSettings = FitSettings()
+    pairs: PairSettings = Field(default=PairSettings(), description="How pairs are chosen; task pairs only.")
+
+    @field_validator("position", mode="before")
+    @classmethod
+    def _limits_of_task(cls, value: object, info: ValidationInfo) -> object:
+        """Read limits as the task's own, so that an error speaks of those only; without any, the defaults."""
+        limits = LIMITS.get(info.data.get("task", ""))
+        if limits is None or info.data.get("output") != "position":
+            return value
+        return limits.model_validate({} if value is None else value)
+
+    @model_validator(mode="after")
+    def _position(self) -> ModelSpec:
+        if self.output == "alpha":
+            if self.position is not None:
+                raise ValueError("position: belongs to `output: position`; remove it, or add that")
+            return self
+        if self.position is None:
+            raise ValueError(f"output: only models of tasks {sorted(LIMITS)} say positions; write alpha")
+        if self.horizon % self.fit.sample_every:
+            raise ValueError(
+                "fit: positions are fitted on decisions that follow each other, `horizon` sessions apart;"
+                f" sample_every ({self.fit.sample_every}) must divide horizon ({self.horizon})"
+            )
+        if self.fit.batch < SHORTEST_BATCH:
+            raise ValueError(
+                f"fit: a Sharpe ratio of fewer than {SHORTEST_BATCH} decisions is noise; raise batch"
+                f" ({self.fit.batch})"
+            )
+        return self
 
     @field_validator("features")
     @classmethod
@@ -138,7 +200,8 @@ class ModelSpec(Setting):
         unknown = sorted(set(value) - set(OWNER))
         if unknown:
             raise ValueError(
-                f"unknown features {unknown}; known are {sorted(OWNER)}, see lim_pipelines/inputs"
+                f"unknown features {unknown}{meant(unknown[0], OWNER)}; known are {sorted(OWNER)}, see"
+                " lim_pipelines/inputs"
             )
         return value
 
@@ -157,6 +220,8 @@ class ModelSpec(Setting):
             raise ValueError(
                 "universe: real and simulated instruments never mix; split it into two strategies"
             )
+        if self.fusion != "concatenation" and not self.features:
+            raise ValueError("fusion: there are no features to join; name some in `features`, or remove it")
         if self.features and self.simulated:
             raise ValueError("features: the simulated exchange has no model inputs; leave `features` out")
         right = "xsim_foundation_checkpoint" if self.simulated else "foundation_checkpoint"
@@ -164,7 +229,7 @@ class ModelSpec(Setting):
             raise ValueError(
                 f"foundation: real and simulated data never mix; for this universe write {right}"
             )
-        if self.task == "cross_sectional" and len(self.universe.instrument_ids()) < 2:
+        if self.task in RELATIVE_TASKS and not self.universe.exchanges and len(self.universe.instruments) < 2:
             raise ValueError("universe: a cross-section needs at least two instruments")
         return self
 
@@ -174,9 +239,19 @@ class ModelSpec(Setting):
         return any(get_exchange(mic).simulated for mic in self.universe.mics())
 
     @property
+    def own_features(self) -> tuple[str, ...]:
+        """Numbers that the task itself puts behind the `features`, in each sample."""
+        return SPREAD_FEATURES if self.task == "pairs" else ()
+
+    @property
+    def outputs(self) -> int:
+        """Q, numbers that a network says of a sample: of alpha as many as `quantiles.LEVELS`."""
+        return 1 if self.output == "position" else len(LEVELS)
+
+    @property
     def inputs_width(self) -> int:
-        """Numbers that `features` consist of."""
-        return width_of(self.features)
+        """Numbers that a sample has beside its quotes: of `features`, and the task's own."""
+        return width_of(self.features) + len(self.own_features)
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -193,7 +268,7 @@ class ModelSpec(Setting):
 
     def model_config_json(self) -> str:
         """Canonical JSON of everything that training reads; equal JSON means the same models."""
-        fields = set(ModelSpec.model_fields) - {"description"}
+        fields = set(ModelSpec.model_fields) - {"description", "cadence", "costs"}
         return json.dumps(self.model_dump(mode="json", include=fields), sort_keys=True)
 
     def digest(self) -> str:

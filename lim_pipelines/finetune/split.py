@@ -35,11 +35,15 @@ class Split:
         Row numbers.
     purged_sessions
         Sessions between both that are in neither.
+    judged
+        Sessions behind the validation that neither may touch: a retrained model is judged on them
+        (`promotion.py`). None of their rows is in either.
     """
 
     fit: npt.NDArray[np.int64]
     validation: npt.NDArray[np.int64]
     purged_sessions: int
+    judged: tuple[date, ...] = ()
 
 
 def split(spec: ModelSpec, samples: Samples, cutoff: date) -> Split:
@@ -63,6 +67,10 @@ def split(spec: ModelSpec, samples: Samples, cutoff: date) -> Split:
     dates = samples.frame["date"].filter(pl.Series(known)).unique().sort().to_list()
     purge = spec.horizon + 1
     held_out = dates[-spec.fit.validation_sessions :]
+    kept = min(spec.fit.judged(spec.horizon), len(held_out))
+    judged = tuple(held_out[len(held_out) - kept :])
+    if judged:
+        held_out = held_out[: max(len(held_out) - kept - purge, 0)]
     before = dates[: max(len(dates) - spec.fit.validation_sessions - purge, 0)]
     if spec.fit.history_sessions is not None:
         before = before[-spec.fit.history_sessions :]
@@ -73,16 +81,20 @@ def split(spec: ModelSpec, samples: Samples, cutoff: date) -> Split:
         raise TooLittleHistoryError(
             f"strategy {spec.name}, cutoff {cutoff}: {len(dates)} labelled sessions leave {len(before)} to"
             f" fit on and {len(held_out)} to validate on, 10 of each are needed; take a later cutoff, import"
-            f" more history (archive), or lower fit.validation_sessions ({spec.fit.validation_sessions})"
-            f" or horizon ({spec.horizon})"
+            f" more history (archive), or lower fit.validation_sessions ({spec.fit.validation_sessions}),"
+            f" fit.judged_sessions ({len(judged)}) or horizon ({spec.horizon})"
         )
     day, label_end = samples.frame["date"], samples.frame["label_end"]
     # An instrument that skips sessions has labels that reach further than the purge.
     in_time = (label_end < held_out[0]).fill_null(False).to_numpy()
+    stopped = np.ones(len(day), dtype=bool)
+    if judged:
+        stopped = (label_end < judged[0]).fill_null(False).to_numpy()
     return Split(
         np.flatnonzero(known & in_time & day.is_in(before).to_numpy()),
-        np.flatnonzero(known & day.is_in(held_out).to_numpy()),
+        np.flatnonzero(known & stopped & day.is_in(held_out).to_numpy()),
         purge,
+        judged,
     )
 
 
@@ -96,9 +108,11 @@ def windows_of(samples: Samples, parts: Split) -> dict[str, Any]:
     dict
         purged_sessions; of `fit` and `validation` the first and last decision session, under
         `<part>_rows` the number of samples, under `<part>_sessions` that of decision sessions, and under
-        `<part>_labels_end` the last session whose close a label reaches to.
+        `<part>_labels_end` the last session whose close a label reaches to; `judged` the first and last
+        session that neither touches, empty where there are none.
     """
     out: dict[str, Any] = {"purged_sessions": parts.purged_sessions}
+    out["judged"] = [day.isoformat() for day in parts.judged[:: max(len(parts.judged) - 1, 1)]]
     for name, rows in (("fit", parts.fit), ("validation", parts.validation)):
         frame = samples.at(rows).frame
         first, last, end = frame.select(

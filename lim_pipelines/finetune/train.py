@@ -26,6 +26,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,17 @@ import polars as pl
 from tqdm import tqdm
 
 from lim_pipelines.exchanges import get_exchange
-from lim_pipelines.finetune import store
+from lim_pipelines.finetune import champions, promotion, store
 from lim_pipelines.finetune.features import read_features
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.evidence import Event
 from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.lake import Lake, Past, fingerprint, midnight
 from lim_pipelines.schemas import MODEL_INPUTS, ONE_PRICE, VALIDATED_BARS
+from lim_pipelines.strategies.registry import TASKS
 
-CODE_VERSION = "finetune-3"
+CODE_VERSION = "finetune-4"
 """Part of every input digest. Raise it when the same inputs would give other weights."""
 
 WORKERS = 2
@@ -95,12 +98,7 @@ def read_inputs(lake: Lake, spec: ModelSpec, cutoff: date) -> tuple[pl.DataFrame
         Sessions with bars have no model inputs.
     """
     moment = midnight(cutoff)
-    where = (
-        pl.col("exchange").is_in(spec.universe.mics())
-        & pl.col("instrument_id").is_in(spec.universe.instrument_ids())
-        & (pl.col("freq") == spec.frequency)
-        & pl.col("price_type").is_in(ONE_PRICE)
-    )
+    where = spec.universe.rows() & (pl.col("freq") == spec.frequency) & pl.col("price_type").is_in(ONE_PRICE)
     bars = lake.read(VALIDATED_BARS, as_of=moment, where=where).sort(VALIDATED_BARS.key).collect()
     return bars, read_features(lake, spec, bars, moment)
 
@@ -175,7 +173,10 @@ def fit_cutoff(todo: Plan) -> None:
             " while the models were trained; run it again"
         )
     backbone, parent = checkpoint.load(todo.parent)
-    result = fit_arms(todo.spec, backbone, bars, inputs, todo.cutoff)
+    task = TASKS[todo.spec.task]
+    selection = task.select(todo.spec, bars)
+    samples = task.samples(todo.spec, bars, inputs, selection)
+    result = fit_arms(todo.spec, backbone, samples, todo.cutoff)
     meta = store.ModelMeta(
         spec=todo.spec,
         cutoff=todo.cutoff,
@@ -186,6 +187,7 @@ def fit_cutoff(todo: Plan) -> None:
         code_version=CODE_VERSION,
         data=todo.data,
         windows=result.windows,
+        selection=selection,
         arms=tuple(result.arms),
         wall_seconds=time.monotonic() - started,
         hardware=f"{platform.machine()}, {os.cpu_count()} CPUs, 1 thread",
@@ -207,22 +209,35 @@ def train(job: dict[str, Any]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One entry a cutoff: cutoff, digest, reused, seconds, metrics (validation R2 and rank IC of each arm,
-        mean over its seeds).
+        One entry a cutoff that the strategy has begun by: cutoff, digest, reused, seconds, metrics (validation
+        R2 and rank IC of each arm, mean over its seeds); trained_at, the cutoff that digest is of; in_use,
+        digest of the models that decide from the cutoff on; decision, why, in words.
     """
     # The positions' settings are no business of training: a change there retrains nothing.
     spec = ModelSpec.model_validate({k: v for k, v in job["strategy"].items() if k in ModelSpec.model_fields})
     cutoffs = sorted(date.fromisoformat(cutoff) for cutoff in job["cutoffs"])
-    plans = [plan(job["lake"], job["models"], spec, cutoff) for cutoff in cutoffs]
+    asked = [cutoff for cutoff in cutoffs if spec.cadence.begun(cutoff)]
+    due = sorted({spec.cadence.trained_at(cutoff) for cutoff in asked})
+    plans = [plan(job["lake"], job["models"], spec, cutoff) for cutoff in due]
     todo = [one for one in plans if not (one.folder / checkpoint.META).exists()]
     fitted = {one.cutoff for one in todo}
     with tqdm(total=len(todo), desc=f"{spec.name}: cutoffs", file=sys.stderr, disable=not todo) as progress:
         for one in _fit_all(todo):
             checkpoint.set_current(one.models, spec.name, one.cutoff, one.digest)
             progress.update()
+    found = {}
+    # Oldest first: each is judged against what was in use when it came.
     for one in plans:
         checkpoint.set_current(one.models, spec.name, one.cutoff, one.digest)
-    return [_report(one, reused=one.cutoff not in fitted) for one in plans]
+        event = promotion.decide(Path(one.models), spec, one.folder, partial(_asked, one))
+        found[one.cutoff] = _report(one, one.cutoff not in fitted, event)
+    return [found[spec.cadence.trained_at(day)] | {"cutoff": day.isoformat()} for day in asked]
+
+
+def _asked(one: Plan, meta: store.ModelMeta, sessions: list[date]) -> Samples:
+    """Samples of a plan's rows, as the task of some models makes them."""
+    bars, inputs = read_inputs(Past(Lake(one.lake), midnight(one.cutoff)), one.spec, one.cutoff)
+    return TASKS[one.spec.task].samples(one.spec, bars, inputs, meta.selection, sessions)
 
 
 def _fit_all(todo: list[Plan]) -> Iterator[Plan]:
@@ -238,7 +253,7 @@ def _fit_all(todo: list[Plan]) -> Iterator[Plan]:
             yield one
 
 
-def _report(one: Plan, reused: bool) -> dict[str, Any]:
+def _report(one: Plan, reused: bool, event: Event) -> dict[str, Any]:
     meta = store.read_meta(one.folder)
     metrics: dict[str, float | None] = {}
     for arm in one.spec.arms:
@@ -247,8 +262,10 @@ def _report(one: Plan, reused: bool) -> dict[str, Any]:
             known = [value for value in values if value is not None and math.isfinite(value)]
             metrics[f"{arm}_{name}"] = sum(known) / len(known) if known else None
     return {
-        "cutoff": one.cutoff.isoformat(),
+        "trained_at": one.cutoff.isoformat(),
         "digest": one.digest,
+        "in_use": champions.chosen(event).digest,
+        "decision": f"{event.event}: {event.why}",
         "reused": reused,
         "seconds": 0.0 if reused else meta.wall_seconds,
         "metrics": metrics,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.decided import Selection, Start
 from lim_pipelines.foundation.divergence import Rollback
-from lim_pipelines.foundation.folders import sync
+from lim_pipelines.foundation.folders import replace_text
 
 if TYPE_CHECKING:
     from lim_pipelines.foundation.model import FoundationModel
@@ -190,11 +189,7 @@ def set_current(root: str | Path, name: str, cutoff: date, digest: str) -> None:
     text = json.dumps({"digest": digest}) + "\n"
     if pointer.exists() and pointer.read_text() == text:
         return
-    fresh = pointer.with_name(f".tmp-{uuid.uuid4().hex}.json")
-    fresh.write_text(text)
-    sync(fresh)
-    fresh.replace(pointer)
-    sync(pointer.parent)
+    replace_text(pointer, text)
 
 
 def read_meta(folder: str | Path) -> Meta:

@@ -99,6 +99,16 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that it holds the old text or the new one, whenever the process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
+    fresh.write_text(text)
+    sync(fresh)
+    fresh.replace(path)
+    sync(path.parent)
+
+
 def _lock(work: Path) -> TextIO:
     """Open a work folder's lock, and hold it until it is closed."""
     while True:

@@ -10,19 +10,19 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
+from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.portfolio.markowitz import Floats, Markowitz
 from lim_pipelines.portfolio.risk import root, shrunk_covariance
-from lim_pipelines.portfolio.trading import trade_rate
 from lim_pipelines.strategies.base import Known
-from lim_pipelines.strategies.spec import MarkowitzPortfolio
+from lim_pipelines.strategies.portfolios import Optimised
 
 Book = tuple[str, int]
 """Arm and seed."""
 
 
 @lru_cache(maxsize=8)
-def _optimiser(instruments: int, settings: MarkowitzPortfolio) -> Markowitz:
+def _optimiser(instruments: int, settings: Optimised) -> Markowitz:
     """Compiled once a process for each number of instruments."""
     return Markowitz(instruments, settings.risk_aversion, settings.gross, settings.max_position)
 
@@ -40,10 +40,13 @@ class MarkowitzBooks:
         Optimiser's settings and rhythm.
     horizon
         Sessions that forecasts are over; risk is taken over the same.
+    costs
+        What a trade costs.
     """
 
-    def __init__(self, settings: MarkowitzPortfolio, horizon: int) -> None:
+    def __init__(self, settings: Optimised, horizon: int, costs: Costs) -> None:
         self._settings = settings
+        self._costs = costs
         self._horizon = horizon
         self._held: dict[Book, pl.DataFrame] = {}
 
@@ -75,7 +78,7 @@ class MarkowitzBooks:
             return known.forecasts.clear().with_columns(weight=pl.lit(0.0))
         names = about["instrument_id"].to_list()
         risk = root(shrunk_covariance(self._past(returns, names)) * self._horizon)
-        cost = np.array([trade_rate(mic) for mic in about["exchange"]])
+        cost = np.array([self._costs.trade_rate(mic) for mic in about["exchange"]])
         absent = (
             returns.select("exchange", "instrument_id").unique().join(about, on="instrument_id", how="anti")
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
-from lim_pipelines.strategies.spec import DirectionalPortfolio
+from lim_pipelines.strategies.portfolios import DirectionalPortfolio
 
 
 def directional_weight(settings: DirectionalPortfolio) -> pl.Expr:

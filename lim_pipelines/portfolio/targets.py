@@ -12,13 +12,12 @@ from pathlib import Path
 import polars as pl
 
 from lim_pipelines.finetune import store
+from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.lake import midnight
-from lim_pipelines.portfolio.books import MarkowitzBooks
-from lim_pipelines.portfolio.sizing import directional_weight
 from lim_pipelines.schemas import TARGETS, UTC_TIME
-from lim_pipelines.strategies import cross_sectional, directional
-from lim_pipelines.strategies.base import Decision, Known, known_at
-from lim_pipelines.strategies.spec import DirectionalPortfolio, StrategySpec
+from lim_pipelines.strategies.base import Known, known_at
+from lim_pipelines.strategies.registry import TASKS
+from lim_pipelines.strategies.spec import StrategySpec
 
 
 class CutoffMismatchError(ValueError):
@@ -79,22 +78,20 @@ def make_targets(
         )
     start, end = midnight(cutoff), midnight(period_end)
 
-    def look(decision: Decision) -> Known:
-        with store.one_thread():
-            return known_at(spec, forecasters, meta.scales(), decision, bars, inputs)
+    task = TASKS[spec.task]
+
+    def samples_of(seen: pl.DataFrame, features: pl.DataFrame, days: list[date]) -> Samples:
+        return task.samples(spec, seen, features, meta.selection, days)
 
     frames = []
-    settings = spec.portfolio
-    if isinstance(settings, DirectionalPortfolio):
-        for known in map(look, directional.decisions(sessions, start, end)):
-            frames.append(_rows(known, known.forecasts.with_columns(weight=directional_weight(settings))))
-    else:
-        books = MarkowitzBooks(settings, spec.horizon)
-        for decision in cross_sectional.decisions(sessions, settings.rebalance_every, start, end):
-            known = look(decision)
-            weighted = books.rebalance(known)
-            if decision.decided_at >= start:
-                frames.append(_rows(known, weighted))
+    books = task.books(spec, meta.selection)
+    for decision in task.decisions(sessions, spec, start, end):
+        with store.one_thread():
+            known = known_at(spec, forecasters, meta.scales(), decision, bars, inputs, samples_of)
+        weighted = books.rebalance(known)
+        # What was decided before the period is held when it begins; it is another period's row.
+        if decision.decided_at >= start:
+            frames.append(_rows(known, weighted))
     columns = TARGETS.empty().drop("strategy", "cutoff", "spec_digest", "model_digest")
     rows = pl.concat([columns, *(frame.select(columns.columns) for frame in frames)])
     stamp = {

@@ -10,15 +10,15 @@ happens later can change it, not even in the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from lim_pipelines.exchanges import get_exchange, sessions
-from lim_pipelines.finetune.base import Forecaster, forecast
-from lim_pipelines.finetune.samples import build_samples
+from lim_pipelines.finetune.base import Forecaster, forecast, positions
+from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.lake import as_of_view
 from lim_pipelines.schemas import VALIDATED_BARS
@@ -61,7 +61,9 @@ class Known:
         Daily bars as known at the decision, at most the last `LOOKBACK_SESSIONS` of each instrument.
     forecasts
         Columns arm, seed, exchange, instrument_id, forecast (log return over the horizon), forecast_scale
-        (standard deviation of the arm's forecasts in its fit), volatility (of a session's log return); one
+        (standard deviation of the arm's forecasts in its fit), position (weight that the models themselves
+        say, fraction of equity), volatility (of a session's log return). Models say forecasts or positions,
+        the other is null. One
         row a book and instrument that has a bar of this session and enough history.
     """
 
@@ -107,6 +109,7 @@ def known_at(
     decision: Decision,
     bars: pl.DataFrame,
     inputs: pl.DataFrame,
+    samples_of: Callable[[pl.DataFrame, pl.DataFrame, list[date]], Samples],
 ) -> Known:
     """Look at the world as of a decision and ask all models.
 
@@ -122,9 +125,11 @@ def known_at(
         Rows of `VALIDATED_BARS`, all revisions.
     inputs
         Features by decision, as from `features.read_features`.
+    samples_of
+        The task's samples of bars, features and sessions (`TaskRules.samples`).
     """
     wanted = (pl.col("freq") == spec.frequency) & pl.col("exchange").is_in(decision.exchanges)
-    wanted &= pl.col("instrument_id").is_in(spec.universe.instrument_ids())
+    wanted &= spec.universe.rows()
     # Twice as many days as sessions: a bound that saves sorting all history for every decision.
     oldest = decision.date - timedelta(days=2 * LOOKBACK_SESSIONS)
     wanted &= pl.col("date").is_between(oldest, decision.date)
@@ -132,7 +137,7 @@ def known_at(
     recent = pl.int_range(pl.len()).reverse().over("instrument_id") < LOOKBACK_SESSIONS
     view = view.sort("instrument_id", "date").filter(recent)
     own = (pl.col("date") == decision.date) & (pl.col("known_at") <= decision.decided_at)
-    samples = build_samples(spec, view, inputs.filter(own), [decision.date])
+    samples = samples_of(view, inputs.filter(own), [decision.date])
     about = samples.frame.select("exchange", "instrument_id").with_columns(
         volatility=pl.Series(samples.volatility, dtype=pl.Float64)
     )
@@ -140,9 +145,21 @@ def known_at(
         about.with_columns(
             arm=pl.lit(arm),
             seed=pl.lit(seed, dtype=pl.Int64),
-            forecast=pl.Series(forecast(spec, forecaster, samples), dtype=pl.Float64),
             forecast_scale=pl.lit(scales[arm, seed]),
+            **_said(spec, forecaster, samples, scales[arm, seed]),
         )
         for (arm, seed), forecaster in forecasters.items()
     ]
     return Known(decision, view, pl.concat(frames))
+
+
+def _said(
+    spec: ModelSpec, forecaster: Forecaster, samples: Samples, scale: float
+) -> dict[str, pl.Series | pl.Expr]:
+    """Columns forecast and position of one book; its models say one of them."""
+    nothing = pl.lit(None, dtype=pl.Float64)
+    if spec.output == "position":
+        held = positions(spec, forecaster, samples, scale)
+        return {"forecast": nothing, "position": pl.Series(held, dtype=pl.Float64)}
+    returns = forecast(spec, forecaster, samples)
+    return {"forecast": pl.Series(returns, dtype=pl.Float64), "position": nothing}

@@ -6,46 +6,16 @@ positions (`portfolio/`). Import-light: Dagster reads specs when it loads.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from lim_pipelines.finetune.spec import ModelSpec, Setting
-
-
-class DirectionalPortfolio(Setting):
-    """Position of one instrument: tanh(forecast / scale), sized to a volatility."""
-
-    vol_target: float = Field(default=0.10, gt=0, le=1, description="Annual volatility of a full position.")
-    max_leverage: float = Field(
-        default=1.0, gt=0, le=10, description="Largest absolute weight of one instrument."
-    )
-
-
-class MarkowitzPortfolio(Setting):
-    """Positions of a cross-section: mean against variance and trading cost, net zero."""
-
-    risk_aversion: float = Field(
-        default=10.0, gt=0, description="gamma: price of a unit of variance over the horizon."
-    )
-    gross: float = Field(default=1.0, gt=0, le=10, description="Largest sum of absolute weights.")
-    max_position: float = Field(
-        default=0.05, gt=0, le=1, description="Largest absolute weight of one instrument."
-    )
-    rebalance_every: int = Field(
-        default=5, ge=1, le=63, description="Sessions from one rebalance to the next."
-    )
-    risk_sessions: int = Field(
-        default=120, ge=20, le=2000, description="Past sessions that the covariance is from."
-    )
-
-
-_PORTFOLIOS: dict[str, type[Setting]] = {
-    "directional": DirectionalPortfolio,
-    "cross_sectional": MarkowitzPortfolio,
-}
+from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.strategies.portfolios import OwnPositions, Portfolio
+from lim_pipelines.strategies.registry import TASKS
 
 
 class SpecError(ValueError):
@@ -55,16 +25,26 @@ class SpecError(ValueError):
 class StrategySpec(ModelSpec):
     """All that defines a strategy. Its `digest` is what the trial ledger counts."""
 
-    portfolio: DirectionalPortfolio | MarkowitzPortfolio = Field(
-        description="Positions; its fields depend on `task`."
+    portfolio: Portfolio = Field(
+        default=OwnPositions(),
+        validate_default=True,
+        description="How forecasts become positions; its fields depend on `task`. Not of `output: position`.",
     )
 
     @field_validator("portfolio", mode="before")
     @classmethod
     def _portfolio_of_task(cls, value: object, info: ValidationInfo) -> object:
         """Read it as the task's own settings, so that an error speaks of those only."""
-        model = _PORTFOLIOS.get(info.data.get("task", ""))
-        return value if model is None else model.model_validate(value)
+        task = info.data.get("task")
+        if info.data.get("output") == "position":
+            if value not in ({}, OwnPositions()):
+                raise ValueError("with `output: position` models size their own positions; remove it")
+            return OwnPositions()
+        if isinstance(value, OwnPositions):
+            raise ValueError("is missing; add it")
+        if task is None or not isinstance(value, Mapping):
+            return value
+        return TASKS[task].portfolio(value).model_validate(value)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> StrategySpec:

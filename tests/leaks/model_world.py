@@ -108,7 +108,7 @@ class ModelWorld:
         through = END - timedelta(days=1)
         here = walkforward.universe(one) & (pl.col("date") <= through)
         prices = self.lake.read(VALIDATED_BARS, as_of=LATEST, where=here).sort(VALIDATED_BARS.key).collect()
-        daily = engine.run(decided, prices, through).daily
+        daily = engine.run(decided, prices, through, one.costs).daily
         trials = ledger.trials(one.name, one.digest(), one.simulated, daily)
         self.lake.write(TRIALS, trials, trials.select(TRIALS.partition_key).unique())
         scope = scope_of({"strategy": [one.name]})

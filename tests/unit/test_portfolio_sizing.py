@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lim_pipelines.portfolio.sizing import directional_weight
-from lim_pipelines.strategies.spec import DirectionalPortfolio
+from lim_pipelines.strategies.portfolios import DirectionalPortfolio
 
 SETTINGS = DirectionalPortfolio(vol_target=0.15, max_leverage=1.0)
 

@@ -42,7 +42,7 @@ def world(one: StrategySpec) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, 
         positions += [
             (arm, seed, day, name, 0.1 if i % 2 else -0.1)
             for day in DAYS
-            for i, name in enumerate(one.universe.instrument_ids())
+            for i, name in enumerate(one.universe.instruments)
         ]
     targets = pl.DataFrame({"date": DAYS}).with_columns(cutoff=pl.col("date").dt.truncate("1mo"))
     return (

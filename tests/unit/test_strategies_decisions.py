@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -27,7 +28,9 @@ from strategy_world import (
 from lim_pipelines.backtest.metrics import realised
 from lim_pipelines.exchanges import EXCHANGES, sessions
 from lim_pipelines.finetune import store, train
+from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.labels import daily_returns
+from lim_pipelines.finetune.spec import Task
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import midnight
 from lim_pipelines.portfolio.books import MarkowitzBooks
@@ -35,7 +38,9 @@ from lim_pipelines.portfolio.targets import CutoffMismatchError, make_targets
 from lim_pipelines.schemas import TARGETS
 from lim_pipelines.strategies import cross_sectional, directional
 from lim_pipelines.strategies.base import Decision, Known, universe_sessions
-from lim_pipelines.strategies.spec import MarkowitzPortfolio, StrategySpec
+from lim_pipelines.strategies.portfolios import DirectionalPortfolio, MarkowitzPortfolio
+from lim_pipelines.strategies.registry import TASKS
+from lim_pipelines.strategies.spec import StrategySpec
 
 torch.set_num_threads(1)
 World = tuple[StrategySpec, Path, pl.DataFrame]
@@ -237,9 +242,15 @@ def test_books_drift_from_their_fill_on() -> None:
     days = session_days("XSIM", date(2018, 3, 1), date(2018, 3, 29))
     closes = {NAMES[0]: [10.0, 9.0, 10.0, 20.0, 20.0], NAMES[1]: [10.0, 11.0, 10.0, 10.0, 10.0]}
     bars = pl.concat([bars_of(name, days[:5], values) for name, values in closes.items()])
-    books = MarkowitzBooks(MarkowitzPortfolio(max_position=0.3, gross=0.6, risk_aversion=0.01), horizon=5)
+    books = MarkowitzBooks(MarkowitzPortfolio(max_position=0.3, gross=0.6, risk_aversion=0.01), 5, Costs())
     first = books.rebalance(known(days[1], bars)).sort("instrument_id")["weight"].to_list()
     assert first == pytest.approx([0.3, -0.3], abs=1e-6)
     second = known(days[4], bars)
     held = books._drifted(("head", 1), second, daily_returns(second.bars))
     assert [held[name] for name in NAMES[:2]] == pytest.approx([0.6 / 1.3, -0.3 / 1.3], rel=1e-5)
+
+
+def test_every_task_has_rules_and_each_its_own_portfolio() -> None:
+    assert set(TASKS) == set(get_args(Task))
+    assert isinstance(spec("directional").portfolio, DirectionalPortfolio)
+    assert isinstance(spec().portfolio, MarkowitzPortfolio)

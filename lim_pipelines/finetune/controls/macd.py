@@ -36,7 +36,7 @@ class Macd:
 
     def outputs(self, samples: Samples) -> Floats:
         """See `base.Forecaster`."""
-        return of_past_returns(samples, BARS, response)
+        return of_past_returns(samples, BARS, response)[:, None]
 
 
 def response(returns: Floats) -> Floats:

@@ -22,4 +22,4 @@ class Tsmom:
 
     def outputs(self, samples: Samples) -> Floats:
         """See `base.Forecaster`."""
-        return of_past_returns(samples, YEAR, lambda returns: np.sign(returns.sum(axis=1)))
+        return of_past_returns(samples, YEAR, lambda returns: np.sign(returns.sum(axis=1)))[:, None]

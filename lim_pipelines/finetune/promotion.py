@@ -1,0 +1,177 @@
+"""A retrained model against the one in use: it replaces that one unless it is worse.
+
+What does not belong here: the rule and its words (`foundation/promotion.py`), the statistics
+(`lim_pipelines/paired.py`), where decisions lie (`champions.py`), how samples are made (the tasks).
+
+Both forecast the sessions that the challenger kept from its fit and from its early stopping
+(`split.Split.judged`); the champion is older and knew still less. Everything is read as of the challenger's
+cutoff. Loss is the squared error of the scaled forecast, of a position model the negative scaled profit;
+means over a session's instruments and over the seeds of the strategy's own method. Only sessions of which
+both say something count, so two models that follow other pairs or leaders can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from lim_pipelines.finetune import champions, store
+from lim_pipelines.finetune.base import Forecaster, forecast, targets
+from lim_pipelines.finetune.samples import Floats, Samples
+from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.foundation.evidence import Event, Evidence, GroupScore, Named
+from lim_pipelines.foundation.promotion import verdict
+from lim_pipelines.paired import LEVEL, Gain, paired
+
+BY = "training"
+
+SamplesOf = Callable[[store.ModelMeta, list[date]], Samples]
+"""Samples of some sessions as a model's own task and selection make them, as known at the challenger's cutoff."""
+
+
+def decide(models: Path, spec: ModelSpec, challenger: Path, samples_of: SamplesOf) -> Event:
+    """Decide whether a cutoff's new models are used, and write it down.
+
+    The same models against the same champion are not judged again.
+
+    Parameters
+    ----------
+    models
+        Root of all models.
+    spec
+        The strategy.
+    challenger
+        Folder of the new models, current at their cutoff.
+    samples_of
+        Makes samples.
+    """
+    meta = store.read_meta(challenger)
+    named = Named(cutoff=meta.cutoff, digest=meta.input_digest)
+    was = champions.before(models, spec.name, meta.cutoff)
+    there = champions.event_at(models, spec.name, meta.cutoff)
+    if there is not None and (there.checkpoint, there.before) == (named, was):
+        return there
+    evidence, promoted, why = _judged(models, spec, challenger, was, samples_of)
+    event = Event(
+        moment=datetime.now(UTC).isoformat(timespec="seconds"),
+        event="promoted" if promoted else "kept",
+        checkpoint=named,
+        before=was,
+        evidence=evidence,
+        by=BY,
+        why=why,
+    )
+    champions.put(models, spec.name, event)
+    return event
+
+
+def _judged(
+    models: Path, spec: ModelSpec, challenger: Path, was: Named | None, samples_of: SamplesOf
+) -> tuple[Evidence | None, bool, str]:
+    if was is None:
+        return None, True, "the first of its strategy: there was nothing to compare with"
+    window = store.read_meta(challenger).windows["judged"]
+    if not window:
+        return (
+            None,
+            True,
+            "no sessions are kept for a judgement (fit.judged_sessions); the newer one is taken",
+        )
+    try:
+        old, meta = store.load(champions.folder_of(models, spec.name, was))
+    except store.ModelError as error:
+        return None, True, f"the one in use cannot be read any more ({error}); the newer one is taken"
+    if meta.spec.model_config_json() != spec.model_config_json():
+        return None, True, "the one in use was made for another specification; the newer one is taken"
+    new, own = store.load(challenger)
+    first, last = map(date.fromisoformat, (window[0], window[-1]))
+    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+    with store.one_thread():
+        both = _losses(spec, old, samples_of(meta, days)).join(
+            _losses(spec, new, samples_of(own, days)), on=["exchange", "date"], suffix="_new"
+        )
+    if both.is_empty():
+        return (
+            None,
+            True,
+            f"no session from {first} to {last} of which both say something; the newer one is taken",
+        )
+    both = both.sort("exchange", "date")
+    evidence, gain, by_group = compare(both, spec.horizon)
+    return evidence, *verdict(gain, by_group)
+
+
+def compare(losses: pl.DataFrame, horizon: int) -> tuple[Evidence, Gain, dict[str, Gain]]:
+    """Compare the losses of two models session by session.
+
+    Parameters
+    ----------
+    losses
+        Columns exchange, date, loss and loss_new, one row an exchange and session; lower is better.
+    horizon
+        Sessions that a forecast is over: losses of neighbouring sessions hang together that long.
+
+    Returns
+    -------
+    tuple
+        What is written down; the gain over all exchanges alike, and by exchange.
+    """
+    dates = losses["date"].rank("dense").cast(pl.Int64).to_numpy()
+    groups = losses["exchange"].to_list()
+    gains = (losses["loss"] - losses["loss_new"]).to_numpy()
+    reach = float(horizon + 1)
+    gain, _ = paired(gains, dates, groups, reach=reach)
+    count = losses["exchange"].n_unique()
+    _, by_group = paired(gains, dates, groups, reach=reach, level=1 - (1 - LEVEL) / count)
+    scores = tuple(
+        GroupScore(
+            group=name,
+            windows=one.pairs,
+            champion=round(1 - _mean(losses, name, "loss"), 6),
+            challenger=round(1 - _mean(losses, name, "loss_new"), 6),
+            gain=round(one.mean, 6),
+            low=_known(one.low),
+            high=_known(one.high),
+        )
+        for name, one in by_group.items()
+    )
+    evidence = Evidence(
+        gain=round(gain.mean, 6),
+        low=_known(gain.low),
+        high=_known(gain.high),
+        level=LEVEL,
+        windows=gain.pairs,
+        days=gain.moments,
+        judged_from=losses["date"].min().isoformat(),
+        judged_until=losses["date"].max().isoformat(),
+        groups=scores,
+    )
+    return evidence, gain, by_group
+
+
+def _losses(spec: ModelSpec, forecasters: Mapping[store.Book, Forecaster], samples: Samples) -> pl.DataFrame:
+    """Losses of the strategy's own method: exchange, date, loss; 1 - their mean is the share explained."""
+    samples = samples.at(np.isfinite(samples.label))
+    scale = samples.scale(spec.horizon)
+    label = targets(spec.task, samples) / scale
+    own = [forecasters[spec.method, seed] for seed in spec.arm_seeds(spec.method)]
+    errors = [(label - forecast(spec, one, samples) / scale) ** 2 for one in own if len(samples)]
+    loss: Floats = np.mean(errors, axis=0) if errors else np.empty(0)
+    rows = samples.frame.select("exchange", "date").with_columns(
+        loss=pl.Series(loss), zero=pl.Series(label**2)
+    )
+    means = rows.group_by("exchange", "date").agg(pl.col("loss", "zero").mean())
+    # What a forecast of nothing loses, over all sessions: on a single one it may be next to nothing.
+    return means.select("exchange", "date", pl.col("loss") / pl.col("zero").mean().over("exchange"))
+
+
+def _mean(losses: pl.DataFrame, exchange: str, column: str) -> float:
+    return float(losses.filter(pl.col("exchange") == exchange)[column].to_numpy().mean())
+
+
+def _known(value: float) -> float | None:
+    return round(value, 6) if np.isfinite(value) else None
