@@ -16,6 +16,7 @@ What does not belong here: models and statistics (`claim_cells.py`, `claim_table
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -24,12 +25,13 @@ import numpy as np
 import polars as pl
 
 from benchmarks.quality_home import lake_of
+from lim_pipelines.align.continuous import as_taken
 from lim_pipelines.bulk import import_history
-from lim_pipelines.derive import stitch_futures
+from lim_pipelines.derive import stitched
 from lim_pipelines.foundation.series import VARIABLES, Series, build_series
-from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.lake import LATEST, Lake, as_of_view
 from lim_pipelines.reference import load_reference
-from lim_pipelines.schemas import CONTINUOUS_FUTURES, ROLLS, VALIDATED_BARS
+from lim_pipelines.schemas import ROLLS, VALIDATED_BARS
 from lim_pipelines.sources.pysystemtrade.instruments import INSTRUMENTS
 from scripts.flagged import DATA
 
@@ -58,53 +60,67 @@ _FIRST, _LAST = date(1970, 1, 1), date(2018, 12, 31)
 _CLOSE = VARIABLES.index("close")
 
 
-def prepare_futures(home: Path) -> Lake:
-    """Bring all futures through the platform's own steps into a lake of their own, once.
+def prepare_futures(home: Path) -> pl.DataFrame:
+    """Bring all futures through the platform's own steps, once: parse, align, validate, stitch at the rolls.
 
-    Parse, align, validate, stitch at the rolls: prices are as traded and no later roll changes an earlier
-    return, unlike the vendor's back-adjusted series.
+    Prices are as traded, and no later roll changes an earlier return, unlike the vendor's back-adjusted
+    series.
+
+    Returns
+    -------
+    pl.DataFrame
+        Frame of `CONTINUOUS_FUTURES`, all revisions.
     """
-    lake, done = lake_of(home), home / "stitched"
-    if done.exists():
-        return lake
-    landing = home / "landing"
-    history = landing / "pysystemtrade" / "history"
+    done = home / "continuous.parquet"
+    if not done.exists():
+        lake, landing = lake_of(home), home / "landing"
+        _land(landing / "pysystemtrade" / "history")
+        for mic in sorted({INSTRUMENTS[name][0] for name in (*HELD_OUT, *PRETRAINED)}):
+            imported = import_history(lake, landing, mic, _FIRST, _LAST)
+            print(f"{mic}: {imported.published:,} bars of contracts", file=sys.stderr, flush=True)
+        load_reference(lake, landing, ROLLS)
+        # Not all that is there: the vendor's calendar of another milk skips a contract, which stops the step.
+        rolls = lake.revisions(ROLLS, pl.col("root").is_in(roots((*HELD_OUT, *PRETRAINED)))).collect()
+        series = stitched(lake.revisions(VALIDATED_BARS).collect(), as_taken(rolls))
+        part = done.with_suffix(".part")
+        series.write_parquet(part)
+        part.rename(done)
+    return pl.read_parquet(done)
+
+
+def _land(history: Path) -> None:
+    """Copy the vendor's files to where its reader looks for history."""
     history.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
         found = DATA / _FOLDER / name
         if not found.exists():
             raise FileNotFoundError(f"{found} is not there: shared data is not beside the repository")
-        copy = shutil.copytree if found.is_dir() else shutil.copy
-        if not (history / name).exists():
-            copy(found, history / name)
-    for mic in sorted({INSTRUMENTS[name][0] for name in (*HELD_OUT, *PRETRAINED)}):
-        imported = import_history(lake, landing, mic, _FIRST, _LAST)
-        print(f"{mic}: {imported.published:,} bars of contracts", flush=True)
-    load_reference(lake, landing, ROLLS)
-    stitch_futures(lake)
-    done.touch()
-    return lake
+        if found.is_dir():
+            shutil.copytree(found, history / name, dirs_exist_ok=True)
+        else:
+            shutil.copy(found, history / name)
 
 
-def roots(names: tuple[str, ...]) -> dict[str, str]:
-    """Instrument id of each vendor's name."""
-    return {name: ":".join(INSTRUMENTS[name]) for name in names}
+def roots(names: tuple[str, ...]) -> list[str]:
+    """Instrument ids of the continuous series of the vendor's names."""
+    return [":".join(INSTRUMENTS[name]) for name in names]
 
 
-def futures_bars(lake: Lake, names: tuple[str, ...]) -> pl.DataFrame:
-    """Continuous series of some futures as bars, one revision a bar, as known at the end.
+def bars_of(futures: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
+    """Continuous series of some futures as bars, as known at the end.
 
-    The vendor's history has one revision of each bar, so what was known earlier is a matter of `known_at`.
+    The vendor's history has one revision of each bar; what was known earlier is a matter of `known_at`.
     """
-    where = pl.col("instrument_id").is_in(list(roots(names).values()))
-    rows = lake.read(CONTINUOUS_FUTURES, as_of=LATEST, where=where).collect()
-    return VALIDATED_BARS.conform(rows.select(list(VALIDATED_BARS.schema)))
+    rows = futures.filter(pl.col("instrument_id").is_in(roots(names)))
+    return as_of_view(
+        VALIDATED_BARS.conform(rows.select(list(VALIDATED_BARS.schema))), LATEST, VALIDATED_BARS
+    )
 
 
-def corpus(name: str, shares: Lake, futures: Lake) -> list[Series]:
+def corpus(name: str, shares: Lake, futures: pl.DataFrame) -> list[Series]:
     """Series of one corpus, closes alone."""
     if name == "futures":
-        bars = futures_bars(futures, PRETRAINED)
+        bars = bars_of(futures, PRETRAINED)
     else:
         # One vendor's shares. Funds that hold oil or metals come with another one's samples.
         where = (pl.col("source") == "google_finance") & (pl.col("freq") == "1d")

@@ -53,8 +53,7 @@ class LightGbm:
 
         if not len(samples):
             return np.zeros((0, 1))
-        # What is printed of a model that stopped at once is no news here.
-        booster = lightgbm.Booster(model_str=self.trees, params={"verbosity": -1})
+        booster = lightgbm.Booster(model_str=self.trees)
         return np.asarray(booster.predict(inputs(samples), num_threads=1), dtype=np.float64)[:, None]
 
 

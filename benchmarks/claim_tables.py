@@ -1,0 +1,188 @@
+"""Statistics of the paper's claim: from forecasts to net daily results, and what they amount to.
+
+All arms are traded alike: a position of each future, sized to its volatility by the forecast in units of its
+scale (`portfolio/sizing.py`), decided every five sessions, filled at the next close, at its exchange's costs.
+
+What does not belong here: forecasts (`claim_cells.py`), what is printed (`papers_claim.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from benchmarks.claim_cells import SCRATCH
+from benchmarks.claim_stage import HORIZON
+from lim_pipelines.backtest import engine
+from lim_pipelines.backtest.metrics import rank_ics, realised, sharpe_per_day
+from lim_pipelines.evaluate.deflated_sharpe import deflated_sharpe
+from lim_pipelines.evaluate.seeds import Estimate, SeededSharpes
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
+from lim_pipelines.finetune.samples import Floats
+from lim_pipelines.paired import Gain, paired
+from lim_pipelines.portfolio.sizing import directional_weight
+from lim_pipelines.strategies.portfolios import DirectionalPortfolio
+
+SIZING = DirectionalPortfolio(vol_target=0.4, max_leverage=10.0)
+"""A full position has 40 % volatility a year before it is split over all futures: Moskowitz et al. (2012)."""
+
+_AT_ONCE = 12  # arms traded at a time; bounds the memory
+_OVERLAP = 2  # decisions whose labels share a session
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: an arm of a corpus at a share of the data, all its seeds.
+
+    Parameters
+    ----------
+    arm, corpus, share
+        Which.
+    seeds
+        How many.
+    sharpe
+        Net, a year; mean over seeds.
+    gain
+        Over the network from scratch at the same share (all data where nothing is fitted).
+    error
+        By how much its squared error is smaller than from scratch, with the same seeds on the same decisions,
+        as a share of the squared label.
+    gross
+        Sharpe ratio before costs, mean over seeds.
+    turnover
+        Traded a year, fraction of equity, mean over seeds.
+    rank_ic
+        Of forecast and label over time, mean over futures and seeds.
+    deflated
+        Probability that the fund of all its seeds is better than the best of all trials without skill.
+    trainable, seconds
+        Parameters that moved, and the time of a fit, mean over cutoffs and seeds.
+    """
+
+    arm: str
+    corpus: str
+    share: float
+    seeds: int
+    sharpe: Estimate
+    gain: Estimate | None
+    error: Gain | None
+    gross: float
+    turnover: float
+    rank_ic: float
+    deflated: float
+    trainable: int
+    seconds: float
+
+
+def named(forecasts: pl.DataFrame) -> pl.DataFrame:
+    """Call each arm of a corpus and share by one name, as the engine tells books apart by arm and seed."""
+    name = pl.concat_str("corpus", "arm", "share", separator="/")
+    return forecasts.with_columns(method="arm", arm=name, strategy=pl.lit("papers_claim"))
+
+
+def traded(forecasts: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Trade all books.
+
+    Parameters
+    ----------
+    forecasts
+        As from `Claim.run`, `named`.
+    bars
+        Bars of the futures.
+
+    Returns
+    -------
+    pl.DataFrame
+        Rows of `BACKTEST_DAILY`.
+    """
+    weight = directional_weight(SIZING) / forecasts["instrument_id"].n_unique()
+    columns = ("strategy", "arm", "seed", "date", "exchange", "instrument_id")
+    targets = forecasts.select(*columns, weight=weight)
+    arms = forecasts["arm"].unique().sort()
+    parts = [arms[at : at + _AT_ONCE] for at in range(0, len(arms), _AT_ONCE)]
+    return pl.concat([engine.run(targets.filter(pl.col("arm").is_in(part)), bars).daily for part in parts])
+
+
+def sharpes(daily: pl.DataFrame, settings: str) -> pl.DataFrame:
+    """Rows of the trial ledger: settings, arm, seed and Sharpe ratio per day of every book."""
+    rows = [
+        (settings, arm, seed, sharpe_per_day(book["net_return"].to_numpy()))
+        for (arm, seed), book in daily.sort("date").group_by("arm", "seed", maintain_order=True)
+    ]
+    names = {"settings": pl.String, "arm": pl.String, "seed": pl.Int64, "sharpe_per_day": pl.Float64}
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def table(
+    forecasts: pl.DataFrame, daily: pl.DataFrame, bars: pl.DataFrame, trials: pl.DataFrame
+) -> list[Row]:
+    """Judge all arms on the same days.
+
+    Parameters
+    ----------
+    forecasts
+        As from `Claim.run`, `named`.
+    daily
+        As from `traded`.
+    bars
+        Bars of the futures.
+    trials
+        Every trial ever made, as from `sharpes`.
+    """
+    arms = forecasts.select("arm", "method", "corpus", "share").unique(maintain_order=True)
+    net = {name: _records(daily, name, "net_return") for name in arms["arm"]}
+    luck = SeededSharpes(len(next(iter(net.values()))[0]))
+    scale = pl.col("volatility") * HORIZON**0.5
+    judged = realised(forecasts, bars, HORIZON).with_columns(label=pl.col("label") / scale)
+    ics = {arm: part["rank_ic"].mean() for (arm,), part in rank_ics("directional", judged).group_by("arm")}
+    tried = trials["sharpe_per_day"].drop_nans().drop_nulls().to_numpy()
+    out = []
+    for name, method, corpus, share in arms.iter_rows():
+        own, other = net[name], f"/{SCRATCH}/{share or 1.0}"
+        compared = method != SCRATCH
+        about = forecasts.filter(pl.col("arm") == name).select(pl.col("trainable", "seconds").mean())
+        varies = float(np.ptp(own.mean(axis=0))) > 0
+        out.append(
+            Row(
+                arm=method,
+                corpus=corpus,
+                share=share,
+                seeds=len(own),
+                sharpe=luck.of(own),
+                gain=luck.gain(own, net[other]) if compared else None,
+                error=_error(judged, name, other) if compared else None,
+                gross=luck.of(_records(daily, name, "gross_return")).value,
+                turnover=float(_records(daily, name, "turnover").mean()) * SESSIONS_PER_YEAR,
+                rank_ic=_float(ics.get(name)),
+                deflated=deflated_sharpe(own.mean(axis=0), tried) if varies else float("nan"),
+                trainable=round(about["trainable"][0]),
+                seconds=about["seconds"][0],
+            )
+        )
+    return out
+
+
+def _records(daily: pl.DataFrame, arm: str, column: str) -> Floats:
+    """One record a seed, (S, T)."""
+    own = daily.filter(pl.col("arm") == arm).sort("seed", "date")
+    return own[column].to_numpy().reshape(own["seed"].n_unique(), -1)
+
+
+def _error(judged: pl.DataFrame, name: str, other: str) -> Gain:
+    """Paired difference of squared errors, over the mean square of the label."""
+    key = ("date", "instrument_id")
+    mine, its = (judged.filter(pl.col("arm") == arm) for arm in (name, other))
+    # What has no seeds is compared with each of the other's.
+    on = ("seed", *key) if mine["seed"].n_unique() > 1 else key
+    both = its.select("seed", *key, "label", its="forecast").join(mine.select(*on, "forecast"), on=on)
+    both = both.sort("date", "instrument_id", "seed")
+    label, said, its_said = (both[column].to_numpy() for column in ("label", "forecast", "its"))
+    differences = ((label - its_said) ** 2 - (label - said) ** 2) / (label**2).mean()
+    moments = both["date"].rank("dense").cast(pl.Int64).to_numpy()
+    return paired(differences, moments, both["instrument_id"].to_list(), reach=_OVERLAP)[0]
+
+
+def _float(value: object) -> float:
+    return float(value) if isinstance(value, float) else float("nan")
