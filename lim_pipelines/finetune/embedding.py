@@ -105,6 +105,8 @@ class Frozen:
 
     def embed(self, samples: Samples) -> Embedded:
         """Embed N samples, N > 0."""
-        if self._last is None or self._last[0] is not samples:
+        # Samples that hide a modality have the same windows.
+        last = self._last and self._last[0]
+        if last is None or last.picks is not samples.picks or last.others is not samples.others:
             self._last = (samples, embed_all(self.backbone, samples))
         return self._last[1]

@@ -211,4 +211,4 @@ def make_fusion(spec: ModelSpec, width: int) -> Fusion:
     width
         d, width of the embedding.
     """
-    return FUSIONS[spec.fusion](width, modalities_of(spec.features))
+    return FUSIONS[spec.fusion](width, modalities_of(spec))

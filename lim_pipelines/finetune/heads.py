@@ -1,10 +1,7 @@
 """Heads: a batch of samples in, what is said of each one's return out.
 
-What does not belong here: the backbone (`foundation/model.py`), how a head is fitted (`neural.py`), how its
-batches are made (`batch.py`).
-
-A head takes the embedding beside the standardised features (paper, section 5.2: fine-tuning adds other data
-to what the backbone knows of the quotes).
+What does not belong here: the backbone (`foundation/model.py`), how the features join its embedding
+(`fusion.py`), how a head is fitted (`neural.py`), how its batches are made (`batch.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lim_pipelines.finetune.batch import Batch
+from lim_pipelines.finetune.fusion import Fusion, make_fusion
 from lim_pipelines.finetune.samples import Floats
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.spec import ModelSpec
@@ -71,16 +69,16 @@ class Perceptron(Head):
 
     Parameters
     ----------
-    width
-        d, width of the embedding.
+    fusion
+        What joins embedding and features.
     features, outputs
         See `Head`.
     """
 
-    def __init__(self, width: int, features: int, outputs: int) -> None:
+    def __init__(self, fusion: Fusion, features: int, outputs: int) -> None:
         super().__init__(features, outputs)
-        self.norm = nn.LayerNorm(width)
-        self.hidden = nn.Linear(width + features, HIDDEN)
+        self.fusion = fusion
+        self.hidden = nn.Linear(fusion.width, HIDDEN)
         self.dropout = nn.Dropout(DROPOUT)
         self.out = nn.Linear(HIDDEN, outputs)
         # An unfitted head forecasts nothing at all, not noise.
@@ -89,7 +87,7 @@ class Perceptron(Head):
 
     def forward(self, batch: Batch) -> Tensor:
         """See `Head.forward`."""
-        x = torch.cat([self.norm(batch.embedding), batch.features], dim=-1)
+        x = self.fusion(batch.embedding, batch.features, batch.known)
         x = nn.functional.gelu(self.hidden(x))
         out: Tensor = self.out(self.dropout(x))
         return out
@@ -101,8 +99,8 @@ def make_head(spec: ModelSpec, width: int) -> Head:
     Parameters
     ----------
     spec
-        Features and outputs.
+        Features, how they join the embedding, and outputs.
     width
         d, width of the embedding.
     """
-    return Perceptron(width, spec.inputs_width, spec.outputs)
+    return Perceptron(make_fusion(spec, width), spec.inputs_width, spec.outputs)

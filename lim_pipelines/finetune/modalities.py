@@ -16,10 +16,8 @@ import numpy as np
 
 from lim_pipelines.finetune.base import Forecaster
 from lim_pipelines.finetune.samples import Floats, Samples
+from lim_pipelines.finetune.spec import WITHOUT, ModelSpec
 from lim_pipelines.inputs.registry import OWNER
-
-WITHOUT = "without_"
-"""First part of the name of a control that has everything but one modality."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +40,22 @@ class Modality:
     optional: bool
 
 
-def modalities_of(features: tuple[str, ...]) -> tuple[Modality, ...]:
+def modalities_of(spec: ModelSpec) -> tuple[Modality, ...]:
     """Group a strategy's features, in the order in which each modality is first named.
 
-    Parameters
-    ----------
-    features
-        As in `spec.ModelSpec.features`.
+    What the task itself puts behind them comes last.
     """
     columns: dict[str, list[int]] = {}
     at = 0
-    for name in features:
+    for name in spec.features:
         width = len(OWNER[name].place(name))
         columns.setdefault(OWNER[name].name, []).extend(range(at, at + width))
         at += width
     about = {block.name: block.about for block in OWNER.values()}
-    return tuple(Modality(name, tuple(own), about[name] == "instrument") for name, own in columns.items())
+    named = [Modality(name, tuple(own), about[name] == "instrument") for name, own in columns.items()]
+    if spec.own_features:
+        named.append(Modality(spec.task, tuple(range(at, spec.inputs_width)), optional=False))
+    return tuple(named)
 
 
 def hidden(samples: Samples, columns: tuple[int, ...]) -> Samples:
@@ -87,8 +85,13 @@ class Without:
         return self.inner.outputs(hidden(samples, self.columns))
 
 
-def hidden_columns(features: tuple[str, ...], arm: str) -> tuple[int, ...]:
+def fitted_as(spec: ModelSpec, arm: str) -> str:
+    """Name the method or control that an arm is fitted as: `without_X` is the strategy's own method."""
+    return spec.method if arm.startswith(WITHOUT) else arm
+
+
+def hidden_columns(spec: ModelSpec, arm: str) -> tuple[int, ...]:
     """Columns that are hidden from an arm: those of X for the control `without_X`, else none."""
     if not arm.startswith(WITHOUT):
         return ()
-    return next(m.columns for m in modalities_of(features) if m.name == arm.removeprefix(WITHOUT))
+    return next(m.columns for m in modalities_of(spec) if m.name == arm.removeprefix(WITHOUT))

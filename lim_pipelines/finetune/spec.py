@@ -22,8 +22,16 @@ from lim_pipelines.inputs.registry import OWNER, width_of
 from lim_pipelines.paired import FEWEST_MOMENTS
 
 Task = Literal["directional", "cross_sectional", "pairs", "fundamental"]
-Method = Literal["full", "head", "scratch"]
-Control = Literal["full", "head", "scratch", "ridge", "persistence"]
+Method = Literal["head", "last_layers", "full", "layerwise", "lora", "adapter", "distilled", "scratch"]
+Hiding = Literal[
+    "without_macro",
+    "without_fundamentals",
+    "without_events",
+    "without_membership",
+    "without_text",
+    "without_graph",
+]
+Control = Literal[Method, "ridge", "lightgbm", "tsmom", "macd", "persistence", Hiding]
 Fusion = Literal["concatenation", "gate", "cross_attention"]
 Output = Literal["alpha", "position"]
 FoundationFamily = Literal["foundation_checkpoint", "xsim_foundation_checkpoint"]
@@ -38,7 +46,10 @@ statistic of the test that found it."""
 SHORTEST_BATCH = 20
 """Decisions that a step needs at least where the loss is a Sharpe ratio."""
 
-DETERMINISTIC_ARMS = ("ridge", "persistence")
+WITHOUT = "without_"
+"""Begins the names of controls that are the method itself without one modality, a block of `features`."""
+
+DETERMINISTIC_ARMS = ("ridge", "lightgbm", "tsmom", "macd", "persistence")
 """Arms without a random seed; they are fitted once, as seed 0."""
 
 
@@ -68,6 +79,21 @@ class FitSettings(Setting):
         description="Sessions before the validation window that are fitted on; all if absent.",
     )
     sample_every: int = Field(default=1, ge=1, description="Keep every n-th decision session as a sample.")
+    evaluations: int = Field(
+        default=5, ge=1, le=100, description="Times that a fit looks at the validation window, evenly spread."
+    )
+    patience: int = Field(
+        default=4, ge=1, description="Evaluations in a row without a gain after which a fit ends early."
+    )
+    layers: int = Field(
+        default=1, ge=1, description="Blocks that `last_layers` moves; blocks of the `distilled` student."
+    )
+    rank: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="Width of the deltas of `lora` and of the bottleneck of `adapter`.",
+    )
 
     def judged(self, horizon: int) -> int:
         """Return how many sessions judge a retrained model against the one in use.
@@ -216,6 +242,13 @@ class ModelSpec(Setting):
     def _consistent(self) -> ModelSpec:
         if self.method in self.controls:
             raise ValueError(f"controls: {self.method!r} is the method itself; remove it from `controls`")
+        blocks = {OWNER[name].name for name in self.features}
+        hidden = {arm.removeprefix(WITHOUT) for arm in self.controls if arm.startswith(WITHOUT)}
+        if absent := sorted(hidden - blocks):
+            raise ValueError(
+                f"controls: without_{absent[0]} takes away what is not there; remove it, or name features of"
+                f" block {absent[0]} in `features` (there are {sorted(blocks)})"
+            )
         if len({get_exchange(mic).simulated for mic in self.universe.mics()}) > 1:
             raise ValueError(
                 "universe: real and simulated instruments never mix; split it into two strategies"
