@@ -24,7 +24,6 @@ from assets.inputs_sensor import inputs_sensor
 from assets.partitions import FIRST_CUTOFF, exchanges
 from assets.releases import releases_sensor
 from lim_pipelines import retraining
-from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import DRIFT_RESULTS, MODEL_INPUTS, TARGETS, VALIDATED_BARS
@@ -156,7 +155,7 @@ def _failed_drift_check(instance: dg.DagsterInstance) -> str:
 @dg.sensor(
     minimum_interval_seconds=60,
     jobs=[decide, evaluate],
-    description="Decides the newest trained cutoff again when bars or inputs have changed; backtests and"
+    description="Decides the newest cutoff again when bars or inputs have changed; backtests and"
     " leaderboard follow when targets have.",
 )
 def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
@@ -164,13 +163,11 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     lake = home.lake()
     bars, targets, inputs = (lake.version(table) for table in (VALIDATED_BARS, TARGETS, MODEL_INPUTS))
     seen = json.loads(context.cursor or '{"bars": -1, "targets": -1, "inputs": -1}')
-    decided = (
-        lake.read(TARGETS, as_of=LATEST).select(pl.col("strategy").unique().sort()).collect()["strategy"]
-    )
+    newest = lake.read(TARGETS, as_of=LATEST).group_by("strategy").agg(pl.col("cutoff").max())
+    decided = dict(newest.sort("strategy").collect().iter_rows())
     requests = []
     if (bars, inputs) != (seen["bars"], seen.get("inputs", -1)):
-        for name in decided:
-            cutoff = max(checkpoint.cutoffs(home.models, name))
+        for name, cutoff in decided.items():
             requests.append(
                 dg.RunRequest(
                     run_key=f"{name}_targets@{cutoff}@bars{bars}"
@@ -189,7 +186,7 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
                 asset_selection=[*results, dg.AssetKey("leaderboard")],
             )
         )
-    if not decided.len():
+    if not decided:
         return dg.SkipReason(
             "no strategy has targets yet; materialise <strategy>_model and <strategy>_targets"
         )

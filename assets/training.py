@@ -23,7 +23,8 @@ def trained(
     folder
         Folder of all its cutoffs.
     results
-        One entry a cutoff, as the training process reported it: cutoff, digest, reused, seconds, and metrics.
+        One entry a cutoff, as the training process reported it: cutoff, digest, reused, seconds, and metrics;
+        of a strategy also trained_at, in_use and decision.
     plot
         A plot worth looking at, if there is one.
     """
@@ -33,7 +34,9 @@ def trained(
             "digest": result["digest"][:16],
             "reused": result["reused"],
             "seconds": result["seconds"],
+            **{name: result[name][:16] for name in ("trained_at", "in_use") if name in result},
             **result["metrics"],
+            **({"decision": result["decision"]} if "decision" in result else {}),
         }
         for result in results
     ]
@@ -46,7 +49,9 @@ def trained(
     }
     if plot is not None:
         metadata["plot"] = plot
-    version = hashlib.sha256("".join(sorted(result["digest"] for result in results)).encode()).hexdigest()
+    # What is in use decides what comes of a strategy's models.
+    digests = sorted(result.get("in_use", "") + result["digest"] for result in results)
+    version = hashlib.sha256("".join(digests).encode()).hexdigest()
     return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata=metadata)
 
 

@@ -17,9 +17,8 @@ from lim_pipelines import drawing
 from lim_pipelines.backtest import engine, metrics, plots, report
 from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
-from lim_pipelines.finetune import store
+from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune.features import read_features
-from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import LATEST, Commit, Lake, Past, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.targets import make_targets
 from lim_pipelines.schemas import (
@@ -84,7 +83,8 @@ def decide(
 ) -> pl.DataFrame:
     """Target weights of a strategy for the periods that follow some cutoffs.
 
-    Each decision sees only rows that were known by then.
+    Each decision sees only rows that were known by then, and is made by the models that were in use at its
+    cutoff.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ def decide(
     spec
         The strategy.
     cutoffs
-        Cutoffs; the period of each ends at the next month's first midnight, UTC.
+        Cutoffs; the period of each ends at the next month's first midnight, UTC. Those before the strategy
+        begins have no decisions.
     until
         The last decision that is taken, for an audit that takes it again; None takes all of the periods.
 
@@ -104,8 +105,8 @@ def decide(
 
     Raises
     ------
-    MissingModelError
-        The models of a cutoff are not trained.
+    MissingModelError, ChampionError
+        The models of a cutoff are not trained, or nobody can say which are in use.
     MissingInputsError
         Sessions with bars have no model inputs.
     """
@@ -113,6 +114,9 @@ def decide(
 
     # One decision is a small batch: handing it from thread to thread takes longer than the arithmetic.
     torch.set_num_threads(1)
+    cutoffs = [cutoff for cutoff in cutoffs if spec.cadence.begun(cutoff)]
+    if not cutoffs:
+        return TARGETS.empty()
     folders = _folders(models, spec, cutoffs)
     end = next_cutoff(max(cutoffs))
     moment = until or midnight(end)
@@ -133,7 +137,7 @@ def decide(
 
 
 def _folders(models: Path, spec: StrategySpec, cutoffs: Sequence[date]) -> dict[date, Path]:
-    found = {cutoff: checkpoint.resolve(models, spec.name, cutoff) for cutoff in cutoffs}
+    found = {cutoff: champions.in_use(models, spec, cutoff) for cutoff in cutoffs}
     missing = [cutoff.isoformat() for cutoff, folder in found.items() if folder is None]
     if missing:
         raise MissingModelError(

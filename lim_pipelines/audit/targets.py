@@ -17,8 +17,7 @@ import polars as pl
 from lim_pipelines import walkforward
 from lim_pipelines.audit.compare import came_later, difference, quote
 from lim_pipelines.audit.verdict import Audit, Verdict
-from lim_pipelines.finetune import store
-from lim_pipelines.foundation import checkpoint
+from lim_pipelines.finetune import champions, store
 from lim_pipelines.lake import LATEST, Lake, fingerprint, midnight, next_cutoff
 from lim_pipelines.lake.past import Past
 from lim_pipelines.schemas import MODEL_INPUTS, TARGETS, VALIDATED_BARS
@@ -81,9 +80,9 @@ def _moments(models: Path, spec: StrategySpec, cutoff: date, stored: pl.DataFram
     if early.height:
         broken.append(f"{early.height} rows are decided before their session, first {_row(early)}")
     for digest in stored["model_digest"].unique().sort():
-        folder = checkpoint.folder_of(models, spec.name, cutoff, digest)
-        if not (folder / checkpoint.META).exists():
-            broken.append(f"models {digest[:16]}, which decided, are none of cutoff {cutoff} ({folder})")
+        folder = champions.trained_as(models, spec.name, digest, cutoff)
+        if folder is None:
+            broken.append(f"models {digest[:16]}, which decided, are none of a cutoff up to {cutoff}")
         elif store.read_meta(folder).cutoff > cutoff:
             broken.append(f"models {folder}, which decided, are of cutoff {store.read_meta(folder).cutoff}")
     return _verdict(spec, cutoff, "windows", end, stored.height, len(broken), "; ".join(broken))

@@ -5,22 +5,22 @@ What does not belong here: the rule and its words (`foundation/promotion.py`), t
 
 Both forecast the sessions that the challenger kept from its fit and from its early stopping
 (`split.Split.judged`); the champion is older and knew still less. Everything is read as of the challenger's
-cutoff. Loss is the squared error of the scaled forecast, of a position model the negative scaled profit;
-means over a session's instruments and over the seeds of the strategy's own method. Only sessions of which
+cutoff. Loss is the squared error of the scaled forecast, of a position model the negative profit; of a
+session, and of the seeds of the strategy's own method together. Only sessions of which
 both say something count, so two models that follow other pairs or leaders can be compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from lim_pipelines.finetune import champions, store
-from lim_pipelines.finetune.base import Forecaster, forecast, targets
+from lim_pipelines.finetune.base import Forecaster, forecast, positions, targets
 from lim_pipelines.finetune.samples import Floats, Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation.evidence import Event, Evidence, GroupScore, Named
@@ -29,8 +29,8 @@ from lim_pipelines.paired import LEVEL, Gain, paired
 
 BY = "training"
 
-SamplesOf = Callable[[store.ModelMeta, list[date]], Samples]
-"""Samples of some sessions as a model's own task and selection make them, as known at the challenger's cutoff."""
+SamplesOf = Callable[[store.ModelMeta], Samples]
+"""Samples of all sessions by a model's own selection, as known at the challenger's cutoff."""
 
 
 def decide(models: Path, spec: ModelSpec, challenger: Path, samples_of: SamplesOf) -> Event:
@@ -89,10 +89,9 @@ def _judged(
         return None, True, "the one in use was made for another specification; the newer one is taken"
     new, own = store.load(challenger)
     first, last = map(date.fromisoformat, (window[0], window[-1]))
-    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     with store.one_thread():
-        both = _losses(spec, old, samples_of(meta, days)).join(
-            _losses(spec, new, samples_of(own, days)), on=["exchange", "date"], suffix="_new"
+        both = _losses(old, meta, _within(samples_of(meta), first, last)).join(
+            _losses(new, own, _within(samples_of(own), first, last)), on=["exchange", "date"], suffix="_new"
         )
     if both.is_empty():
         return (
@@ -146,24 +145,43 @@ def compare(losses: pl.DataFrame, horizon: int) -> tuple[Evidence, Gain, dict[st
         level=LEVEL,
         windows=gain.pairs,
         days=gain.moments,
-        judged_from=losses["date"].min().isoformat(),
-        judged_until=losses["date"].max().isoformat(),
+        judged_from=str(losses["date"].min()),
+        judged_until=str(losses["date"].max()),
         groups=scores,
     )
     return evidence, gain, by_group
 
 
-def _losses(spec: ModelSpec, forecasters: Mapping[store.Book, Forecaster], samples: Samples) -> pl.DataFrame:
-    """Losses of the strategy's own method: exchange, date, loss; 1 - their mean is the share explained."""
-    samples = samples.at(np.isfinite(samples.label))
+def _within(samples: Samples, first: date, last: date) -> Samples:
+    """Keep the sessions that judge, as far as what came of them is known."""
+    judged = samples.frame["date"].is_between(first, last).to_numpy()
+    return samples.at(judged & np.isfinite(samples.label))
+
+
+def _losses(
+    forecasters: Mapping[store.Book, Forecaster], meta: store.ModelMeta, samples: Samples
+) -> pl.DataFrame:
+    """Losses of the strategy's own method, mean over its seeds: exchange, date, loss.
+
+    1 - their mean is the share of the squared scaled label that is explained; of a position model its profit
+    a session before costs, fraction of equity.
+    """
+    spec, rows = meta.spec, samples.frame.select("exchange", "date")
+    own = [(spec.method, seed) for seed in spec.arm_seeds(spec.method)] if len(samples) else []
+    if spec.output == "position":
+        held = [positions(spec, forecasters[book], samples, meta.scales()[book]) for book in own]
+        profits = np.mean(held, axis=0) * samples.label if own else samples.label
+        sums = (
+            rows.with_columns(profit=pl.Series(profits))
+            .group_by("exchange", "date")
+            .agg(pl.col("profit").sum())
+        )
+        return sums.select("exchange", "date", loss=1 - pl.col("profit"))
     scale = samples.scale(spec.horizon)
     label = targets(spec.task, samples) / scale
-    own = [forecasters[spec.method, seed] for seed in spec.arm_seeds(spec.method)]
-    errors = [(label - forecast(spec, one, samples) / scale) ** 2 for one in own if len(samples)]
-    loss: Floats = np.mean(errors, axis=0) if errors else np.empty(0)
-    rows = samples.frame.select("exchange", "date").with_columns(
-        loss=pl.Series(loss), zero=pl.Series(label**2)
-    )
+    errors = [(label - forecast(spec, forecasters[book], samples) / scale) ** 2 for book in own]
+    loss: Floats = np.mean(errors, axis=0) if own else label
+    rows = rows.with_columns(loss=pl.Series(loss), zero=pl.Series(label**2))
     means = rows.group_by("exchange", "date").agg(pl.col("loss", "zero").mean())
     # What a forecast of nothing loses, over all sessions: on a single one it may be next to nothing.
     return means.select("exchange", "date", pl.col("loss") / pl.col("zero").mean().over("exchange"))

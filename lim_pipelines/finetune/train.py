@@ -2,7 +2,7 @@
 
 For each cutoff: read what was known, start from the foundation checkpoint of the same cutoff, fit all arms
 and seeds, write one content-addressed folder. What was trained before from the same inputs is not trained
-again.
+again. New models are then judged against those in use (`promotion.py`).
 
 What does not belong here: the arms (a file each), files (`store.py`). This module imports torch only in the
 processes that fit.
@@ -36,6 +36,7 @@ from tqdm import tqdm
 from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.finetune import champions, promotion, store
 from lim_pipelines.finetune.features import read_features
+from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.evidence import Event
@@ -209,9 +210,9 @@ def train(job: dict[str, Any]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One entry a cutoff that the strategy has begun by: cutoff, digest, reused, seconds, metrics (validation
-        R2 and rank IC of each arm, mean over its seeds); trained_at, the cutoff that digest is of; in_use,
-        digest of the models that decide from the cutoff on; decision, why, in words.
+        One entry a cutoff that the strategy has begun by: cutoff, digest, reused, seconds, metrics
+        (validation R2 and rank IC of each arm, mean over its seeds); trained_at, the cutoff that `digest` is
+        of; in_use, digest of the models that decide from the cutoff on; decision, in words.
     """
     # The positions' settings are no business of training: a change there retrains nothing.
     spec = ModelSpec.model_validate({k: v for k, v in job["strategy"].items() if k in ModelSpec.model_fields})
@@ -229,15 +230,15 @@ def train(job: dict[str, Any]) -> list[dict[str, Any]]:
     # Oldest first: each is judged against what was in use when it came.
     for one in plans:
         checkpoint.set_current(one.models, spec.name, one.cutoff, one.digest)
-        event = promotion.decide(Path(one.models), spec, one.folder, partial(_asked, one))
+        event = promotion.decide(Path(one.models), spec, one.folder, partial(_samples, one))
         found[one.cutoff] = _report(one, one.cutoff not in fitted, event)
     return [found[spec.cadence.trained_at(day)] | {"cutoff": day.isoformat()} for day in asked]
 
 
-def _asked(one: Plan, meta: store.ModelMeta, sessions: list[date]) -> Samples:
-    """Samples of a plan's rows, as the task of some models makes them."""
+def _samples(one: Plan, meta: store.ModelMeta) -> Samples:
+    """Make samples of a plan's rows by what the task chose for some models."""
     bars, inputs = read_inputs(Past(Lake(one.lake), midnight(one.cutoff)), one.spec, one.cutoff)
-    return TASKS[one.spec.task].samples(one.spec, bars, inputs, meta.selection, sessions)
+    return TASKS[one.spec.task].samples(one.spec, bars, inputs, meta.selection)
 
 
 def _fit_all(todo: list[Plan]) -> Iterator[Plan]:

@@ -99,6 +99,7 @@ class MarkowitzBooks:
                 arm=pl.lit(book[0]),
                 seed=pl.lit(book[1], dtype=pl.Int64),
                 forecast=pl.lit(None, dtype=pl.Float64),
+                position=pl.lit(None, dtype=pl.Float64),
                 forecast_scale=pl.lit(forecasts["forecast_scale"][0]),
                 volatility=0.0,
                 weight=0.0,

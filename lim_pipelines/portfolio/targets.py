@@ -42,7 +42,7 @@ def make_targets(
     cutoff, period_end
         Decisions fall in [cutoff, period_end), midnights UTC.
     model_folder
-        The cutoff's models, see `finetune/store.py`.
+        The models in use at the cutoff, see `finetune/store.py`; they may be of an earlier one.
     bars
         Rows of `VALIDATED_BARS` of the universe with all revisions; each decision sees what was known by
         then.
@@ -59,17 +59,17 @@ def make_targets(
     Raises
     ------
     CutoffMismatchError
-        The models are of another cutoff or another universe.
+        The models are of a later cutoff or another specification.
     ModelError
         The models cannot be read.
     OptimiserError
         A cross-section has no solution.
     """
     forecasters, meta = store.load(model_folder)
-    if meta.cutoff != cutoff:
+    if meta.cutoff > cutoff:
         raise CutoffMismatchError(
-            f"strategy {spec.name}: {model_folder} was trained at cutoff {meta.cutoff}, targets of {cutoff}"
-            f" were asked for; materialise {spec.name}_model, partition {cutoff}"
+            f"strategy {spec.name}: {model_folder} was trained at cutoff {meta.cutoff}, targets of {cutoff},"
+            f" which came before it, were asked for; materialise {spec.name}_model, partition {cutoff}"
         )
     if meta.spec.model_config_json() != spec.model_config_json():
         raise CutoffMismatchError(

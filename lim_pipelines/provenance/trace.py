@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from lim_pipelines.evaluate.leaderboard import judge
-from lim_pipelines.finetune import store
+from lim_pipelines.finetune import champions, store
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import LATEST, Lake, fingerprint
 from lim_pipelines.places import Places
@@ -241,12 +241,16 @@ class _Results:
         )
 
     def _model(self, cutoff: date, digest: str) -> Node:
-        folder = checkpoint.folder_of(self.places.models, self.strategy, cutoff, digest)
-        if not (folder / checkpoint.META).is_file():
-            return Node(f"models {digest}", {"folder": str(folder)}, "the models that decided are gone")
+        folder = champions.trained_as(self.places.models, self.strategy, digest, cutoff)
+        if folder is None:
+            where = self.places.models / self.strategy
+            return Node(f"models {digest}", {"folder": str(where)}, "the models that decided are gone")
         node = self.models.strategy(folder)
-        if checkpoint.resolve(self.places.models, self.strategy, cutoff) == folder:
-            return node
+        try:
+            if champions.in_use(self.places.models, store.read_meta(folder).spec, cutoff) == folder:
+                return node
+        except champions.ChampionError as error:
+            return Node(node.what, node.facts, node.warning or str(error), node.branches, node.identity)
         newer = f"no longer current: materialise {self.strategy}_targets, partition {cutoff}, again"
         return Node(node.what, node.facts, node.warning or newer, node.branches, node.identity)
 
