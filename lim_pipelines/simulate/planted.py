@@ -181,7 +181,7 @@ def pairs(seed: int, relations: int = 4, others: int = 8, count: int = 1000) -> 
 
 
 def shuffled_together(world: Planted, seed: int) -> Planted:
-    """Put the sessions of all instruments into one order: who moves with whom stays, what comes back does not.
+    """Put the sessions of all instruments into one order: who moves with whom stays, what comes back goes.
 
     Parameters
     ----------

@@ -1,0 +1,115 @@
+"""When a spread is entered and left, and how the legs add up."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lim_pipelines.finetune.selection import Pair
+from lim_pipelines.portfolio.pair_books import leg_forecasts, legs
+from lim_pipelines.portfolio.spread_rule import NOTHING, Held, step
+from lim_pipelines.strategies.portfolios import PairsPortfolio
+
+RULE = PairsPortfolio(entry=2.0, exit=0.5, stop=4.0, hold_sessions=5)
+PATHS = st.lists(st.tuples(st.floats(-6, 6), st.sampled_from([-1, 0, 1])), min_size=1, max_size=40)
+
+
+def walked(path: list[tuple[float, int]]) -> list[Held]:
+    held, out = NOTHING, []
+    for z, agreed in path:
+        held = step(held, z, agreed, RULE)
+        out.append(held)
+    return out
+
+
+def test_a_spread_is_entered_far_out_and_left_when_it_is_back() -> None:
+    path = [(1.9, -1), (2.1, -1), (1.0, 0), (0.6, 1), (0.4, -1)]
+    assert [held.side for held in walked(path)] == [0, -1, -1, -1, 0]
+    assert [held.side for held in walked([(-2.5, 1), (-0.6, 0), (0.7, 1)])] == [1, 1, 0]
+
+
+def test_the_model_must_agree() -> None:
+    assert walked([(2.5, 1)]) == walked([(2.5, 0)]) == [NOTHING]
+
+
+def test_a_loss_is_taken_and_not_entered_again_until_the_spread_was_back() -> None:
+    path = [(2.5, -1), (4.1, -1), (3.0, -1), (0.3, -1), (2.2, -1)]
+    assert [(held.side, held.waiting) for held in walked(path)] == [
+        (-1, False),
+        (0, True),
+        (0, True),
+        (0, False),
+        (-1, False),
+    ]
+    assert walked([(4.5, -1)]) == [NOTHING], "beyond the stop nothing is entered"
+
+
+def test_time_runs_out() -> None:
+    held = walked([(2.5, -1)] * 8)
+    assert [one.side for one in held] == [-1] * 5 + [0] * 3
+    assert held[-1].waiting
+
+
+@given(PATHS)
+def test_laws_of_every_path(path: list[tuple[float, int]]) -> None:
+    held, mirrored = walked(path), walked([(-z, -agreed) for z, agreed in path])
+    before = NOTHING
+    for (z, agreed), now, other in zip(path, held, mirrored, strict=True):
+        assert (now.side, now.sessions, now.waiting) == (-other.side, other.sessions, other.waiting)
+        if now.side:
+            assert now.side * z < 0, "a spread that is held is still out"
+            assert now.sessions < RULE.hold_sessions
+        if now.side and not before.side:
+            assert now.side == agreed
+            assert RULE.entry <= abs(z) < RULE.stop
+            assert not before.waiting
+        if before.waiting and abs(z) > RULE.exit:
+            assert now.waiting
+        before = now
+
+
+def pair(first: str, second: str, hedge: float) -> Pair:
+    return Pair(
+        first=first, second=second, hedge=hedge, statistic=-5, p_value=0.001, half_life=8, believed=True
+    )
+
+
+def test_legs_add_up_over_pairs_by_hand() -> None:
+    pairs = [pair("A", "B", 1.0), pair("B", "C", 3.0)]
+    settings = PairsPortfolio(pair_gross=0.4, gross=10)
+    weights = legs(pairs, {"A~B": 1, "B~C": -1}, settings)
+    assert weights == pytest.approx({"A": 0.2, "B": -0.2 - 0.1, "C": 0.3})
+    assert legs(pairs, {"A~B": 0, "B~C": 0}, settings) == {}
+    said = leg_forecasts(pairs, {"A~B": 0.02, "B~C": 0.04, "A~Z": 1.0})
+    assert said == pytest.approx({"A": 0.01, "B": (-0.01 + 0.02) / 2, "C": -0.02 / 3})
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ABCDE"),
+            st.sampled_from("VWXYZ"),
+            st.floats(1 / 3, 3),
+            st.sampled_from([-1, 0, 1]),
+        ),
+        unique_by=lambda one: one[:2],
+        max_size=12,
+    ),
+    st.floats(0.1, 2),
+)
+def test_gross_keeps_its_limit_and_turning_all_sides_turns_all_weights(
+    chosen: list[tuple[str, str, float, int]], gross: float
+) -> None:
+    pairs = [pair(first, second, hedge) for first, second, hedge, _ in chosen]
+    settings = PairsPortfolio(pair_gross=0.3, gross=gross)
+    sides = {one.name: side for one, (*_, side) in zip(pairs, chosen, strict=True)}
+    weights = legs(pairs, sides, settings)
+    assert sum(map(abs, weights.values())) <= gross + 1e-12
+    turned = legs(pairs, {name: -side for name, side in sides.items()}, settings)
+    assert turned == {name: -weight for name, weight in weights.items()}
+
+
+def test_thresholds_out_of_order_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"entry \(2.0\), entry below stop \(1.0\)"):
+        PairsPortfolio(entry=2.0, stop=1.0)
