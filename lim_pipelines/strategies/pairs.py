@@ -78,12 +78,13 @@ class Pairs(TaskRules):
         selection
             Pairs and the sessions that they were chosen for.
         sessions
-            None: each quarter's pairs in that quarter, to fit on. Else the newest pairs on these sessions.
+            None: every session by the pairs that were chosen for it, to fit on and to judge by. Else the
+            newest pairs on these sessions.
         """
         bars = bars.filter((pl.col("freq") == spec.frequency) & spec.universe.rows())
         if sessions is not None:
             return _samples(spec, spreads_of(spec, bars, inputs, selection.formations[-1]), sessions)
-        spreads = pl.concat([spreads_of(spec, bars, inputs, one) for one in selection.formations[:-1]])
+        spreads = pl.concat([spreads_of(spec, bars, inputs, one) for one in selection.formations])
         samples = _samples(spec, spreads, None)
         own = samples.frame.join(
             spreads.select(*DECISION, "own"), on=DECISION, how="left", maintain_order="left"
@@ -151,9 +152,7 @@ def spreads_of(
         spreads.join(z_scores(spreads, spec.pairs.window), on=["instrument_id", "date"], how="left")
         .join(about, on="instrument_id", how="left")
         .with_columns(
-            own=pl.lit(True)
-            if not past
-            else pl.col("date").is_between(formation.since, formation.until, closed="left")
+            own=(pl.col("date") >= formation.since) & (pl.col("date") < (formation.until or date.max))
         )
     )
     spreads = _with_inputs(spec, spreads, inputs).drop("first", "second").sort("instrument_id", "date")

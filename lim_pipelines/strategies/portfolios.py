@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from lim_pipelines.finetune.spec import Setting
+from lim_pipelines.finetune.setting import Setting
 
 
 class DirectionalPortfolio(Setting):
@@ -80,4 +80,4 @@ class OwnPositions(Setting):
     """Nothing is left to say: the models say positions, whose limits are in `position`."""
 
 
-Portfolio = OwnPositions | DirectionalPortfolio | MarkowitzPortfolio | PairsPortfolio
+Portfolio = OwnPositions | DirectionalPortfolio | MarkowitzPortfolio | FundamentalPortfolio | PairsPortfolio
