@@ -23,6 +23,7 @@ fitted arm's outputs (`base.py`), how scores become weights (`positions.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -95,6 +96,15 @@ class QuantileLoss:
         return 2.0 * torch.maximum(self._levels * error, (self._levels - 1.0) * error).mean()
 
 
+def minus_sharpe(net: Tensor, horizon: int) -> Tensor:
+    """Minus the annualised Sharpe ratio of returns (T,) over a horizon in sessions; see the module."""
+    mean = net.mean()
+    spread = torch.sqrt(net.var(correction=0) + FLOOR**2)
+    if mean <= 0:
+        spread = spread.detach()
+    return -mean / spread * math.sqrt(SESSIONS_PER_YEAR / horizon)
+
+
 class SharpeLoss:
     """Minus the annualised Sharpe ratio of the rows' portfolio after costs; see the module.
 
@@ -110,8 +120,8 @@ class SharpeLoss:
         if spec.position is None:
             raise ValueError(f"strategy {spec.name}: its models say no positions")
         self._limits, self._horizon = spec.position, spec.horizon
-        self._return = torch.from_numpy(np.expm1(samples.label)).float()
-        self._volatility = torch.from_numpy(samples.volatility).float()
+        self._return = torch.tensor(np.expm1(samples.label), dtype=torch.float32)
+        self._volatility = torch.tensor(samples.volatility, dtype=torch.float32)
         self._groups, self._picks = samples.groups(), samples.picks
         mics = samples.frame["exchange"].to_list()
         rates = {mic: (spec.costs.trade_rate(mic), spec.costs.borrow_rate(mic)) for mic in set(mics)}
@@ -120,12 +130,7 @@ class SharpeLoss:
 
     def __call__(self, outputs: Tensor, rows: Rows) -> Tensor:
         """Loss of outputs (B, 1) of rows (B,): whole sessions, most of them a horizon after another one."""
-        net = self.returns(outputs, rows)
-        mean, variance = net.mean(), net.var(correction=0)
-        spread = torch.sqrt(variance + FLOOR**2)
-        if mean <= 0:
-            spread = spread.detach()
-        return -mean / spread * (SESSIONS_PER_YEAR / self._horizon) ** 0.5
+        return minus_sharpe(self.returns(outputs, rows), self._horizon)
 
     def returns(self, outputs: Tensor, rows: Rows) -> Tensor:
         """Net returns (T,) of the portfolio, of each session that has another one a horizon before it."""

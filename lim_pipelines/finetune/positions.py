@@ -6,19 +6,23 @@ For one instrument, with score :math:`s`, and :math:`\sigma` the volatility of a
 
 .. math:: w = \tanh(s)\,\min(L, \sigma^*/\sigma)
 
-For a cross-section, with :math:`\bar v` the session's mean,
+For a cross-section, with :math:`\bar\sigma, \bar v` the session's means,
 
-.. math:: v_i = \tanh(s_i)/\sigma_i, \quad u_i = v_i - \bar v, \quad
-    w = u \cdot \min\Bigl(\frac{G}{\lVert u\rVert_1 + \varepsilon/\bar\sigma}, \frac{c}{\max_i |u_i|}\Bigr)
+.. math:: v_i = c\,\tanh(s_i)\,\bar\sigma/\sigma_i, \quad u_i = v_i - \bar v, \quad
+    w = u \cdot \min\Bigl(1, \frac{G}{\lVert u\rVert_1}, \frac{c}{\max_i |u_i|}\Bigr)
 
-so that :math:`\sum w = 0`, :math:`\lVert w\rVert_1 < G` and :math:`|w_i| \le c` whatever the scores are, and
-all of it can be differentiated (paper section 3.1: the position is the network's own output). Risk, not
-money, is what a score shares out: that is why it is divided by the volatility.
+so that :math:`\sum w = 0`, :math:`\lVert w\rVert_1 \le G` and :math:`|w_i| \le c` whatever the scores are,
+and all of it can be differentiated (paper section 3.1: the position is the network's own output). Risk, not
+money, is what a score shares out: that is why it is divided by the volatility. A book is shrunk to its
+limits, never blown up to them: a Sharpe ratio does not change with the size of a whole book, so one that is
+always full could leave a losing direction only by way of another one, not through nothing.
 
 What does not belong here: what makes a score good (`losses.py`), when is decided (`portfolio/positions.py`).
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -26,9 +30,8 @@ from torch import Tensor
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 from lim_pipelines.finetune.spec import CrossSectionLimits, DirectionalLimits
 
-FULL = 0.05
-"""epsilon: sum of |tanh| by which a book's gross is half of what is allowed. Far smaller than what any fitted
-network says; it only lets an unfitted one, which says zero, hold nothing."""
+_SMALLEST = 1e-9
+"""Keeps the limits of an empty book from dividing by zero; no limit is near it."""
 
 
 def weights(
@@ -53,16 +56,15 @@ def weights(
         Fractions of equity, shape (B,), negative for short.
     """
     if isinstance(limits, DirectionalLimits):
-        size = limits.vol_target / (volatility * SESSIONS_PER_YEAR**0.5)
+        size = limits.vol_target / (volatility * math.sqrt(SESSIONS_PER_YEAR))
         return torch.tanh(scores) * size.clamp(max=limits.max_leverage)
-    count = int(group.max()) + 1 if len(group) else 0
+    count = int(group.max()) + 1
     zeros = torch.zeros(count, dtype=scores.dtype)
     members = zeros.index_add(0, group, torch.ones_like(scores))
-    # Over the session's mean: then epsilon is a number of tanhs.
     risk = volatility / (zeros.index_add(0, group, volatility) / members)[group]
-    raw = torch.tanh(scores) / risk
+    raw = limits.max_position * torch.tanh(scores) / risk
     raw = raw - (zeros.index_add(0, group, raw) / members)[group]
-    gross = zeros.index_add(0, group, raw.abs())
-    largest = zeros.scatter_reduce(0, group, raw.abs(), "amax").clamp(min=1e-6)
-    factor = torch.minimum(limits.gross / (gross + FULL), limits.max_position / largest)
+    gross = zeros.index_add(0, group, raw.abs()).clamp(min=_SMALLEST)
+    largest = zeros.scatter_reduce(0, group, raw.abs(), "amax").clamp(min=_SMALLEST)
+    factor = torch.minimum(limits.gross / gross, limits.max_position / largest).clamp(max=1.0)
     return raw * factor[group]
