@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from lim_pipelines.audit.reads import audit_reads
-from lim_pipelines.audit.samples import leaks_of_contexts, leaks_of_samples, sample_of
+from lim_pipelines.audit.samples import leaks_of_contexts, leaks_of_samples, leaks_of_selection, sample_of
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.audit.windows import foundation_windows, model_windows
 from lim_pipelines.finetune import store
@@ -103,6 +103,7 @@ def audit_model(lake: Lake, models: Path, strategy: str, cutoff: date) -> list[V
     bars, inputs = read_inputs(past, meta.spec, cutoff)
     broken = model_windows(models, meta, bars)
     broken += leaks_of_samples(meta.spec, bars, inputs, meta.backbone.context, meta.selection)
+    broken += leaks_of_selection(meta.spec, bars, meta.selection)
     broken += _scalings(folder, meta, bars, inputs)
     known = [
         (read, rows.height, fingerprint(rows)) for read, rows in zip(meta.data, (bars, inputs), strict=True)
@@ -222,7 +223,7 @@ def _scalings(folder: Path, meta: store.ModelMeta, bars: pl.DataFrame, inputs: p
     """Compare the stored scaling of inputs with that of the rows that were to be fitted on."""
     from safetensors.numpy import load_file
 
-    if not meta.spec.features:
+    if not meta.spec.inputs_width:
         return []
     samples = TASKS[meta.spec.task].samples(meta.spec, bars, inputs, meta.selection)
     features = samples.features[split(meta.spec, samples, meta.cutoff).fit]

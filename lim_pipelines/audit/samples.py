@@ -9,6 +9,7 @@ What does not belong here: which rows were read (`checkpoints.py`), whole decisi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -72,6 +73,8 @@ def leaks_of_samples(
     here = made(bars, inputs, asked)
     after = made(_changed(bars, pl.col("date") > day), _other_inputs(inputs, day), asked)
     before = made(_changed(bars, pl.col("date") <= day), inputs, asked)
+    if not len(here) and not len(after):
+        return []
     if not here.frame.select("instrument_id", "date").equals(after.frame.select("instrument_id", "date")):
         return [f"{day}: which instruments are samples depends on later bars"]
     return [
@@ -79,6 +82,36 @@ def leaks_of_samples(
         for what, one, other in _seen(here, after, context)
         if not np.array_equal(one, other, equal_nan=True)
     ] + _labels(day, here, before)
+
+
+def leaks_of_selection(spec: ModelSpec, bars: pl.DataFrame, selection: Selection) -> list[str]:
+    """Choose again what the task chose before its models were fitted.
+
+    Parameters
+    ----------
+    spec, bars, selection
+        As for `leaks_of_samples`.
+
+    Returns
+    -------
+    list of str
+        What was chosen otherwise, in words.
+    """
+    again = TASKS[spec.task].select(spec, bars)
+    return [
+        f"what was chosen ({name}) is not what the bars that were known at the cutoff give"
+        for name in Selection.model_fields
+        if not _alike(again.model_dump()[name], selection.model_dump()[name])
+    ]
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two choices are the same; numbers to what another machine's last bits may change."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return math.isclose(one, other, rel_tol=1e-6) if isinstance(one, float) else bool(one == other)
 
 
 def leaks_of_contexts(bars: Bars) -> list[str]:
