@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from lim_pipelines.finetune.spec import Setting
+from lim_pipelines.finetune.setting import Setting
 
 
 class Leader(Setting):
@@ -18,15 +18,18 @@ class Leader(Setting):
     lagger, leader
         Instrument ids.
     correlation
-        Of the leader's return of a session with the lagger's of the sessions that follow and can be traded.
+        Of the leader's return of a session with the lagger's of the sessions that follow.
     p_value
         Of that correlation, before the control of false discoveries.
+    believed
+        Whether the lagger is traded: it passes the control of false discoveries.
     """
 
     lagger: str
     leader: str
     correlation: float
     p_value: float
+    believed: bool
 
 
 class Pair(Setting):

@@ -21,7 +21,8 @@ from lim_pipelines.finetune.universe import Universe
 from lim_pipelines.inputs.registry import OWNER, width_of
 from lim_pipelines.paired import FEWEST_MOMENTS
 
-Task = Literal["directional", "cross_sectional", "pairs", "fundamental"]
+Task = Literal["directional", "cross_sectional", "lead_lag", "pairs", "fundamental"]
+HeadName = Literal["perceptron", "attention"]
 Method = Literal["head", "last_layers", "full", "layerwise", "lora", "adapter", "distilled", "scratch"]
 Hiding = Literal[
     "without_macro",
@@ -108,6 +109,21 @@ class FitSettings(Setting):
         return quarter if min(quarter, left) >= FEWEST_MOMENTS else 0
 
 
+class LeaderSettings(Setting):
+    """How the leaders of each instrument are screened; task `lead_lag` only."""
+
+    formation_sessions: int = Field(
+        default=756, ge=120, le=5040, description="Sessions before the validation window that are screened."
+    )
+    lags: int = Field(
+        default=4, ge=2, le=20, description="Sessions behind the leader's in which the lagger may follow."
+    )
+    most: int = Field(default=1, ge=1, le=8, description="Most leaders of one lagger.")
+    false_discoveries: float = Field(
+        default=0.05, gt=0, le=0.5, description="Accepted share of wrong leaders among those believed."
+    )
+
+
 class PairSettings(Setting):
     """How pairs are chosen, and what their spreads are measured against; task `pairs` only."""
 
@@ -189,6 +205,14 @@ class ModelSpec(Setting):
     costs: Costs = Field(default=Costs(), description="What trading costs; as the exchanges say if absent.")
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Seeds of the neural arms.")
     fit: FitSettings = FitSettings()
+    head: HeadName = Field(
+        default="perceptron",
+        description="What reads the embeddings: perceptron (each sample for itself) or attention (across the"
+        " instruments of a session).",
+    )
+    leaders: LeaderSettings = Field(
+        default=LeaderSettings(), description="How leaders are screened; task lead_lag only."
+    )
     pairs: PairSettings = Field(default=PairSettings(), description="How pairs are chosen; task pairs only.")
 
     @field_validator("position", mode="before")
@@ -262,8 +286,18 @@ class ModelSpec(Setting):
             raise ValueError(
                 f"foundation: real and simulated data never mix; for this universe write {right}"
             )
-        if self.task in RELATIVE_TASKS and not self.universe.exchanges and len(self.universe.instruments) < 2:
-            raise ValueError("universe: a cross-section needs at least two instruments")
+        if not self.universe.exchanges and len(self.universe.instruments) < 2:
+            if self.task in RELATIVE_TASKS:
+                raise ValueError("universe: a cross-section needs at least two instruments")
+            if self.task == "lead_lag":
+                raise ValueError("universe: a leader and a lagger are two instruments; name more")
+        if self.head == "attention" and self.task not in RELATIVE_TASKS:
+            raise ValueError(
+                f"head: attention reads a whole cross-section, tasks {sorted(RELATIVE_TASKS)} only; write"
+                " perceptron"
+            )
+        if self.leaders != LeaderSettings() and self.task != "lead_lag":
+            raise ValueError("leaders: belongs to `task: lead_lag`; remove it")
         return self
 
     @property
@@ -275,6 +309,11 @@ class ModelSpec(Setting):
     def own_features(self) -> tuple[str, ...]:
         """Numbers that the task itself puts behind the `features`, in each sample."""
         return SPREAD_FEATURES if self.task == "pairs" else ()
+
+    @property
+    def related(self) -> int:
+        """K, windows of other instruments that stand beside a sample's own."""
+        return self.leaders.most if self.task == "lead_lag" else 0
 
     @property
     def outputs(self) -> int:
