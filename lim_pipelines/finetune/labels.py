@@ -18,7 +18,9 @@ SESSIONS_PER_YEAR = 252
 VOL_SESSIONS = 60
 """Trailing sessions of the volatility in which forecasts and labels are measured."""
 
-_MIN_VOL_SESSIONS = 20
+MIN_VOL_SESSIONS = 20
+"""Fewest of them that give a volatility."""
+
 _MIN_VOL = 1e-4
 
 
@@ -69,7 +71,7 @@ def with_labels(returns: pl.DataFrame, horizon: int) -> pl.DataFrame:
     """
     window = pl.col("log_return")
     total = window.rolling_sum(horizon)
-    deviation = window.rolling_std(VOL_SESSIONS, min_samples=_MIN_VOL_SESSIONS)
+    deviation = window.rolling_std(VOL_SESSIONS, min_samples=MIN_VOL_SESSIONS)
     return returns.with_columns(
         label=total.shift(-(horizon + 1)).over("instrument_id"),
         label_end=pl.col("date").shift(-(horizon + 1)).over("instrument_id"),

@@ -38,9 +38,10 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
     [
         ("horizon: 5", "horizon: 500", "horizon", "less than or equal to 63"),
         ("  horizon: 5\n", "", "horizon", "add it"),
-        ("vol_target: 0.15", "vol_traget: 0.15", "portfolio.vol_traget", "unknown key"),
-        ("seeds:", "sedes:", "sedes", "unknown key"),
-        ("XNYM:WTI", "XNYM:WTF", "universe.instruments", "ids look like XNYM:WTI"),
+        ("vol_target: 0.15", "vol_traget: 0.15", "portfolio.vol_traget", "did you mean 'vol_target'?"),
+        ("seeds:", "sedes:", "sedes", "unknown key (did you mean 'seeds'?)"),
+        ("XNYM:WTI", "XNYM-WTI", "universe.instruments", "ids look like XNYM:WTI"),
+        ("XNYM:WTI", "XNYN:WTI", "universe.instruments", "unknown exchange 'XNYN' (did you mean"),
         ('instruments: ["XNYM:WTI"]', "exchanges: [XLON]", "universe.exchanges", "known are"),
         ('instruments: ["XNYM:WTI"]', "instruments: []", "universe", "no instrument is left"),
         (
@@ -49,8 +50,25 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
             "foundation",
             "write foundation_checkpoint",
         ),
-        ("task: directional", "task: sideways", "task", "'directional' or 'cross_sectional'"),
+        ("task: directional", "task: sideways", "task", "'directional', 'cross_sectional'"),
         ("method: full", "method: magic", "method", "'full'"),
+        ("method: full", "method: fill", "method", "(did you mean 'full'?) (is 'fill')"),
+        ("credit_spread]", "credit_spred]", "features", "did you mean 'credit_spread'?"),
+        ("steps: 64", "stepps: 64", "fit.stepps", "did you mean 'steps'?"),
+        ("frequency: 1d", "frequency: 1m", "frequency", "'1d'"),
+        ("horizon: 5", "horizon: 5\n  cadence:\n    retrain: daily", "cadence.retrain", "'quarterly'"),
+        (
+            "horizon: 5",
+            "horizon: 5\n  cadence:\n    first_cutoff: 2015-01-15",
+            "cadence.first_cutoff",
+            "2015-01-01",
+        ),
+        (
+            "horizon: 5",
+            "horizon: 5\n  costs:\n    multiplier: -1",
+            "costs.multiplier",
+            "greater than or equal",
+        ),
         ("method: full", "method: scratch", "controls", "remove it from `controls`"),
         ("credit_spread]", "moon_phase]", "features", "known are"),
         ("[scratch, ridge", "[scratch, scratch, ridge", "controls", "remove the repetition"),
@@ -73,6 +91,13 @@ def test_an_error_names_file_line_field_and_remedy(
     assert f"{path}:{where}: " in message
     assert f" {field}: " in message
     assert remedy in message
+
+
+def test_a_key_that_stands_twice_is_named_where_it_stands_again(tmp_path: Path) -> None:
+    path = edited(tmp_path, "horizon: 5", "horizon: 5\n  horizon: 6")
+    line = WTI.splitlines().index("  horizon: 5") + 2
+    with pytest.raises(SpecError, match=f"defs.yaml:{line}: horizon: stands here twice"):
+        StrategySpec.from_yaml(path)
 
 
 @pytest.mark.parametrize("text", ["", "type: x\n", "attributes: 3\n", "attributes: [1\n", "\t\x00"])
