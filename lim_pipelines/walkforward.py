@@ -31,6 +31,7 @@ from lim_pipelines.schemas import (
     Table,
 )
 from lim_pipelines.strategies.base import universe_sessions
+from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
 
 CODE_VERSION = "results-2"
@@ -303,17 +304,27 @@ def _refuse_other_models(
 
 
 def _refuse_gaps(spec: StrategySpec, cutoffs: list[date]) -> None:
-    """Refuse missing months: the book of the month before would stand in them as if it had been decided."""
+    """Refuse missing months: the book of the month before would stand in them as if it had been decided.
+
+    A month in which nothing was to be decided is not missing: of a quarter's months most have no rebalance.
+    """
     missing, day = [], cutoffs[0]
     while day < cutoffs[-1]:
         day = next_cutoff(day)
-        if day not in cutoffs:
+        if day not in cutoffs and _decides(spec, day):
             missing.append(day.isoformat())
     if missing:
         raise MissingTargetsError(
             f"strategy {spec.name}: no targets of cutoffs {', '.join(missing)} between {cutoffs[0]} and"
             f" {cutoffs[-1]}; materialise {spec.name}_model and {spec.name}_targets of these partitions first"
         )
+
+
+def _decides(spec: StrategySpec, cutoff: date) -> bool:
+    """Whether a strategy decides anything between a cutoff and the next."""
+    start, end = midnight(cutoff), midnight(next_cutoff(cutoff))
+    sessions = universe_sessions(spec, next_cutoff(cutoff))
+    return any(one.decided_at >= start for one in TASKS[spec.task].decisions(sessions, spec, start, end))
 
 
 def universe(spec: StrategySpec) -> pl.Expr:

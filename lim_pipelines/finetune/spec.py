@@ -291,6 +291,8 @@ class ModelSpec(Setting):
                 raise ValueError("universe: a cross-section needs at least two instruments")
             if self.task == "lead_lag":
                 raise ValueError("universe: a leader and a lagger are two instruments; name more")
+            if self.task == "pairs":
+                raise ValueError("universe: a pair is two instruments; name more")
         if self.head == "attention" and self.task not in RELATIVE_TASKS:
             raise ValueError(
                 f"head: attention reads a whole cross-section, tasks {sorted(RELATIVE_TASKS)} only; write"
@@ -298,6 +300,14 @@ class ModelSpec(Setting):
             )
         if self.leaders != LeaderSettings() and self.task != "lead_lag":
             raise ValueError("leaders: belongs to `task: lead_lag`; remove it")
+        if self.pairs != PairSettings() and self.task != "pairs":
+            raise ValueError("pairs: belongs to `task: pairs`; remove it")
+        about_companies = [name for name in self.features if OWNER[name].about == "instrument"]
+        if self.task == "fundamental" and not about_companies:
+            raise ValueError(
+                "features: fundamental investing reads what companies file and what is said of them; name"
+                " some of earnings_yield, book_to_price, net_margin, accruals, revenue_growth, text_embedding"
+            )
         return self
 
     @property
