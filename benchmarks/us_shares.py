@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
-import torch
 
 from benchmarks.quality_home import DATA
 from lim_pipelines.exchanges import get_exchange, sessions
@@ -23,6 +22,7 @@ from lim_pipelines.foundation.quality.harness import before
 from lim_pipelines.foundation.series import build_series, microseconds
 from lim_pipelines.schemas import VALIDATED_BARS
 
+QUOTES = DATA / "us_equity_daily_rsr" / "ohlcv_daily.parquet"
 MICS = {"NASDAQ": "XNAS", "NYSE": "XNYS"}
 PRICES = ("open", "high", "low", "close")
 CONTEXT = 64
@@ -53,15 +53,10 @@ def _bars(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def rsr_bars(tickers: int | None = None, until: date = date(2016, 12, 30)) -> pl.DataFrame:
-    """Bars of the shares of Relational Stock Ranking, every n-th of them if `tickers` says how many."""
-    rows = pl.scan_parquet(DATA / "us_equity_daily_rsr" / "ohlcv_daily.parquet").filter(
-        pl.col("date") <= until
-    )
-    names = rows.select("exchange", "ticker").unique().sort("exchange", "ticker").collect()
-    if tickers is not None:
-        names = names.gather_every(max(1, names.height // tickers)).head(tickers)
-    rows = rows.join(names.lazy(), on=["exchange", "ticker"]).drop("close_time_local")
+def rsr_bars(names: pl.DataFrame, until: date = date(2016, 12, 30)) -> pl.DataFrame:
+    """Bars of shares of Relational Stock Ranking; names has exchange (NASDAQ or NYSE) and ticker."""
+    rows = pl.scan_parquet(QUOTES).filter(pl.col("date") <= until)
+    rows = rows.join(names.lazy().select("exchange", "ticker"), on=["exchange", "ticker"])
     return _bars(rows.with_columns(pl.col("exchange").replace_strict(MICS)).collect())
 
 
@@ -106,16 +101,13 @@ def backbone(steps: int, cutoff: date, keep: Path, shares: int = 300) -> Foundat
         model.load_state_dict(load_file(path))
         return model.eval()
     moment = microseconds(f"{cutoff}T00:00:00+00:00")
+    names = pl.read_parquet(QUOTES.with_name("tickers.parquet")).sort("exchange", "ticker")
+    bars = rsr_bars(names.gather_every(max(1, names.height // shares)), cutoff)
     entrant = Lim(config)
-    entrant.at(moment, before(build_series(rsr_bars(shares, cutoff)), moment))
+    entrant.at(moment, before(build_series(bars), moment))
     assert entrant.model is not None
     keep.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file({name: tensor.contiguous() for name, tensor in entrant.model.state_dict().items()}, part)
     part.replace(path)
     return entrant.model.eval()
-
-
-def one_thread() -> None:
-    """Small networks are faster on one."""
-    torch.set_num_threads(1)
