@@ -46,7 +46,7 @@ END = date(2019, 1, 1)
 SHARES = (0.01, 0.1, 1.0)
 """Of the decision sessions before a cutoff, the latest."""
 
-TUNED = ("head", "last_layers", "lora", "adapter", "layerwise", "full", "distilled")
+TUNED = ("head", "lora", "adapter", "layerwise", "full", "distilled")
 """Methods that start from a pretrained backbone, from little that moves to much."""
 
 SCRATCH, ZERO_SHOT = "scratch", "zero-shot"

@@ -24,7 +24,7 @@ HORIZON = 5
 
 BATCH = 64
 
-SESSIONS, VALIDATED = 1000, 100
+SESSIONS, VALIDATED = 1000, 60
 """About so many decision sessions are fitted on, and validated on, at most, evenly spread: neighbours share
 four of the five sessions of their labels."""
 
@@ -73,6 +73,7 @@ class Stage:
                 "steps": steps,
                 "batch": BATCH,
                 "validation_sessions": validation,
+                "judged_sessions": 0,  # no model is replaced here
                 "history_sessions": history,
                 "sample_every": max(-(-history // SESSIONS), -(-validation // VALIDATED)),
             },

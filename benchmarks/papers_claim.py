@@ -112,11 +112,11 @@ def ledger(path: Path, found: pl.DataFrame) -> pl.DataFrame:
 
 def report(rows: list[Row], daily: pl.DataFrame, trials: pl.DataFrame, options: argparse.Namespace) -> None:
     """Print all tables, draw all plots."""
-    runs = trials["settings"].n_unique()
+    runs, days = trials["settings"].n_unique(), daily["date"].sort().to_list()
     print(
-        f"### {len(HELD_OUT)} commodity futures that no pretraining saw, {daily['date'].min()} to"
-        f" {daily['date'].max()}\n\nSteps {options.steps} (fits {round(FINE_STEPS * options.steps)}), seeds"
-        f" {options.seeds}, cutoffs {', '.join(map(str, CUTOFFS))}; {trials.height} trials in {runs} runs.\n"
+        f"### {len(HELD_OUT)} commodity futures that no pretraining saw, {days[0]} to {days[-1]}\n\n"
+        f"Steps {options.steps} (fits {round(FINE_STEPS * options.steps)}), seeds {options.seeds}, cutoffs"
+        f" {', '.join(map(str, CUTOFFS))}; {trials.height} trials in {runs} runs.\n"
     )
     learned = [row for row in rows if row.arm not in (*RULES, *FITTED)]
     order = [ZERO_SHOT, SCRATCH]
