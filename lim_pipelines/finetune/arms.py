@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from lim_pipelines.finetune import neural, ridge
 from lim_pipelines.finetune.base import Forecaster, skill, to_positions, to_returns
+from lim_pipelines.finetune.batches import Rows
+from lim_pipelines.finetune.controls.registry import CONTROLS
 from lim_pipelines.finetune.embedding import Frozen
 from lim_pipelines.finetune.methods.job import Job
 from lim_pipelines.finetune.methods.registry import METHODS
+from lim_pipelines.finetune.modalities import Without, fitted_as, hidden, hidden_columns
 from lim_pipelines.finetune.network import FrozenNetwork
-from lim_pipelines.finetune.persistence import Persistence
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.spec import DETERMINISTIC_ARMS, ModelSpec
 from lim_pipelines.finetune.split import Split, split, windows_of
@@ -75,9 +76,11 @@ def fit_arms(spec: ModelSpec, backbone: FoundationModel, everything: Samples, cu
     arms = []
     for arm, seed in spec.books():
         started = time.monotonic()
-        forecaster, said = _fit(spec, arm, seed, frozen, samples, parts)
-        forecasters[arm, seed] = forecaster
-        arms.append(_described(spec, arm, seed, forecaster, said, samples, parts, started))
+        columns = hidden_columns(spec, arm)
+        seen = hidden(samples, columns) if columns else samples
+        forecaster, said = _fit(spec, fitted_as(spec, arm), seed, frozen, seen, parts)
+        forecasters[arm, seed] = Without(forecaster, columns) if columns else forecaster
+        arms.append(_described(spec, arm, seed, forecaster, said, seen, parts, started))
     return Arms(forecasters, arms, windows_of(samples, parts))
 
 
@@ -89,18 +92,10 @@ def _fit(
     samples: Samples,
     parts: Split,
 ) -> tuple[Forecaster, dict[str, float | None]]:
-    if arm == "persistence":
-        return Persistence(spec.horizon), {}
-    if arm == "ridge":
-        line = ridge.fit(spec, samples, parts, frozen.backbone.config.context)
-        return line, {"penalty": line.penalty}
+    if arm in CONTROLS:
+        return CONTROLS[arm].fit(spec, samples, parts, frozen.backbone.config.context)
     network, fitted = METHODS[arm](Job(spec, frozen, samples, parts, seed))
-    return network, {
-        "best_step": float(fitted.best_step),
-        "trainable_parameters": float(fitted.trainable),
-        "validation_loss": fitted.validation_loss,
-        "validation_loss_of_zero": fitted.zero_loss,
-    }
+    return network, fitted.metrics()
 
 
 def _described(
@@ -135,7 +130,7 @@ def _described(
     return ArmMeta(arm=arm, seed=seed, forecast_scale=spread["fit"], metrics=metrics, seconds=seconds)
 
 
-def _spread(spec: ModelSpec, samples: Samples, rows: neural.Rows) -> neural.Rows:
+def _spread(spec: ModelSpec, samples: Samples, rows: Rows) -> Rows:
     """At most about `SCALE_SAMPLES` of some rows, evenly spread; of a cross-section whole sessions."""
     days = samples.groups()[rows]
     sessions = np.unique(days)

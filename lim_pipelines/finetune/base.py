@@ -92,7 +92,7 @@ def to_positions(spec: ModelSpec, outputs: Floats, samples: Samples, scale: floa
 
     if spec.position is None or not scale > 0 or not len(samples):
         return np.zeros(len(samples))
-    scores, volatility = torch.from_numpy(outputs[:, 0] / scale), torch.from_numpy(samples.volatility)
+    scores, volatility = torch.from_numpy(outputs[:, 0] / scale), torch.tensor(samples.volatility)
     held = weights(spec.position, scores, volatility, torch.from_numpy(samples.groups()))
     return np.asarray(held.numpy())
 

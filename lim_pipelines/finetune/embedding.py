@@ -106,7 +106,10 @@ class Frozen:
     def embed(self, samples: Samples) -> Embedded:
         """Embed N samples, N > 0."""
         # Samples that hide a modality have the same windows.
-        last = self._last and self._last[0]
-        if last is None or last.picks is not samples.picks or last.others is not samples.others:
-            self._last = (samples, embed_all(self.backbone, samples))
-        return self._last[1]
+        if self._last is not None:
+            last, embedded = self._last
+            if last.picks is samples.picks and last.others is samples.others:
+                return embedded
+        embedded = embed_all(self.backbone, samples)
+        self._last = (samples, embedded)
+        return embedded

@@ -64,21 +64,45 @@ class Head(nn.Module, ABC):
         """Return outputs (B, Q), see `base.Forecaster`."""
 
 
+class Related(nn.Module):
+    """Embeddings of related instruments as one row; 0 in place of those that are not there.
+
+    Parameters
+    ----------
+    width
+        d, width of an embedding.
+    count
+        K, how many a sample may have; 0 makes an empty row.
+    """
+
+    def __init__(self, width: int, count: int) -> None:
+        super().__init__()
+        self.width = width * count
+        self.norm = nn.LayerNorm(width) if count else nn.Identity()
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return (B, K d)."""
+        rows: Tensor = (self.norm(batch.others) * batch.has_other[..., None]).flatten(1)
+        return rows
+
+
 class Perceptron(Head):
-    """A perceptron with one hidden layer: each sample for itself.
+    """A perceptron with one hidden layer: each sample for itself, beside its related instruments.
 
     Parameters
     ----------
     fusion
         What joins embedding and features.
+    related
+        What is read of related instruments.
     features, outputs
         See `Head`.
     """
 
-    def __init__(self, fusion: Fusion, features: int, outputs: int) -> None:
+    def __init__(self, fusion: Fusion, related: Related, features: int, outputs: int) -> None:
         super().__init__(features, outputs)
-        self.fusion = fusion
-        self.hidden = nn.Linear(fusion.width, HIDDEN)
+        self.fusion, self.related = fusion, related
+        self.hidden = nn.Linear(fusion.width + related.width, HIDDEN)
         self.dropout = nn.Dropout(DROPOUT)
         self.out = nn.Linear(HIDDEN, outputs)
         # An unfitted head forecasts nothing at all, not noise.
@@ -88,7 +112,7 @@ class Perceptron(Head):
     def forward(self, batch: Batch) -> Tensor:
         """See `Head.forward`."""
         x = self.fusion(batch.embedding, batch.features, batch.known)
-        x = nn.functional.gelu(self.hidden(x))
+        x = nn.functional.gelu(self.hidden(torch.cat([x, self.related(batch)], dim=-1)))
         out: Tensor = self.out(self.dropout(x))
         return out
 
@@ -99,8 +123,13 @@ def make_head(spec: ModelSpec, width: int) -> Head:
     Parameters
     ----------
     spec
-        Features, how they join the embedding, and outputs.
+        Which head, features, how they join the embedding, related instruments, and outputs.
     width
         d, width of the embedding.
     """
-    return Perceptron(make_fusion(spec, width), spec.inputs_width, spec.outputs)
+    from lim_pipelines.finetune.attention import Attention  # it is a head, too
+
+    fusion = make_fusion(spec, width)
+    if spec.head == "attention":
+        return Attention(fusion, spec.inputs_width, spec.outputs)
+    return Perceptron(fusion, Related(width, spec.related), spec.inputs_width, spec.outputs)

@@ -176,7 +176,8 @@ class ModelSpec(Setting):
     )
     description: str = Field(min_length=1, description="What the strategy does, for people.")
     task: Task = Field(
-        description="directional (each instrument for itself) or cross_sectional (one against another)."
+        description="directional (each instrument for itself), cross_sectional (one against another), lead_lag"
+        " (those that follow others), pairs (spreads of two), fundamental (companies, by what they file)."
     )
     universe: Universe
     frequency: Literal["1d"] = Field(default="1d", description="Bar length; daily only in this release.")
@@ -230,7 +231,7 @@ class ModelSpec(Setting):
             if self.position is not None:
                 raise ValueError("position: belongs to `output: position`; remove it, or add that")
             return self
-        if self.position is None:
+        if self.position is None or self.task not in LIMITS:
             raise ValueError(f"output: only models of tasks {sorted(LIMITS)} say positions; write alpha")
         if self.horizon % self.fit.sample_every:
             raise ValueError(
@@ -277,7 +278,7 @@ class ModelSpec(Setting):
             raise ValueError(
                 "universe: real and simulated instruments never mix; split it into two strategies"
             )
-        if self.fusion != "concatenation" and not self.features:
+        if self.fusion != "concatenation" and not self.inputs_width:
             raise ValueError("fusion: there are no features to join; name some in `features`, or remove it")
         if self.features and self.simulated:
             raise ValueError("features: the simulated exchange has no model inputs; leave `features` out")
@@ -350,7 +351,9 @@ class ModelSpec(Setting):
 
     def model_config_json(self) -> str:
         """Canonical JSON of everything that training reads; equal JSON means the same models."""
-        fields = set(ModelSpec.model_fields) - {"description", "cadence", "costs"}
+        # Costs are in the loss of a position; of an alpha they are the portfolio's affair.
+        others = {"costs"} if self.output == "alpha" else set()
+        fields = set(ModelSpec.model_fields) - {"description", "cadence"} - others
         return json.dumps(self.model_dump(mode="json", include=fields), sort_keys=True)
 
     def digest(self) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from lim_pipelines.finetune.base import Forecaster
+from lim_pipelines.finetune.modalities import Without, fitted_as, hidden_columns
 from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.finetune.spec import FoundationFamily, ModelSpec
 from lim_pipelines.foundation import checkpoint
@@ -138,22 +139,19 @@ def tensors_of(forecasters: Mapping[Book, Forecaster]) -> dict[str, Tensor]:
     """Weights of all arms under their names in the file."""
     import torch
 
+    from lim_pipelines.finetune.controls.registry import CONTROLS
     from lim_pipelines.finetune.network import FrozenNetwork, Network
-    from lim_pipelines.finetune.ridge import Ridge
 
     out: dict[str, Tensor] = {}
-    for (arm, seed), forecaster in forecasters.items():
-        parts: dict[str, Tensor] = {}
+    for (arm, seed), fitted in forecasters.items():
+        forecaster = fitted.inner if isinstance(fitted, Without) else fitted
         if isinstance(forecaster, Network | FrozenNetwork):
             parts = {name: tensor.detach().contiguous() for name, tensor in forecaster.moved().items()}
-        elif isinstance(forecaster, Ridge):
-            arrays = (forecaster.coefficients, forecaster.scaling.mean, forecaster.scaling.spread)
-            parts = dict(zip(_RIDGE, (torch.from_numpy(array.copy()) for array in arrays), strict=True))
+        else:
+            arrays = CONTROLS[arm].arrays(forecaster)
+            parts = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
         out |= {f"{arm}.{seed}.{name}": tensor for name, tensor in parts.items()}
     return out
-
-
-_RIDGE = ("coefficients", "feature_mean", "feature_spread")
 
 
 def save(forecasters: Mapping[Book, Forecaster], meta: ModelMeta, folder: Path) -> None:
@@ -214,7 +212,7 @@ def load(folder: str | Path) -> tuple[dict[Book, Forecaster], ModelMeta]:
     meta = read_meta(folder)
     path = folder / checkpoint.WEIGHTS
     frozen = None
-    if any(arm in METHODS for arm in meta.spec.arms):
+    if any(fitted_as(meta.spec, arm) in METHODS for arm in meta.spec.arms):
         frozen = Frozen(checkpoint.load(parent_folder(folder, meta))[0])
     try:
         tensors = load_file(path)
@@ -226,20 +224,17 @@ def load(folder: str | Path) -> tuple[dict[Book, Forecaster], ModelMeta]:
 
 
 def _forecaster(meta: ModelMeta, book: Book, tensors: dict[str, Tensor], frozen: Frozen | None) -> Forecaster:
+    from lim_pipelines.finetune.controls.registry import CONTROLS
     from lim_pipelines.finetune.methods.registry import unfitted
-    from lim_pipelines.finetune.persistence import Persistence
-    from lim_pipelines.finetune.ridge import Ridge
-    from lim_pipelines.finetune.scaling import Scaling
 
     arm, seed = book
     prefix = f"{arm}.{seed}."
     parts = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    if arm == "persistence":
-        return Persistence(meta.spec.horizon)
-    if arm == "ridge":
-        coefficients, mean, spread = (parts[name].numpy() for name in _RIDGE)
-        penalty = next(a.metrics["penalty"] for a in meta.arms if a.arm == "ridge")
-        return Ridge(coefficients, Scaling(mean, spread), meta.backbone.context, float(penalty or 0.0))
+    if arm in CONTROLS:
+        arrays = {name: tensor.numpy() for name, tensor in parts.items()}
+        return CONTROLS[arm].load(meta.spec, meta.backbone.context, arrays)
     if frozen is None:
         raise KeyError(f"{arm} is neither a method nor a control")
-    return unfitted(meta.spec, arm, frozen).restore(parts)
+    network = unfitted(meta.spec, fitted_as(meta.spec, arm), frozen).restore(parts)
+    columns = hidden_columns(meta.spec, arm)
+    return Without(network, columns) if columns else network

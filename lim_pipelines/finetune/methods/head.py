@@ -11,6 +11,7 @@ import torch
 
 from lim_pipelines.finetune import neural
 from lim_pipelines.finetune.batch import Reader
+from lim_pipelines.finetune.batches import Rows
 from lim_pipelines.finetune.heads import make_head
 from lim_pipelines.finetune.methods.job import Job
 from lim_pipelines.finetune.network import FrozenNetwork
@@ -31,7 +32,7 @@ def fit(job: Job) -> tuple[FrozenNetwork, neural.Fitted]:
     head.set_scaling(Scaling.of(job.samples.features[job.split.fit]))
     reader = Reader(job.samples, head.scaling)
 
-    def outputs(rows: neural.Rows) -> torch.Tensor:
+    def outputs(rows: Rows) -> torch.Tensor:
         out: torch.Tensor = head(reader.batch(rows, embedded.at(rows)))
         return out
 

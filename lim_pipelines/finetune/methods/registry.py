@@ -10,17 +10,40 @@ from collections.abc import Callable
 
 from lim_pipelines.finetune.embedding import Frozen
 from lim_pipelines.finetune.heads import make_head
-from lim_pipelines.finetune.methods import full, head, scratch
+from lim_pipelines.finetune.methods import (
+    adapter,
+    distilled,
+    full,
+    head,
+    last_layers,
+    layerwise,
+    lora,
+    scratch,
+)
 from lim_pipelines.finetune.methods.job import Method
 from lim_pipelines.finetune.network import FrozenNetwork, Network
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation.model import FoundationModel
 
-METHODS: dict[str, Method] = {"head": head.fit, "full": full.fit, "scratch": scratch.fit}
+METHODS: dict[str, Method] = {
+    "head": head.fit,
+    "last_layers": last_layers.fit,
+    "full": full.fit,
+    "layerwise": layerwise.fit,
+    "lora": lora.fit,
+    "adapter": adapter.fit,
+    "distilled": distilled.fit,
+    "scratch": scratch.fit,
+}
 """How each is fitted; keys are `spec.Method`."""
 
 STARTS: dict[str, Callable[[ModelSpec, FoundationModel], FoundationModel]] = {
+    "last_layers": last_layers.start,
     "full": full.start,
+    "layerwise": layerwise.start,
+    "lora": lora.start,
+    "adapter": adapter.start,
+    "distilled": distilled.start,
     "scratch": scratch.start,
 }
 """Backbones before a fit, of methods that move one: what of it moves requires a gradient."""
