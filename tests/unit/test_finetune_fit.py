@@ -23,7 +23,7 @@ from lim_pipelines.finetune.base import forecast, targets
 from lim_pipelines.finetune.batch import Batch
 from lim_pipelines.finetune.batches import Batches
 from lim_pipelines.finetune.fusion import Concatenation
-from lim_pipelines.finetune.heads import Perceptron
+from lim_pipelines.finetune.heads import Perceptron, Related
 from lim_pipelines.finetune.losses import make_loss
 from lim_pipelines.finetune.modalities import Modality
 from lim_pipelines.finetune.neural import rate
@@ -142,7 +142,9 @@ def test_an_unfitted_head_forecasts_nothing() -> None:
     features, nobody = torch.randn(5, 2), torch.zeros(5, 0)
     known, group = torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, dtype=torch.int64)
     batch = Batch(torch.randn(5, 64), features, known, group, nobody[..., None], nobody.bool())
-    said = Perceptron(Concatenation(64, (Modality("macro", (0, 1), False),)), 2, 1).outputs(batch)
+    said = Perceptron(Concatenation(64, (Modality("macro", (0, 1), False),)), Related(64, 0), 2, 1).outputs(
+        batch
+    )
     assert said.shape == (5, 1)
     assert not said.any()
 
