@@ -7,8 +7,10 @@ new strategy is `dg scaffold defs` and ten lines of YAML.
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import click
 import dagster as dg
 from pydantic import BaseModel
 
@@ -19,13 +21,57 @@ from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines import walkforward
 from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
 from lim_pipelines.lake import scope_of
+from lim_pipelines.places import Places
 from lim_pipelines.schemas import BACKTEST_DAILY, TARGETS
+from lim_pipelines.strategies.check import check
+from lim_pipelines.strategies.document import SpecError
 from lim_pipelines.strategies.spec import StrategySpec
+from lim_pipelines.strategies.template import template
 from lim_pipelines.walkforward import CODE_VERSION as RESULTS_VERSION
 from resources.home import Home
 from resources.trainer import Trainer
 
+DEFS = Path(walkforward.__file__).parent / "defs"
+"""Folder of the strategies' YAML."""
 
+
+class CheckedSpec(StrategySpec):
+    """A strategy's YAML, whose JSON schema is given out only where all strategies are right.
+
+    `dg check yaml` knows JSON schema only, and of all files of one component type it looks at the last one
+    only. So what it asks for, the schema, checks all of them, and by all rules: those over several fields and
+    those of the data that LIM_HOME holds, too.
+    """
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **settings: Any) -> dict[str, Any]:
+        """Return the schema.
+
+        Raises
+        ------
+        click.ClickException
+            A strategy is wrong, or asks of the data what they cannot give; all of them are named.
+        """
+        found = check(DEFS, Places.find().lake())
+        if found.wrong or found.unfit:
+            raise click.ClickException("\n".join(["strategies:", *found.wrong, *found.unfit]))
+        return super().model_json_schema(*args, **settings)
+
+
+class StrategyScaffolder(dg.Scaffolder[Any]):
+    """Writes the YAML of a new strategy: `dg scaffold defs assets.strategies.StrategyComponent <name>`."""
+
+    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
+        """Write it."""
+        try:
+            text = template(request.target_path.name)
+        except SpecError as error:
+            request.target_path.rmdir()
+            raise click.ClickException(str(error)) from error
+        (request.target_path / "defs.yaml").write_text(text, encoding="utf-8")
+
+
+@dg.scaffold_with(StrategyScaffolder)
 @dataclass
 class StrategyComponent(dg.Component):
     """A strategy: fine-tuned models, target weights, a backtest and its report.
@@ -41,7 +87,7 @@ class StrategyComponent(dg.Component):
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
         """Return the schema of the YAML's attributes; editors and `dg check yaml` use it."""
-        return StrategySpec
+        return CheckedSpec
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "StrategyComponent":
@@ -50,7 +96,7 @@ class StrategyComponent(dg.Component):
             raise TypeError(
                 f"{context.path}: a strategy needs `attributes:`; copy lim_pipelines/defs/wti_transfer"
             )
-        return cls(attributes)
+        return cls(StrategySpec.model_validate(attributes.model_dump()))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Assets of the strategy, and the checks that nothing of them looks ahead."""

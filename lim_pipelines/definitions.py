@@ -7,6 +7,7 @@ quick and must not load torch, lightning, great_expectations, cvxpy, pandas or s
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -43,7 +44,10 @@ from assets import (  # noqa: E402
     releases,
     window_store,
 )
-from assets.strategies import StrategyComponent  # noqa: E402
+from assets.strategies import DEFS, StrategyComponent  # noqa: E402
+from lim_pipelines.places import Places  # noqa: E402
+from lim_pipelines.strategies.check import check  # noqa: E402
+from lim_pipelines.strategies.document import SpecError  # noqa: E402
 from lim_pipelines.strategies.spec import StrategySpec  # noqa: E402
 from resources.home import Home  # noqa: E402
 from resources.trainer import Trainer  # noqa: E402
@@ -54,7 +58,22 @@ def load_strategies() -> tuple[dg.Definitions, list[StrategySpec]]:
     """Build the strategies of `lim_pipelines/defs`, one folder each.
 
     Not `dg.load_from_defs_folder`: that imports every installed component library (dagster_dbt: 2.5 s).
+
+    Raises
+    ------
+    SpecError
+        A strategy's YAML is wrong. What only the data cannot bear yet is said and no error: it is this code
+        location that brings more data.
     """
+    found = check(DEFS, None)
+    if found.wrong:
+        raise SpecError("\n".join(found.wrong))
+    try:
+        unfit = check(DEFS, Places.find().lake()).unfit
+    except Exception as error:  # whatever a store raises: without this code location nobody could mend it
+        unfit = (f"strategies were not compared with the lake, which cannot be read: {error}",)
+    for words in unfit:
+        logging.getLogger(__name__).warning(words)
     tree = dg.ComponentTree.for_project(Path(__file__).parent)
     components = tree.get_all_components(StrategyComponent)
     specs = sorted((component.spec for component in components), key=lambda spec: spec.name)

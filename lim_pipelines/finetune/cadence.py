@@ -10,9 +10,9 @@ trained goes on with the model that was in use.
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, WithJsonSchema, field_validator
 
 from lim_pipelines.finetune.setting import Setting
 
@@ -26,7 +26,8 @@ class Cadence(Setting):
         default="monthly",
         description="Cutoffs that train: every month, or January, April, July and October.",
     )
-    first_cutoff: date | None = Field(
+    # YAML reads a date without quotes as a date, for which JSON schema has no type.
+    first_cutoff: Annotated[date | None, WithJsonSchema({"format": "date"})] = Field(
         default=None, description="First cutoff, the first of a month; nothing is trained or decided before."
     )
 

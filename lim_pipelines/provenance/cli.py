@@ -74,7 +74,7 @@ def _expected() -> tuple[type[BaseException], ...]:
     from lim_pipelines.lake import LayoutError
     from lim_pipelines.provenance.subject import SubjectError
     from lim_pipelines.provenance.whole import TornError
-    from lim_pipelines.strategies.spec import SpecError
+    from lim_pipelines.strategies.document import SpecError
 
     return (
         SubjectError,

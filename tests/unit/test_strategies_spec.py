@@ -9,7 +9,8 @@ import pytest
 from strategy_world import spec
 
 from lim_pipelines.finetune.spec import ModelSpec
-from lim_pipelines.strategies.spec import SpecError, StrategySpec
+from lim_pipelines.strategies.document import SpecError
+from lim_pipelines.strategies.spec import StrategySpec
 
 DEFS = Path(__file__).resolve().parents[2] / "lim_pipelines" / "defs"
 WTI = (DEFS / "wti_transfer" / "defs.yaml").read_text()
