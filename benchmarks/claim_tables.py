@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.claim_cells import SCRATCH
+from benchmarks.claim_data import CORPORA
 from benchmarks.claim_stage import HORIZON
 from lim_pipelines.backtest import engine
 from lim_pipelines.backtest.metrics import rank_ics, realised, sharpe_per_day
@@ -76,6 +77,23 @@ class Row:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Compared:
+    """All that is fine-tuned from one corpus against from scratch.
+
+    Parameters
+    ----------
+    pairs
+        Methods and shares that are averaged.
+    gain, error
+        As in `Row`, means over them.
+    """
+
+    pairs: int
+    gain: Estimate
+    error: Gain
+
+
 def named(forecasts: pl.DataFrame) -> pl.DataFrame:
     """Call each arm of a corpus and share by one name, as the engine tells books apart by arm and seed."""
     name = pl.concat_str("corpus", "arm", "share", separator="/")
@@ -131,17 +149,14 @@ def table(
     trials
         Every trial ever made, as from `sharpes`.
     """
-    arms = forecasts.select("arm", "method", "corpus", "share").unique(maintain_order=True)
-    net = {name: _records(daily, name, "net_return") for name in arms["arm"]}
+    arms, net, judged = _arms(forecasts), _net(daily), _judged(forecasts, bars)
     luck = SeededSharpes(len(next(iter(net.values()))[0]))
-    scale = pl.col("volatility") * HORIZON**0.5
-    judged = realised(forecasts, bars, HORIZON).with_columns(label=pl.col("label") / scale)
     ics = {arm: part["rank_ic"].mean() for (arm,), part in rank_ics("directional", judged).group_by("arm")}
     tried = trials["sharpe_per_day"].drop_nans().drop_nulls().to_numpy()
     out = []
     for name, method, corpus, share in arms.iter_rows():
-        own, other = net[name], f"/{SCRATCH}/{share or 1.0}"
-        compared = method != SCRATCH
+        own, other = net[name], _scratch(share)
+        learned = method != SCRATCH
         about = forecasts.filter(pl.col("arm") == name).select(pl.col("trainable", "seconds").mean())
         varies = float(np.ptp(own.mean(axis=0))) > 0
         out.append(
@@ -151,8 +166,8 @@ def table(
                 share=share,
                 seeds=len(own),
                 sharpe=luck.of(own),
-                gain=luck.gain(own, net[other]) if compared else None,
-                error=_error(judged, name, other) if compared else None,
+                gain=luck.gain((own, net[other])) if learned else None,
+                error=_errors(judged, [(name, other)]) if learned else None,
                 gross=luck.of(_records(daily, name, "gross_return")).value,
                 turnover=float(_records(daily, name, "turnover").mean()) * SESSIONS_PER_YEAR,
                 rank_ic=_float(ics.get(name)),
@@ -164,20 +179,66 @@ def table(
     return out
 
 
+def compared(forecasts: pl.DataFrame, daily: pl.DataFrame, bars: pl.DataFrame) -> dict[str, Compared]:
+    """Compare all that is fine-tuned from a corpus with from scratch, as one comparison: nothing is picked.
+
+    Parameters
+    ----------
+    forecasts, daily, bars
+        As for `table`.
+
+    Returns
+    -------
+    dict
+        By corpus: the mean gain over methods and shares, of the net Sharpe ratio and in squared error.
+    """
+    net, judged = _net(daily), _judged(forecasts, bars)
+    luck = SeededSharpes(len(next(iter(net.values()))[0]))
+    out = {}
+    for corpus in CORPORA:
+        tuned = _arms(forecasts).filter((pl.col("corpus") == corpus) & (pl.col("share") > 0))
+        pairs = [(name, _scratch(share)) for name, share in tuned.select("arm", "share").iter_rows()]
+        if pairs:
+            gain = luck.gain(*((net[name], net[other]) for name, other in pairs))
+            out[corpus] = Compared(len(pairs), gain, _errors(judged, pairs))
+    return out
+
+
+def _arms(forecasts: pl.DataFrame) -> pl.DataFrame:
+    return forecasts.select("arm", "method", "corpus", "share").unique(maintain_order=True)
+
+
+def _scratch(share: float) -> str:
+    """Name of what is compared with: of all data where nothing was fitted."""
+    return f"/{SCRATCH}/{share or 1.0}"
+
+
+def _net(daily: pl.DataFrame) -> dict[str, Floats]:
+    return {name: _records(daily, name, "net_return") for name in daily["arm"].unique().sort()}
+
+
+def _judged(forecasts: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Forecasts with what came of them, both in units of the scale."""
+    scale = pl.col("volatility") * HORIZON**0.5
+    return realised(forecasts, bars, HORIZON).with_columns(label=pl.col("label") / scale)
+
+
 def _records(daily: pl.DataFrame, arm: str, column: str) -> Floats:
     """One record a seed, (S, T)."""
     own = daily.filter(pl.col("arm") == arm).sort("seed", "date")
     return own[column].to_numpy().reshape(own["seed"].n_unique(), -1)
 
 
-def _error(judged: pl.DataFrame, name: str, other: str) -> Gain:
-    """Paired difference of squared errors, over the mean square of the label."""
-    key = ("date", "instrument_id")
-    mine, its = (judged.filter(pl.col("arm") == arm) for arm in (name, other))
-    # What has no seeds is compared with each of the other's.
-    on = ("seed", *key) if mine["seed"].n_unique() > 1 else key
-    both = its.select("seed", *key, "label", its="forecast").join(mine.select(*on, "forecast"), on=on)
-    both = both.sort("date", "instrument_id", "seed")
+def _errors(judged: pl.DataFrame, pairs: list[tuple[str, str]]) -> Gain:
+    """Paired differences of squared errors over the mean square of the label, all pairs together."""
+    key, parts = ("date", "instrument_id"), []
+    for name, other in pairs:
+        mine, its = (judged.filter(pl.col("arm") == arm) for arm in (name, other))
+        # What has no seeds is compared with each of the other's.
+        on = ("seed", *key) if mine["seed"].n_unique() > 1 else key
+        its = its.select("seed", *key, "label", its="forecast")
+        parts.append(its.join(mine.select(*on, "forecast"), on=on).sort(*key, "seed"))
+    both = pl.concat(parts)
     label, said, its_said = (both[column].to_numpy() for column in ("label", "forecast", "its"))
     differences = ((label - its_said) ** 2 - (label - said) ** 2) / (label**2).mean()
     moments = both["date"].rank("dense").cast(pl.Int64).to_numpy()

@@ -66,10 +66,18 @@ class SeededSharpes:
         """Estimate the Sharpe ratio of one method from net daily returns, shape (S, T)."""
         return _estimate(_annual(returns).mean(), self._samples(returns))
 
-    def gain(self, returns: Floats, other: Floats) -> Estimate:
-        """Estimate by how much one method's ratio is above another's; shapes (S, T) and (S', T)."""
-        value = _annual(returns).mean() - _annual(other).mean()
-        return _estimate(value, self._samples(returns) - self._samples(other))
+    def gain(self, *pairs: tuple[Floats, Floats]) -> Estimate:
+        """Estimate by how much one method's ratio is above another's, as a mean over pairs of methods.
+
+        Parameters
+        ----------
+        pairs
+            Net daily returns of the one, shape (S, T), and of the other, (S', T). Several pairs make one
+            comparison of what they have in common, in which no pair was chosen.
+        """
+        value = np.mean([_annual(one).mean() - _annual(other).mean() for one, other in pairs])
+        samples = np.mean([self._samples(one) - self._samples(other) for one, other in pairs], axis=0)
+        return _estimate(float(value), np.asarray(samples))
 
     def _samples(self, returns: Floats) -> Floats:
         """Means over drawn seeds in each sample, (R,)."""

@@ -47,7 +47,7 @@ def test_leverage_changes_no_ratio(seed: int, leverage: float) -> None:
 
 def test_a_method_gains_nothing_over_itself() -> None:
     own = records(4, 0.001, 2)
-    found = LUCK.gain(own, own)
+    found = LUCK.gain((own, own))
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
 
 
@@ -56,8 +56,17 @@ def test_pairing_tells_apart_what_intervals_alone_do_not() -> None:
     own = records(4, 0.0003, 3)
     better = own + 0.0002
     assert LUCK.of(better).low < LUCK.of(own).high
-    assert LUCK.gain(better, own).low > 0
-    assert LUCK.gain(own, better).high < 0
+    assert LUCK.gain((better, own)).low > 0
+    assert LUCK.gain((own, better)).high < 0
+
+
+def test_several_pairs_are_one_comparison() -> None:
+    """Half of the gain where one of two pairs gains nothing; the same days and seeds are drawn for all."""
+    own = records(4, 0.0003, 3)
+    alone = LUCK.gain((own + 0.0002, own))
+    both = LUCK.gain((own + 0.0002, own), (own, own))
+    halves = (alone.value / 2, alone.low / 2, alone.high / 2)
+    assert (both.value, both.low, both.high) == pytest.approx(halves)
 
 
 def test_intervals_hold_as_often_as_they_say() -> None:

@@ -16,7 +16,7 @@ from benchmarks.claim_backbones import Backbones, config_of
 from benchmarks.claim_cells import CUTOFFS, END, SCRATCH, ZERO_SHOT, Cell, Claim, cells
 from benchmarks.claim_data import HELD_OUT, PRETRAINED, bars_of, closes_of, roots
 from benchmarks.claim_stage import HORIZON, Stage
-from benchmarks.claim_tables import named, sharpes, table, traded
+from benchmarks.claim_tables import compared, named, sharpes, table, traded
 from benchmarks.papers_claim import cells_of, ledger, verdict
 from lim_pipelines.exchanges import get_exchange, sessions
 from lim_pipelines.finetune.methods.registry import METHODS
@@ -193,9 +193,12 @@ def test_the_table_tells_skill_from_none() -> None:
     assert abs(head.rank_ic) < 0.15
     assert head.deflated < 0.9
     assert (scratch.gain, scratch.error) == (None, None)
-    assert "of 2 comparisons with from scratch 1 have the whole interval above zero, 0 below" in verdict(
-        [full, head]
-    )
+    first = compared(found, daily, BARS)["futures"]
+    assert first.pairs == 2
+    assert full.gain.low > first.gain.value > first.gain.low > 0
+    assert first.error.low > 0
+    said = verdict({"futures": first}, [full, head])
+    assert "of 2 single comparisons 1 have the whole interval above zero, 0 below" in said
     assert cells_of(scratch)[4] == "—"
 
 
