@@ -19,6 +19,7 @@ from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
 from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune.features import read_features
+from lim_pipelines.foundation.evidence import Event
 from lim_pipelines.lake import LATEST, Commit, Lake, Past, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.targets import make_targets
 from lim_pipelines.schemas import (
@@ -197,6 +198,7 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
             (f"lake table {table.name}", f"version {lake.version(table)}")
             for table in (VALIDATED_BARS, TARGETS)
         ],
+        _judgements(models, spec, cutoffs),
     )
     path = reports / f"{spec.name}.html"
     drawing.write_page(path, page)
@@ -207,6 +209,13 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
         summary(scores, spec.arms),
         drawing.png(plots.equity_figure(result.daily, spec.arms)),
     )
+
+
+def _judgements(models: Path, spec: StrategySpec, cutoffs: Sequence[date]) -> list[Event]:
+    """Decisions on the models that were trained for some cutoffs, oldest first."""
+    trained = sorted({spec.cadence.trained_at(cutoff) for cutoff in cutoffs})
+    found = (champions.event_at(models, spec.name, cutoff) for cutoff in trained)
+    return [event for event in found if event is not None]
 
 
 SHOWN = ("sharpe", "gross_sharpe", "cagr", "volatility", "max_drawdown", "turnover_per_year", "rank_ic")

@@ -171,6 +171,11 @@ def _split(meta: ModelMeta, said: dict[str, Any], bars: pl.DataFrame) -> Iterato
         yield f"a label that was fitted on reaches {fit_end}, the validation begins {first}"
     if end > meta.cutoff:
         yield f"a label of the validation reaches {end}, after the cutoff"
+    judged = [date.fromisoformat(day) for day in said.get("judged", [])]
+    if judged and end >= judged[0]:
+        yield f"a label of the validation reaches {end}, the sessions that judge the models begin {judged[0]}"
+    if judged and judged[-1] > meta.cutoff:
+        yield f"the models are judged on sessions until {judged[-1]}, after the cutoff"
     ends = (
         bars.filter(pl.col("close") > 0)
         .sort("instrument_id", "date")

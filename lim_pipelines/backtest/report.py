@@ -17,9 +17,11 @@ import yaml
 
 from lim_pipelines import drawing
 from lim_pipelines.backtest import plots
+from lim_pipelines.backtest.judgements import judgements
 from lim_pipelines.backtest.metrics import pooled
 from lim_pipelines.finetune.spec import RELATIVE_TASKS
 from lim_pipelines.finetune.store import ModelMeta
+from lim_pipelines.foundation.evidence import Event
 from lim_pipelines.strategies.spec import StrategySpec
 
 DASH = "–"
@@ -76,6 +78,7 @@ def render(
     positions: pl.DataFrame,
     models: Mapping[date, ModelMeta],
     provenance: Sequence[tuple[str, str]],
+    judged: Sequence[Event] = (),
 ) -> str:
     """Write the page.
 
@@ -93,6 +96,8 @@ def render(
         Meta of the models that decided, by cutoff.
     provenance
         Further (name, value) rows on where the numbers come from, such as the lake's versions.
+    judged
+        Decisions on the retrained models, oldest first.
 
     Returns
     -------
@@ -125,6 +130,7 @@ def render(
             arms=[_arm(scores, arm) for arm in spec.arms],
             ic_note=_IC_ACROSS if spec.task in RELATIVE_TASKS else _IC_OVER_TIME,
             cutoffs=_cutoffs(spec, record, targets, models),
+            judgements=judgements(judged),
             provenance=[("specification", spec.digest()), *provenance],
             spec=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             **{name: drawing.svg(figure, name) for name, figure in figures.items()},
@@ -198,6 +204,7 @@ def _cutoffs(
                 "fitted": " … ".join(meta.windows["fit"]) if meta else DASH,
                 "validated": " … ".join(meta.windows["validation"]) if meta else DASH,
                 "r2": f"{sum(known) / len(known):+.4f}" if known else DASH,
+                "trained": meta.cutoff.isoformat() if meta else DASH,
                 "digest": meta.input_digest[:16] if meta else DASH,
                 "parent": meta.parent[:16] if meta else DASH,
             }

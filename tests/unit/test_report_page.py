@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from html.parser import HTMLParser
 
@@ -13,6 +14,7 @@ from lim_pipelines import drawing
 from lim_pipelines.backtest import plots
 from lim_pipelines.backtest.metrics import performance, pooled
 from lim_pipelines.backtest.report import Verdict, render
+from lim_pipelines.foundation.evidence import Event, Evidence, GroupScore, Named
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -64,9 +66,9 @@ def world(one: StrategySpec) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, 
     )
 
 
-def page(one: StrategySpec) -> str:
+def page(one: StrategySpec, judged: Sequence[Event] = ()) -> str:
     daily, scores, targets, positions = world(one)
-    return render(one, VERDICT, daily, scores, targets, positions, {}, [("lake", "version <7>")])
+    return render(one, VERDICT, daily, scores, targets, positions, {}, [("lake", "version <7>")], judged)
 
 
 class Checker(HTMLParser):
@@ -140,3 +142,39 @@ def test_metadata_plots_are_small_and_reproducible() -> None:
     equity = drawing.png(plots.equity_figure(daily, one.arms))
     assert equity.startswith(b"\x89PNG")
     assert len(equity) < 100_000
+
+
+def test_the_page_says_which_model_was_taken_and_why() -> None:
+    scores = (
+        GroupScore(
+            group="XSIM", windows=60, champion=0.02, challenger=-0.1, gain=-0.12, low=-0.2, high=-0.04
+        ),
+    )
+    evidence = Evidence(
+        gain=-0.12,
+        low=-0.2,
+        high=-0.04,
+        level=0.95,
+        windows=60,
+        days=60,
+        judged_from="2018-03-01",
+        judged_until="2018-05-23",
+        groups=scores,
+    )
+    old, new = (Named(cutoff=date(2018, month, 1), digest="d" * 64) for month in (5, 6))
+    first = Event(
+        moment="", event="promoted", checkpoint=old, before=None, evidence=None, by="", why="the first"
+    )
+    kept = Event(
+        moment="", event="kept", checkpoint=new, before=old, evidence=evidence, by="", why="worse: so it is"
+    )
+    html = page(spec("directional"), [first, kept])
+    assert "Champion and challenger" in html
+    for words in (
+        "models of 2018-05-01",
+        "-20.00% to -4.00%",
+        "worse: so it is",
+        "60, 2018-03-01 … 2018-05-23",
+    ):
+        assert words in html
+    assert "Champion and challenger" not in page(spec("directional"))
