@@ -16,13 +16,15 @@ DEFS = Path(__file__).resolve().parents[2] / "lim_pipelines" / "defs"
 WTI = (DEFS / "wti_transfer" / "defs.yaml").read_text()
 
 
-@pytest.mark.parametrize("name", ["wti_transfer", "xsim_long_short"])
+@pytest.mark.parametrize(
+    "name", ["wti_transfer", "xsim_long_short", "xsim_pairs", "us_pairs", "us_companies"]
+)
 def test_shipped_strategies_are_valid_and_survive_json(name: str) -> None:
     one = StrategySpec.from_yaml(DEFS / name / "defs.yaml")
     assert one.name == name
     assert StrategySpec.model_validate(one.model_dump(mode="json")) == one
     assert StrategySpec.model_validate_json(one.model_dump_json()).digest() == one.digest()
-    assert one.simulated == (name == "xsim_long_short")
+    assert one.simulated == name.startswith("xsim_")
     assert one.books()[0] == (one.method, one.seeds[0])
 
 
