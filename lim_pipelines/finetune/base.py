@@ -1,6 +1,7 @@
 """The contract of every arm: what a forecaster says, and how that becomes a return or a position.
 
-What does not belong here: how an arm is fitted (`methods/`, `ridge.py`, `persistence.py`), files (`store.py`).
+What does not belong here: how an arm is fitted (`methods/`, `ridge.py`, `persistence.py`), files
+(`store.py`).
 No torch, but where positions are made.
 """
 
