@@ -193,7 +193,14 @@ def sample_of(bars: Bars) -> Bars:
 def _seen(here: Samples, after: Samples, context: int) -> list[tuple[str, Any, Any]]:
     """Everything that a model sees of samples, in two worlds."""
     one, other = (WindowStore(each.series, context, 1).batch(each.picks) for each in (here, after))
+    there, then = (each.others[..., 1] >= 0 for each in (here, after))
+    beside, behind = (
+        WindowStore(each.series, context, 1).batch(each.others[known]).values
+        for each, known in ((here, there), (after, then))
+    )
     return [
+        ("which related instruments stand beside it", there, then),
+        ("the context of a related instrument", beside, behind),
         ("the context", one.values, other.values),
         ("the calendar", one.calendar, other.calendar),
         ("a feature", here.features, after.features),

@@ -1,8 +1,8 @@
 r"""Ridge regression on the same context: the linear control.
 
-Inputs are the window's close returns over their own root mean square, and the same macro features as the
-neural arms. With :math:`\sigma_i` the sample's scale and :math:`\tilde x` the inputs (of a cross-section
-relative to the session's mean, as the forecast will be):
+Inputs are the window's close returns over their own root mean square, those of related instruments where a
+task has any, and the same features as the neural arms. With :math:`\sigma_i` the sample's scale and
+:math:`\tilde x` the inputs (of a cross-section relative to the session's mean, as the forecast will be):
 
 .. math:: b = \arg\min_b \sum_i \bigl((y_i - \sigma_i \tilde x_i^\top b) / \sigma_i\bigr)^2
     + \lambda n \lVert b\rVert^2
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lim_pipelines.finetune.base import targets
-from lim_pipelines.finetune.samples import Floats, Samples, demean
+from lim_pipelines.finetune.samples import Floats, Indices, Samples, demean
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.spec import RELATIVE_TASKS, ModelSpec
 from lim_pipelines.finetune.split import Split
@@ -37,7 +37,8 @@ class Ridge:
     Parameters
     ----------
     coefficients
-        Shape (1 + context + F,): constant, lags (oldest first), features.
+        Shape (1 + context + K context + F,): constant, lags (oldest first), those of K related instruments,
+        features.
     scaling
         Of the features, fitted before the cutoff.
     context
@@ -57,13 +58,21 @@ class Ridge:
 
 
 def inputs(samples: Samples, scaling: Scaling, context: int) -> Floats:
-    """Regressors of N samples, shape (N, 1 + context + F)."""
-    lags = (
-        WindowStore(samples.series, context, 1).batch(samples.picks).values[:, :, _CLOSE].astype(np.float64)
-    )
-    lags = np.nan_to_num(lags)
-    lags = lags / np.maximum(np.sqrt((lags**2).mean(axis=1, keepdims=True)), 1e-6)
-    return np.concatenate([np.ones((len(samples), 1)), lags, scaling.apply(samples.features)], axis=1)
+    """Regressors of N samples, shape (N, 1 + context + K context + F): of K related instruments, too."""
+    store = WindowStore(samples.series, context, 1)
+    lags = [_lags(store, samples.picks, context)]
+    for k in range(samples.others.shape[1]):
+        there = samples.others[:, k, 1] >= 0
+        beside = np.zeros((len(samples), context))
+        beside[there] = _lags(store, samples.others[there, k], context)
+        lags.append(beside)
+    return np.concatenate([np.ones((len(samples), 1)), *lags, scaling.apply(samples.features)], axis=1)
+
+
+def _lags(store: WindowStore, picks: Indices, context: int) -> Floats:
+    """Close returns of windows over their own root mean square, shape (B, context); 0 where missing."""
+    lags = np.nan_to_num(store.batch(picks).values[:, :, _CLOSE].astype(np.float64)).reshape(-1, context)
+    return np.asarray(lags / np.maximum(np.sqrt((lags**2).mean(axis=1, keepdims=True)), 1e-6))
 
 
 def fit(spec: ModelSpec, samples: Samples, split: Split, context: int) -> Ridge:

@@ -12,6 +12,7 @@ import polars as pl
 
 from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.labels import daily_returns
+from lim_pipelines.portfolio.absent import with_sold
 from lim_pipelines.portfolio.markowitz import Floats, Markowitz
 from lim_pipelines.portfolio.risk import root, shrunk_covariance
 from lim_pipelines.strategies.base import Known
@@ -79,9 +80,6 @@ class MarkowitzBooks:
         names = about["instrument_id"].to_list()
         risk = root(shrunk_covariance(self._past(returns, names)) * self._horizon)
         cost = np.array([self._costs.trade_rate(mic) for mic in about["exchange"]])
-        absent = (
-            returns.select("exchange", "instrument_id").unique().join(about, on="instrument_id", how="anti")
-        )
         frames = []
         for (arm, seed), forecasts in known.forecasts.group_by("arm", "seed", maintain_order=True):
             book = (str(arm), int(seed))
@@ -95,17 +93,8 @@ class MarkowitzBooks:
             )
             decided = forecasts.with_columns(weight=weight)
             self._held[book] = decided.select("instrument_id", "weight", date=pl.lit(known.decision.date))
-            gone = absent.with_columns(
-                arm=pl.lit(book[0]),
-                seed=pl.lit(book[1], dtype=pl.Int64),
-                forecast=pl.lit(None, dtype=pl.Float64),
-                position=pl.lit(None, dtype=pl.Float64),
-                forecast_scale=pl.lit(forecasts["forecast_scale"][0]),
-                volatility=0.0,
-                weight=0.0,
-            )
-            frames.append(pl.concat([decided, gone.select(decided.columns)]))
-        return pl.concat(frames)
+            frames.append(decided)
+        return with_sold(known, pl.concat(frames))
 
     def _past(self, returns: pl.DataFrame, names: list[str]) -> Floats:
         """Log returns of the last `risk_sessions` sessions, shape (T, n), NaN where there is no bar."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import polars as pl
 
 from lim_pipelines.finetune.spec import RELATIVE_TASKS, ModelSpec
+from lim_pipelines.portfolio.absent import with_sold
 from lim_pipelines.strategies.base import Known
 
 
@@ -48,10 +49,4 @@ class PositionBooks:
         about = decided.select("exchange", "instrument_id").unique()
         if about.height < 2:
             return decided.clear()
-        present = known.bars.select("exchange", "instrument_id").unique()
-        absent = present.join(about, on=about.columns, how="anti")
-        books = decided.select("arm", "seed", "forecast_scale").unique(maintain_order=True)
-        sold = books.join(absent.sort("instrument_id"), how="cross").with_columns(
-            forecast=pl.lit(None, dtype=pl.Float64), position=0.0, volatility=0.0, weight=0.0
-        )
-        return pl.concat([decided, sold.select(decided.columns)])
+        return with_sold(known, decided)

@@ -15,8 +15,9 @@ import polars as pl
 from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.portfolio.books import MarkowitzBooks
 from lim_pipelines.portfolio.positions import PositionBooks
+from lim_pipelines.portfolio.stock_selection import SelectionBooks
 from lim_pipelines.strategies.base import Decision
-from lim_pipelines.strategies.portfolios import MarkowitzPortfolio, Portfolio
+from lim_pipelines.strategies.portfolios import MarkowitzPortfolio, Portfolio, SelectionPortfolio
 from lim_pipelines.strategies.task import Books, TaskRules
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class CrossSectional(TaskRules):
 
     def portfolio(self, content: Mapping[str, Any]) -> type[Portfolio]:
         """See `task.TaskRules`."""
-        return MarkowitzPortfolio
+        return SelectionPortfolio if "selection" in content else MarkowitzPortfolio
 
     def decisions(
         self, sessions: pl.DataFrame, spec: StrategySpec, start: datetime, end: datetime
@@ -36,13 +37,15 @@ class CrossSectional(TaskRules):
         """List the rebalances, led by the last one before the period."""
         if spec.output == "position":
             return decisions(sessions, spec.horizon, start, end)
-        assert isinstance(spec.portfolio, MarkowitzPortfolio)
+        assert isinstance(spec.portfolio, MarkowitzPortfolio | SelectionPortfolio)
         return decisions(sessions, spec.portfolio.rebalance_every, start, end)
 
     def books(self, spec: StrategySpec, selection: Selection) -> Books:
         """See `task.TaskRules`."""
         if spec.output == "position":
             return PositionBooks(spec)
+        if isinstance(spec.portfolio, SelectionPortfolio):
+            return SelectionBooks(spec.portfolio)
         assert isinstance(spec.portfolio, MarkowitzPortfolio)
         return MarkowitzBooks(spec.portfolio, spec.horizon, spec.costs)
 

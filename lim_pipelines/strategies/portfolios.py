@@ -44,6 +44,16 @@ class MarkowitzPortfolio(Optimised):
     )
 
 
+class SelectionPortfolio(Setting):
+    """Stock selection: the best ones are held at equal weight, nothing is sold short."""
+
+    selection: int = Field(ge=1, le=5000, description="How many are held: those with the best forecasts.")
+    gross: float = Field(default=1.0, gt=0, le=10, description="Sum of the weights.")
+    rebalance_every: int = Field(
+        default=5, ge=1, le=63, description="Sessions from one rebalance to the next."
+    )
+
+
 Rhythm = Literal["monthly", "quarterly"]
 
 
@@ -80,4 +90,11 @@ class OwnPositions(Setting):
     """Nothing is left to say: the models say positions, whose limits are in `position`."""
 
 
-Portfolio = OwnPositions | DirectionalPortfolio | MarkowitzPortfolio | FundamentalPortfolio | PairsPortfolio
+Portfolio = (
+    OwnPositions
+    | DirectionalPortfolio
+    | MarkowitzPortfolio
+    | SelectionPortfolio
+    | FundamentalPortfolio
+    | PairsPortfolio
+)
