@@ -180,7 +180,7 @@ class ModelSpec(Setting):
         " (those that follow others), pairs (spreads of two), fundamental (companies, by what they file)."
     )
     universe: Universe
-    frequency: Literal["1d"] = Field(default="1d", description="Bar length; daily only in this release.")
+    frequency: Literal["1d"] = Field(default="1d", description="Length of the bars that are read and traded.")
     horizon: int = Field(ge=1, le=63, description="Sessions over which the return is forecast.")
     foundation: FoundationFamily = Field(description="Checkpoint family that the models start from.")
     method: Method = Field(description="Fine-tuning method of the strategy itself.")
@@ -244,6 +244,16 @@ class ModelSpec(Setting):
                 f" ({self.fit.batch})"
             )
         return self
+
+    @field_validator("frequency", mode="before")
+    @classmethod
+    def _daily(cls, value: object) -> object:
+        if value != "1d":
+            raise ValueError(
+                f"{value} is not offered: decisions, fills, costs and labels are by session; write 1d, and take"
+                " a longer `horizon` or a slower rhythm in `portfolio` for what is to move slowly"
+            )
+        return value
 
     @field_validator("features")
     @classmethod

@@ -58,7 +58,7 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("method: full", "method: fill", "method", "(did you mean 'full'?) (is 'fill')"),
         ("credit_spread]", "credit_spred]", "features", "did you mean 'credit_spread'?"),
         ("steps: 64", "stepps: 64", "fit.stepps", "did you mean 'steps'?"),
-        ("frequency: 1d", "frequency: 1m", "frequency", "'1d'"),
+        ("frequency: 1d", "frequency: 1m", "frequency", "write 1d"),
         ("horizon: 5", "horizon: 5\n  cadence:\n    retrain: daily", "cadence.retrain", "'quarterly'"),
         (
             "horizon: 5",
