@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lim_pipelines.finetune.quantiles import mean
+from lim_pipelines.finetune.quantiles import mean, quantiles
 from lim_pipelines.finetune.samples import Floats, Samples, demean
 from lim_pipelines.finetune.spec import RELATIVE_TASKS, ModelSpec, Task
 
@@ -53,6 +53,8 @@ def forecast(spec: ModelSpec, forecaster: Forecaster, samples: Samples) -> Float
     ndarray
         Log return over the horizon, shape (N,); in a cross-section relative to the session's mean.
     """
+    if not len(samples):  # there may be no series to take windows of, either
+        return np.zeros(0)
     return to_returns(spec.task, forecaster.outputs(samples), samples, spec.horizon)
 
 
@@ -121,6 +123,18 @@ def skill(spec: ModelSpec, said: Floats, samples: Samples) -> dict[str, float]:
         "rank_ic": rank_correlation(said, targets(spec.task, samples)),
         "samples": float(len(label)),
     }
+
+
+def coverage(spec: ModelSpec, outputs: Floats, samples: Samples) -> float:
+    """Share of labels between the outermost quantiles that outputs (N, Q) of an alpha stand for.
+
+    Right quantiles hold 90 % (`quantiles.LEVELS`); a point forecaster's are a normal's of the expected size.
+    """
+    scale = samples.scale(spec.horizon)
+    location = to_returns(spec.task, outputs[:, :1], samples, spec.horizon) / scale
+    label, spread = targets(spec.task, samples) / scale, quantiles(outputs) - outputs[:, :1]
+    inside = (label >= location + spread[:, 0]) & (label <= location + spread[:, -1])
+    return float(inside.mean())
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:

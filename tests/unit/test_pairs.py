@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -235,18 +236,32 @@ def test_what_happens_later_changes_no_bit_of_a_decision(root: Path) -> None:
     assert not after.equals(targets(root))
 
 
-def test_models_pass_their_audit_and_a_choice_that_looked_ahead_does_not(root: Path) -> None:
+def chosen_otherwise(root: Path, to: Path, formations_: tuple[Formation, ...]) -> Path:
+    """The models with another choice of pairs."""
+    shutil.copytree(root / "models", to)
+    folder = checkpoint.resolve(to, "pairs", CUTOFF)
+    assert folder is not None
+    meta = store.read_meta(folder)
+    other = meta.model_copy(update={"selection": Selection(formations=formations_)})
+    (folder / checkpoint.META).write_text(other.model_dump_json())
+    return to
+
+
+def test_where_no_pair_is_left_everything_is_sold(root: Path, tmp_path: Path) -> None:
+    *past, newest = formations(SETTINGS, WORLD.bars.filter(pl.col("date") < CUTOFF))
+    none = chosen_otherwise(root, tmp_path / "none", (*past, newest.model_copy(update={"pairs": ()})))
+    rows = walkforward.decide(Lake(root / "lake"), none, spec(), [CUTOFF])
+    assert rows.height == targets(root).height
+    assert rows["weight"].unique().to_list() == [0.0]
+    assert rows["forecast"].null_count() == rows.height
+
+
+def test_models_pass_their_audit_and_a_choice_that_looked_ahead_does_not(root: Path, tmp_path: Path) -> None:
     lake = Lake(root / "lake")
     assert [
         one.finding for one in audit_model(lake, root / "models", "pairs", CUTOFF) if not one.passed
     ] == []
-    folder = checkpoint.resolve(root / "models", "pairs", CUTOFF)
-    assert folder is not None
-    meta = store.read_meta(folder)
-    first, *rest = meta.selection.formations
-    told = first.model_copy(update={"pairs": first.pairs[::-1]})
-    wrong = meta.model_copy(update={"selection": Selection(formations=(told, *rest))})
-    (folder / checkpoint.META).write_text(wrong.model_dump_json())
-    findings = [one.finding for one in audit_model(lake, root / "models", "pairs", CUTOFF) if not one.passed]
-    assert any("what was chosen" in finding for finding in findings)
-    (folder / checkpoint.META).write_text(meta.model_dump_json())
+    told = formations(SETTINGS, WORLD.bars.filter(pl.col("date") < CUTOFF + timedelta(days=28)))
+    models = chosen_otherwise(root, tmp_path / "told", told)
+    findings = [one.finding for one in audit_model(lake, models, "pairs", CUTOFF) if not one.passed]
+    assert any("what was chosen (formations) is not" in finding for finding in findings)
