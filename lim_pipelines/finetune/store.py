@@ -48,8 +48,8 @@ class ArmMeta(BaseModel):
     forecast_scale
         Standard deviation of its forecasts on rows it was fitted on, log return over the horizon.
     metrics
-        `fit_` and `validation_` figures of `base.skill`, and what the arm says of its fit (best step,
-        trainable parameters, penalty).
+        `fit_` and `validation_` figures of `base.skill` and `base.coverage`, and what the arm says of its fit
+        (best step, trainable parameters, penalty).
     seconds
         Wall time of the fit.
     """

@@ -27,7 +27,7 @@ TARGETS = Table(
         "forecast": Column(
             pl.Float64,
             "log return",
-            "forecast over the strategy's horizon; null where the models said nothing",
+            "forecast over the strategy's horizon; null where models said nothing, or say positions",
             nullable=True,
         ),
         "weight": Column(pl.Float64, "fraction of equity", "target weight, negative for short"),

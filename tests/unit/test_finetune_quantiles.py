@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from small_samples import samples_of
 from strategy_world import spec
 
+from lim_pipelines.finetune.base import coverage
 from lim_pipelines.finetune.losses import make_loss
 from lim_pipelines.finetune.quantiles import LEVELS, mean, quantiles
 from lim_pipelines.finetune.samples import demean
@@ -81,5 +82,9 @@ def test_the_loss_is_least_at_the_true_quantiles() -> None:
         optimiser.zero_grad()
         loss(said.expand(len(rows), -1), rows).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+    fitted = said.detach().double().numpy().repeat(len(rows), axis=0)
+    assert coverage(one, fitted, samples.at(rows)) == pytest.approx(0.9, abs=0.02)
+    fitted[:, 1:] -= 1.0
+    assert coverage(one, fitted, samples.at(rows)) < 0.6
     label = samples.label[rows] / samples.scale(5)[rows]
     assert quantiles(said.detach().double().numpy())[0] == pytest.approx(np.quantile(label, LEVELS), abs=0.1)
