@@ -202,6 +202,7 @@ def build_backtest(spec: StrategySpec) -> dg.AssetsDefinition:
                 "report": dg.MetadataValue.path(result.report),
                 "results": table_metadata(result.summary, rows=40),
                 "equity": image(result.equity_png, "equity curve, net and gross"),
+                **({"modalities": table_metadata(result.modalities)} if result.modalities.height else {}),
             },
         )
 

@@ -1,6 +1,6 @@
 """Does it help a cross-section to know who is in which industry? RSR's shares, with the graph and without.
 
-    python -m benchmarks.industry_graph HOME [--seeds 5] [--steps 150] [--shares 250] [--pretrain 600]
+    python -m benchmarks.industry_graph HOME [--seeds 5] [--steps 150] [--shares 200] [--pretrain 600]
 
 The graph is NASDAQ.com's industries as Relational Stock Ranking collected them (Feng et al. 2019, ACM TOIS
 37), learnt into node vectors by the platform's own DistMult. A head on the frozen embedding of 64 bars ranks
@@ -47,6 +47,8 @@ CUTOFFS = (date(2011, 1, 1), date(2013, 1, 1), date(2015, 1, 1))
 YEARS = 2
 HORIZON = 5
 FIFTH = 0.2
+PEERS = 10
+"""Shares of an industry."""
 INPUTS = {name: MODEL_INPUTS.schema[name] for name in ("exchange", "date", "instrument_id")}
 COST = 2e-4
 """Commission and half spread of New York, fraction of the traded value."""
@@ -77,14 +79,15 @@ def spec_of(seeds: int, steps: int, head: str, graph: bool) -> ModelSpec:
 
 
 def chosen(shares: int) -> pl.DataFrame:
-    """Shares of the largest industries: exchange, ticker, industry."""
+    """Choose shares, `PEERS` of each of the largest industries: exchange, ticker, industry."""
     names = pl.read_parquet(DATA / "us_equity_daily_rsr" / "tickers.parquet").filter(
         pl.col("industry") != "n/a"
     )
     sizes = names.group_by("industry").agg(size=pl.len()).sort("size", "industry", descending=True)
-    kept = sizes.filter(pl.col("size").cum_sum().shift(1, fill_value=0) < shares)
+    kept = sizes.head(max(1, shares // PEERS))
     named = pl.col("exchange").replace_strict(MICS) + ":" + pl.col("ticker") + "@2017"
-    return names.join(kept, on="industry").with_columns(instrument_id=named).sort("exchange", "ticker")
+    names = names.join(kept, on="industry").with_columns(instrument_id=named).sort("exchange", "ticker")
+    return names.filter(pl.int_range(pl.len()).over("industry") < PEERS)
 
 
 def vectors_of(names: pl.DataFrame) -> tuple[Floats, float]:
@@ -158,7 +161,7 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--shares", type=int, default=250)
+    parser.add_argument("--shares", type=int, default=200)
     parser.add_argument("--pretrain", type=int, default=600)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -194,10 +197,10 @@ def main() -> None:
         "fifth, net, bp a week (95 %)",
     )
     print("\n" + markdown(titles, rows))
+    count = f"{names.height} shares of {names['industry'].n_unique()} industries"
     print(
-        f"\n{names.height} shares of {names['industry'].n_unique()} industries (AUC of links that learning did"
-        f" not see: {auc:.2f}), {all_days.shape[1]} weekly decisions, {options.seeds} seeds, {options.steps}"
-        f" steps, {time.perf_counter() - start:.0f} s"
+        f"\n{count} (AUC of links that learning did not see: {auc:.2f}), {all_days.shape[1]} weekly decisions,"
+        f" {options.seeds} seeds, {options.steps} steps, {time.perf_counter() - start:.0f} s"
     )
 
 

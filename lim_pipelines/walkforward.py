@@ -17,6 +17,7 @@ from lim_pipelines import drawing
 from lim_pipelines.backtest import engine, metrics, plots, report
 from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
+from lim_pipelines.evaluate.ablation import by_modality
 from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune.features import read_features
 from lim_pipelines.foundation.evidence import Event
@@ -65,6 +66,8 @@ class Outcome:
         The HTML report.
     summary
         One row an arm: the metrics of the table in the report, means over seeds.
+    modalities
+        What each modality is worth, `evaluate.ablation.by_modality`; empty without such controls.
     equity_png
         Equity curves, for the asset's metadata.
     """
@@ -73,6 +76,7 @@ class Outcome:
     verdict: str
     report: Path
     summary: pl.DataFrame
+    modalities: pl.DataFrame
     equity_png: bytes
 
 
@@ -184,6 +188,7 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     lake.write(SCORES, scores, scope)
     commit = lake.write(BACKTEST_DAILY, result.daily, scope)
     judged = board.judge(spec, result.daily, _trials(lake, spec.simulated))
+    worth = by_modality(spec, result.daily, scores)
     page = report.render(
         spec,
         report.Verdict(
@@ -199,6 +204,7 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
             for table in (VALIDATED_BARS, TARGETS)
         ],
         _judgements(models, spec, cutoffs),
+        worth.to_dicts(),
     )
     path = reports / f"{spec.name}.html"
     drawing.write_page(path, page)
@@ -207,6 +213,7 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
         judged.verdict,
         path,
         summary(scores, spec.arms),
+        worth,
         drawing.png(plots.equity_figure(result.daily, spec.arms)),
     )
 

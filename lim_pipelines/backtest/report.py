@@ -79,6 +79,7 @@ def render(
     models: Mapping[date, ModelMeta],
     provenance: Sequence[tuple[str, str]],
     judged: Sequence[Event] = (),
+    modalities: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the page.
 
@@ -98,6 +99,8 @@ def render(
         Further (name, value) rows on where the numbers come from, such as the lake's versions.
     judged
         Decisions on the retrained models, oldest first.
+    modalities
+        Rows of `evaluate.ablation.by_modality`.
 
     Returns
     -------
@@ -131,6 +134,7 @@ def render(
             ic_note=_IC_ACROSS if spec.task in RELATIVE_TASKS else _IC_OVER_TIME,
             cutoffs=_cutoffs(spec, record, targets, models),
             judgements=judgements(judged),
+            modalities=[_modality(row) for row in modalities],
             provenance=[("specification", spec.digest()), *provenance],
             spec=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             **{name: drawing.svg(figure, name) for name, figure in figures.items()},
@@ -181,6 +185,17 @@ def _arm(scores: pl.DataFrame, arm: str) -> dict[str, Any]:
         spread = f"{_number(min(values), metric)} … {_number(max(values), metric)}" if len(values) > 1 else ""
         cells.append({"mean": _number(mean, metric), "range": spread})
     return {"name": arm, "seeds": own["seed"].n_unique(), "cells": cells}
+
+
+def _modality(row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "name": row["modality"],
+        "features": row["features"],
+        "gain": _number(row["gain"]),
+        "interval": f"{_number(row['low'])} to {_number(row['high'])}",
+        "rank_ic": f"{_number(row['rank_ic'], 'rank_ic')} / {_number(row['rank_ic_without'], 'rank_ic')}",
+        "sharpe": f"{_number(row['sharpe'])} / {_number(row['sharpe_without'])}",
+    }
 
 
 def _cutoffs(
