@@ -15,7 +15,7 @@ import polars as pl
 from strategy_world import NAMES, config, macro, market, put_lake, spec
 
 from lim_pipelines import walkforward
-from lim_pipelines.audit import backtests, checkpoints, targets
+from lim_pipelines.audit import backtests, checkpoints, decisions, targets
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.backtest import engine, metrics
 from lim_pipelines.evaluate import ledger
@@ -34,8 +34,23 @@ FAMILIES = tuple(
     config(name).model_copy(update=QUICK) for name in ("foundation_checkpoint", "xsim_foundation_checkpoint")
 )
 _FIT = {"steps": 4, "batch": 8, "validation_sessions": 40}
-OIL = spec("directional", name="oil", seeds=[1], fit=_FIT, controls=["ridge"])
+OIL = spec(
+    "directional",
+    name="oil",
+    seeds=[1],
+    fit=_FIT,
+    controls=["ridge", "lightgbm", "tsmom", "macd", "without_macro"],
+)
 SHARES = spec(name="shares", seeds=[1], fit=_FIT, controls=["ridge"])
+SPREADS = spec(
+    "pairs",
+    name="spreads",
+    seeds=[1],
+    fit=_FIT,
+    controls=["ridge"],
+    pairs={"formation_sessions": 120, "window": 20},
+    portfolio={},
+)
 
 
 def bars() -> pl.DataFrame:
@@ -121,6 +136,9 @@ class ModelWorld:
 
     def audit_model(self, one: StrategySpec, cutoff: date = EARLY) -> list[Verdict]:
         return checkpoints.audit_model(self.lake, self.models, one.name, cutoff)
+
+    def audit_decision(self, one: StrategySpec, cutoff: date = LATE) -> list[Verdict]:
+        return decisions.audit_decision(self.lake, self.models, one.name, cutoff)
 
     def audit_targets(self, one: StrategySpec, cutoff: date = LATE, decisions: int = 1) -> list[Verdict]:
         return targets.audit_targets(self.lake, self.models, one, cutoff, decisions)
