@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ import polars as pl
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.finetune.split import TooLittleHistoryError
 from lim_pipelines.foundation.data import Bars, series_of
 from lim_pipelines.foundation.series import Series, iso
 from lim_pipelines.foundation.windows import WindowStore
@@ -98,11 +100,18 @@ def leaks_of_selection(spec: ModelSpec, bars: pl.DataFrame, selection: Selection
         What was chosen otherwise, in words.
     """
     again = TASKS[spec.task].select(spec, bars)
-    return [
+    found = [
         f"what was chosen ({name}) is not what the bars that were known at the cutoff give"
         for name in Selection.model_fields
         if not _alike(again.model_dump()[name], selection.model_dump()[name])
     ]
+    for past in selection.formations[-2:-1]:
+        # Where nothing was to be fitted on before it, the choice cannot be made as of then.
+        with suppress(TooLittleHistoryError):
+            then = TASKS[spec.task].select(spec, bars.filter(pl.col("date") < past.since)).formations[-1]
+            if not _alike(then.model_dump()["pairs"], past.model_dump()["pairs"]):
+                found.append(f"pairs of {past.since} are not those that the bars before it give")
+    return found
 
 
 def _alike(one: Any, other: Any) -> bool:
