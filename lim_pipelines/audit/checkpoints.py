@@ -24,6 +24,7 @@ from lim_pipelines.audit.samples import leaks_of_contexts, leaks_of_samples, lea
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.audit.windows import foundation_windows, model_windows
 from lim_pipelines.finetune import store
+from lim_pipelines.finetune.modalities import hidden_columns
 from lim_pipelines.finetune.split import split
 from lim_pipelines.finetune.train import read_inputs
 from lim_pipelines.foundation import checkpoint
@@ -230,13 +231,17 @@ def _scalings(folder: Path, meta: store.ModelMeta, bars: pl.DataFrame, inputs: p
     known = [column[np.isfinite(column)] for column in features.T]
     mean = np.array([column.mean() if len(column) else 0.0 for column in known])
     weights = load_file(folder / checkpoint.WEIGHTS)
-    means = {name: value for name, value in weights.items() if name.endswith("feature_mean")}
-    return [
-        f"{name} is {np.round(value, 6).tolist()}, of the rows that it was to be fitted on"
-        f" {np.round(mean, 6).tolist()}"
-        for name, value in sorted(means.items())
-        if not np.allclose(value, mean, rtol=1e-5, atol=1e-8)
-    ]
+    broken = []
+    for name in sorted(name for name in weights if name.endswith("feature_mean")):
+        wanted = mean.copy()
+        # What was hidden from an arm was never known to it.
+        wanted[list(hidden_columns(meta.spec, name.partition(".")[0]))] = 0.0
+        if not np.allclose(weights[name], wanted, rtol=1e-5, atol=1e-8):
+            broken.append(
+                f"{name} is {np.round(weights[name], 6).tolist()}, of the rows that it was to be fitted on"
+                f" {np.round(wanted, 6).tolist()}"
+            )
+    return broken
 
 
 def _weights(asset: str, cutoff: date, stored: Path, again: Path, hardware: str) -> Verdict:
@@ -278,7 +283,9 @@ def _copy_rows(past: Past, lake: Lake, tables: Sequence[tuple[Table, pl.Expr]]) 
 
 def _copy_checkpoint(models: Path, to: Path, family: str, cutoff: date, digest: str) -> None:
     source = checkpoint.folder_of(models, family, cutoff, digest)
-    shutil.copytree(source, checkpoint.folder_of(to, family, cutoff, digest))
+    # Embeddings that a past fit left are made again, too.
+    aside = shutil.ignore_patterns(checkpoint.EMBEDDINGS)
+    shutil.copytree(source, checkpoint.folder_of(to, family, cutoff, digest), ignore=aside)
     checkpoint.set_current(to, family, cutoff, digest)
 
 

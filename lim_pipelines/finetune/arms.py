@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lim_pipelines.finetune.base import Forecaster, skill, to_positions, to_returns
+from lim_pipelines.finetune.base import Forecaster, coverage, skill, to_positions, to_returns
 from lim_pipelines.finetune.batches import Rows
 from lim_pipelines.finetune.controls.registry import CONTROLS
 from lim_pipelines.finetune.embedding import Frozen
@@ -21,6 +22,7 @@ from lim_pipelines.finetune.methods.registry import METHODS
 from lim_pipelines.finetune.modalities import Without, fitted_as, hidden, hidden_columns
 from lim_pipelines.finetune.network import FrozenNetwork
 from lim_pipelines.finetune.samples import Samples
+from lim_pipelines.finetune.shared import Shared
 from lim_pipelines.finetune.spec import DETERMINISTIC_ARMS, ModelSpec
 from lim_pipelines.finetune.split import Split, split, windows_of
 from lim_pipelines.finetune.store import ArmMeta, Book
@@ -49,7 +51,13 @@ class Arms:
     windows: dict[str, Any]
 
 
-def fit_arms(spec: ModelSpec, backbone: FoundationModel, everything: Samples, cutoff: date) -> Arms:
+def fit_arms(
+    spec: ModelSpec,
+    backbone: FoundationModel,
+    everything: Samples,
+    cutoff: date,
+    folder: Path | None = None,
+) -> Arms:
     """Fit everything that a spec asks for.
 
     Parameters
@@ -62,6 +70,8 @@ def fit_arms(spec: ModelSpec, backbone: FoundationModel, everything: Samples, cu
         All samples known at the cutoff, as the task makes them (`strategies/registry.py`).
     cutoff
         The cutoff, for messages.
+    folder
+        The checkpoint's folder, where embeddings are shared; None keeps none.
     """
     parts = split(spec, everything, cutoff)
     # Only what the split uses: embeddings of other rows would be thrown away.
@@ -70,7 +80,7 @@ def fit_arms(spec: ModelSpec, backbone: FoundationModel, everything: Samples, cu
     parts = replace(
         parts, fit=np.searchsorted(used, parts.fit), validation=np.searchsorted(used, parts.validation)
     )
-    frozen = Frozen(backbone)
+    frozen = Shared(backbone, folder)
 
     forecasters: dict[Book, Forecaster] = {}
     arms = []
@@ -124,7 +134,7 @@ def _described(
         else:
             forecasts = to_returns(spec.task, outputs, part, spec.horizon)
             spread[name] = float(forecasts.std())
-            figures = skill(spec, forecasts, part)
+            figures = skill(spec, forecasts, part) | {"coverage": coverage(spec, outputs, part)}
         metrics |= {f"{name}_{key}": value if np.isfinite(value) else None for key, value in figures.items()}
     seconds = time.monotonic() - started
     return ArmMeta(arm=arm, seed=seed, forecast_scale=spread["fit"], metrics=metrics, seconds=seconds)

@@ -22,7 +22,7 @@ from lim_pipelines.foundation.windows import store_of
 Encode = Callable[[Indices], Tensor]
 """Picks (M, 2) to embeddings (M, d)."""
 
-_CHUNK = 256
+CHUNK = 256
 """Windows that are embedded at a time where no gradient is needed; bounds the memory."""
 
 
@@ -85,7 +85,7 @@ def embed_all(backbone: FoundationModel, samples: Samples) -> Embedded:
     encode = encoder(backbone, samples)
 
     def chunked(picks: Indices) -> Tensor:
-        return torch.cat([encode(picks[i : i + _CHUNK]) for i in range(0, len(picks), _CHUNK)])
+        return torch.cat([encode(picks[i : i + CHUNK]) for i in range(0, len(picks), CHUNK)])
 
     return embed(chunked, samples.picks, samples.others)
 
@@ -110,6 +110,9 @@ class Frozen:
             last, embedded = self._last
             if last.picks is samples.picks and last.others is samples.others:
                 return embedded
-        embedded = embed_all(self.backbone, samples)
+        embedded = self._compute(samples)
         self._last = (samples, embedded)
         return embedded
+
+    def _compute(self, samples: Samples) -> Embedded:
+        return embed_all(self.backbone, samples)

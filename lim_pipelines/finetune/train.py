@@ -177,7 +177,7 @@ def fit_cutoff(todo: Plan) -> None:
     task = TASKS[todo.spec.task]
     selection = task.select(todo.spec, bars)
     samples = task.samples(todo.spec, bars, inputs, selection)
-    result = fit_arms(todo.spec, backbone, samples, todo.cutoff)
+    result = fit_arms(todo.spec, backbone, samples, todo.cutoff, todo.parent)
     meta = store.ModelMeta(
         spec=todo.spec,
         cutoff=todo.cutoff,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 META = "meta.json"
 CURRENT = "current.json"
+EMBEDDINGS = "embeddings"
+"""Folder in a checkpoint's: what strategies keep there, see `finetune/shared.py`. Nothing depends on it."""
 
 
 class CheckpointError(ValueError):

@@ -27,6 +27,9 @@ from lim_pipelines.provenance.subject import Models
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+_KEPT = shutil.ignore_patterns(checkpoint.EMBEDDINGS)
+"""What a past fit left beside a checkpoint: it is made again."""
+
 
 def verify_models(places: Places, subject: Models, train: bool) -> list[Finding]:
     """Find out whether a checkpoint would come out again.
@@ -79,7 +82,7 @@ def _foundation(lake: Lake, subject: Models, aside: Path, train: bool) -> list[F
         if (place / checkpoint.META).is_file():
             parent = checkpoint.read_meta(place)
             target = checkpoint.folder_of(aside, meta.config.name, meta.parent_cutoff, meta.parent)
-            shutil.copytree(place, target)
+            shutil.copytree(place, target, ignore=_KEPT)
             checkpoint.set_current(aside, meta.config.name, meta.parent_cutoff, meta.parent)
         else:
             gone = [Finding("parent", "cannot be verified", 0, f"{place} is gone")]
@@ -108,7 +111,7 @@ def _strategy(lake: Lake, subject: Models, meta: store.ModelMeta, aside: Path, t
     if not (place / checkpoint.META).is_file():
         return [Finding("parent", "cannot be verified", 0, f"{place} is gone")]
     target = checkpoint.folder_of(aside, meta.parent_family, meta.cutoff, meta.parent)
-    shutil.copytree(place, target)
+    shutil.copytree(place, target, ignore=_KEPT)
     checkpoint.set_current(aside, meta.parent_family, meta.cutoff, meta.parent)
     try:
         plan = finetune.plan(lake.root, str(aside), meta.spec, meta.cutoff)
