@@ -16,6 +16,7 @@ from lim_pipelines.audit import verdict
 from lim_pipelines.audit.backtests import audit_backtest
 from lim_pipelines.audit.checkpoints import audit_checkpoint, audit_model
 from lim_pipelines.audit.data import audit_code
+from lim_pipelines.audit.decisions import audit_decision
 from lim_pipelines.audit.targets import audit_targets
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.foundation import checkpoint
@@ -50,7 +51,10 @@ def build_strategy_audits(spec: StrategySpec) -> list[dg.AssetChecksDefinition]:
     """Make the checks of a strategy's models, targets and backtest."""
 
     def model(home: Home, cutoff: date) -> list[Verdict]:
-        return [audit_code(), *audit_model(home.lake(), home.models, spec.name, cutoff)]
+        if not spec.cadence.begun(cutoff):
+            return [audit_code()]
+        there = (home.lake(), home.models, spec.name, spec.cadence.trained_at(cutoff))
+        return [audit_code(), *audit_model(*there), *audit_decision(*there)]
 
     def targets(home: Home, cutoff: date) -> list[Verdict]:
         return audit_targets(home.lake(), home.models, spec, cutoff, decisions=2)
@@ -72,7 +76,7 @@ def build_strategy_audits(spec: StrategySpec) -> list[dg.AssetChecksDefinition]:
             spec.name,
             "The rows that the newest models of the run were fitted on are those known at their cutoff; no"
             " label of the fit reaches the validation; features, contexts and scalings show nothing later,"
-            " and labels begin behind the decision's own close.",
+            " and labels begin behind the decision's own close. They were judged by what was known then.",
             model,
         ),
         _of_cutoff(

@@ -13,8 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import polars as pl
+
 from lim_pipelines.audit.backtests import audit_backtest
 from lim_pipelines.audit.checkpoints import audit_checkpoint, audit_model, retrain_checkpoint, retrain_model
+from lim_pipelines.audit.decisions import audit_decision
 from lim_pipelines.audit.samples import leaks_of_inference, sample_of
 from lim_pipelines.audit.targets import audit_targets
 from lim_pipelines.audit.verdict import Audit, Verdict
@@ -24,7 +27,8 @@ from lim_pipelines.finetune.train import MissingCheckpointError
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.data import NoBarsError, read_bars
-from lim_pipelines.lake import Lake, midnight
+from lim_pipelines.lake import LATEST, Lake, midnight
+from lim_pipelines.schemas import TARGETS
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.walkforward import MissingModelError
 
@@ -112,6 +116,10 @@ def _tasks(
         for cutoff in trained[spec.name]:
             asset, run = f"{spec.name}_model", partial(audit_model, lake, models, spec.name, cutoff)
             yield _Task(f"{asset} {cutoff}", asset, cutoff, "reads", run)
+            run = partial(audit_decision, lake, models, spec.name, cutoff)
+            yield _Task(f"judgement of {asset} {cutoff}", asset, cutoff, "recompute", run)
+        # Months that train nothing are decided, too.
+        for cutoff in _decided(lake, spec.name):
             asset, run = (
                 f"{spec.name}_targets",
                 partial(audit_targets, lake, models, spec, cutoff, _DECISIONS),
@@ -128,6 +136,12 @@ def _tasks(
             for cutoff in trained[spec.name][place : place + 1]:
                 asset, run = f"{spec.name}_model", partial(_fit, lake, models, spec, cutoff)
                 yield _Task(f"training {spec.name} {cutoff} again", asset, cutoff, "recompute", run)
+
+
+def _decided(lake: Lake, strategy: str) -> list[date]:
+    """Cutoffs that a strategy has targets of, newest first."""
+    rows = lake.read(TARGETS, as_of=LATEST, where=pl.col("strategy") == strategy)
+    return rows.select(pl.col("cutoff").unique().sort(descending=True)).collect()["cutoff"].to_list()
 
 
 def _gone(task: _Task, error: Exception) -> Verdict:

@@ -55,7 +55,7 @@ def decide(models: Path, spec: ModelSpec, challenger: Path, samples_of: SamplesO
     there = champions.event_at(models, spec.name, meta.cutoff)
     if there is not None and (there.checkpoint, there.before) == (named, was):
         return there
-    evidence, promoted, why = _judged(models, spec, challenger, was, samples_of)
+    evidence, promoted, why = judge(models, spec, challenger, was, samples_of)
     event = Event(
         moment=datetime.now(UTC).isoformat(timespec="seconds"),
         event="promoted" if promoted else "kept",
@@ -69,9 +69,23 @@ def decide(models: Path, spec: ModelSpec, challenger: Path, samples_of: SamplesO
     return event
 
 
-def _judged(
+def judge(
     models: Path, spec: ModelSpec, challenger: Path, was: Named | None, samples_of: SamplesOf
 ) -> tuple[Evidence | None, bool, str]:
+    """Measure new models against those in use.
+
+    Parameters
+    ----------
+    models, spec, challenger, samples_of
+        As for `decide`.
+    was
+        Those in use when the new ones came; None for the first.
+
+    Returns
+    -------
+    tuple
+        What was measured, None if nothing could be; whether the new ones are taken; why.
+    """
     if was is None:
         return None, True, "the first of its strategy: there was nothing to compare with"
     window = store.read_meta(challenger).windows["judged"]

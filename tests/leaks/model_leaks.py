@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from model_world import EARLY, END, FAMILIES, LATE, OIL, SHARES, ModelWorld
+from model_world import EARLY, END, FAMILIES, LATE, OIL, SHARES, SPREADS, ModelWorld
 
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.backtest import engine, panel
-from lim_pipelines.finetune import arms, samples
+from lim_pipelines.finetune import arms, champions, promotion, samples
 from lim_pipelines.finetune import train as finetune_train
+from lim_pipelines.finetune.methods import moving
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.split import Split
 from lim_pipelines.foundation import checkpoint, data, pretrain, windows
@@ -30,7 +31,8 @@ from lim_pipelines.foundation.windows import Span
 from lim_pipelines.lake import LATEST, Past, as_of_view, midnight
 from lim_pipelines.portfolio import targets as portfolio_targets
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, VALIDATED_BARS
-from lim_pipelines.strategies import base, task
+from lim_pipelines.strategies import base, pairs, task
+from lim_pipelines.strategies.registry import TASKS
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[ModelWorld, Patch], list[Verdict]]
@@ -197,6 +199,30 @@ def _stopped_on_test(world: ModelWorld, patch: Patch) -> list[Verdict]:
     return _fitted(world)
 
 
+def _stopped_on_what_judges(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    """Early stopping by the sessions that judge the new models against those in use."""
+
+    def on_judged(s: samples.Samples, parts: Split, _: date) -> Split:
+        judged = s.frame["date"].is_in(list(parts.judged)).to_numpy() & np.isfinite(s.label)
+        return replace(parts, validation=np.union1d(parts.validation, np.flatnonzero(judged)))
+
+    _split_by(patch, on_judged)
+    return _fitted(world)
+
+
+def _pairs_that_lasted(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    """Samples of the past are made of the pairs that are still pairs at the cutoff."""
+    honest = pairs.formations
+
+    def survivors(*given: Any) -> Any:
+        chosen = honest(*given)
+        return tuple(one.model_copy(update={"pairs": chosen[-1].pairs}) for one in chosen)
+
+    patch.setattr(pairs, "formations", survivors)
+    world.fit(SPREADS, EARLY)
+    return world.audit_model(SPREADS)
+
+
 def _bars_dated_before_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
     _without_a_past(patch)
     honest = finetune_train.read_inputs
@@ -289,6 +315,21 @@ def _models_of_a_later_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
     digest = pl.lit(checkpoint.json.loads((folder / "meta.json").read_text())["input_digest"])
     world.put(OIL, rows.with_columns(model_digest=digest), EARLY)
     return world.audit_targets(OIL, EARLY)
+
+
+def _judged_by_what_came_later(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    honest = promotion._within
+
+    def later(one: finetune_train.Plan, meta: Any) -> samples.Samples:
+        rows = finetune_train.read_inputs(world.lake, one.spec, END)
+        return TASKS[one.spec.task].samples(one.spec, *rows, meta.selection)
+
+    with patch.context() as only_judging:
+        only_judging.setattr(finetune_train, "_samples", later)
+        only_judging.setattr(promotion, "_within", lambda s, first, last: honest(s, first, END))
+        (world.models / SHARES.name / LATE.isoformat() / champions.FILE).unlink()
+        world.fit(SHARES, LATE)
+    return world.audit_decision(SHARES)
 
 
 def _own(one: Any, cutoff: date) -> pl.Expr:
@@ -465,13 +506,34 @@ LEAKS = (
     ),
     Leak("labels without a purge", _ARMS, "windows", "reaches", _unpurged_samples),
     Leak("early stopping and penalty on test", _ARMS, "windows", "after the cutoff", _stopped_on_test),
+    Leak("early stopping on what judges", _ARMS, "windows", "that judge the models", _stopped_on_what_judges),
+    Leak(
+        "pairs that lasted",
+        "strategies/pairs.py",
+        "windows",
+        "not those that the bars before it give",
+        _pairs_that_lasted,
+    ),
     Leak("corrections in a fit", "finetune/train.py", "reads", "were known", _bars_dated_before_the_cutoff),
-    Leak("inputs scaled by everything", "finetune/methods/moving.py", "windows", "feature_mean", _scaled_by_everything),
+    Leak(
+        "inputs scaled by everything",
+        "finetune/methods/moving.py",
+        "windows",
+        "feature_mean",
+        _scaled_by_everything,
+    ),
     Leak("label from the decision's close", _SAMPLES, "windows", "own close", _filled_at_the_decisions_close),
     Leak("target among the features", _SAMPLES, "windows", "past return", _target_among_the_features),
     Leak("adjusted prices as levels", _SAMPLES, "windows", "context", _adjusted_levels),
     Leak(
         "fit from a later checkpoint", "finetune/train.py", "windows", "no checkpoint of", _later_checkpoint
+    ),
+    Leak(
+        "models judged by what came later",
+        "finetune/promotion.py",
+        "recompute",
+        "known at the cutoff it is",
+        _judged_by_what_came_later,
     ),
     Leak(
         "models of a later cutoff decide", "targets", "windows", "none of cutoff", _models_of_a_later_cutoff

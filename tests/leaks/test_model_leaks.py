@@ -28,7 +28,7 @@ def test_a_clean_world_passes(world: ModelWorld) -> None:
     for spec in (OIL, SHARES):
         for cutoff in CUTOFFS:
             found += world.audit_model(spec, cutoff) + world.audit_targets(spec, cutoff, decisions=3)
-        found += world.audit_backtest(spec)
+        found += world.audit_decision(spec) + world.audit_backtest(spec)
     assert [one.finding for one in found if not one.passed] == []
     assert all(one.compared > 0 for one in found)
     assert {one.audit for one in found} == {"windows", "reads", "recompute"}
