@@ -36,7 +36,7 @@ from lim_pipelines.foundation.windows import store_of
 from lim_pipelines.lake import fingerprint
 from lim_pipelines.modalities.base import digest_of
 
-CODE_VERSION = "claim-1"
+CODE_VERSION = "claim-2"
 """Part of every cell's name. Raise it when the same settings would give other forecasts."""
 
 CUTOFFS = (date(2011, 1, 1), date(2014, 1, 1), date(2017, 1, 1))
@@ -152,9 +152,10 @@ class Claim:
         Returns
         -------
         pl.DataFrame
-            Columns of `Cell`; date, exchange, instrument_id; forecast (in units of the scale) and
-            forecast_scale (standard deviation of the arm's forecasts on rows it was fitted on); volatility
-            (of a session's log return); trainable parameters and seconds of the fit. A row a decision.
+            Columns of `Cell`; date, exchange, instrument_id; forecast (in units of the scale), and
+            forecast_center and forecast_scale (mean and standard deviation of the arm's forecasts on rows it
+            was fitted on; a rule's center is 0); volatility (of a session's log return); trainable parameters
+            and seconds of the fit. A row a decision.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         parts = []
@@ -204,11 +205,12 @@ class Claim:
             trainable = fitted.trainable
         seconds = time.monotonic() - started
         spread = parts.fit[np.unique(np.linspace(0, len(parts.fit) - 1, _SCALE_ROWS).astype(np.int64))]
-        scale = float(_said(spec, forecaster, samples.at(spread)).std())
+        usual = _said(spec, forecaster, samples.at(spread))
         return stage.ahead.frame.select("date", "exchange", "instrument_id").with_columns(
             **{name: pl.lit(value) for name, value in asdict(cell).items()},
             forecast=pl.Series(_said(spec, forecaster, stage.ahead), dtype=pl.Float64),
-            forecast_scale=pl.lit(scale),
+            forecast_center=pl.lit(0.0 if cell.arm in RULES else float(usual.mean())),
+            forecast_scale=pl.lit(float(usual.std())),
             volatility=pl.Series(stage.ahead.volatility, dtype=pl.Float64),
             trainable=pl.lit(trainable, dtype=pl.Int64),
             seconds=pl.lit(seconds),

@@ -2,6 +2,8 @@
 
 All arms are traded alike: a position of each future, sized to its volatility by the forecast in units of its
 scale (`portfolio/sizing.py`), decided every five sessions, filled at the next close, at its exchange's costs.
+What an arm says on average, in the fit, is taken off: else whatever knows nothing but the drift holds the
+same position for ever, and all such arms are one.
 
 What does not belong here: forecasts (`claim_cells.py`), what is printed (`papers_claim.py`).
 """
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from benchmarks.claim_cells import SCRATCH
+from benchmarks.claim_cells import RULES, SCRATCH
 from benchmarks.claim_data import CORPORA
 from benchmarks.claim_stage import HORIZON
 from lim_pipelines.backtest import engine
@@ -49,7 +51,7 @@ class Row:
         Over the network from scratch at the same share (all data where nothing is fitted).
     error
         By how much its squared error is smaller than from scratch, with the same seeds on the same decisions,
-        as a share of the squared label.
+        as a share of the squared label; None for rules, which say a direction and no size.
     gross
         Sharpe ratio before costs, mean over seeds.
     turnover
@@ -117,7 +119,8 @@ def traded(forecasts: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """
     weight = directional_weight(SIZING) / forecasts["instrument_id"].n_unique()
     columns = ("strategy", "arm", "seed", "date", "exchange", "instrument_id")
-    targets = forecasts.select(*columns, weight=weight)
+    centred = forecasts.with_columns(pl.col("forecast") - pl.col("forecast_center"))
+    targets = centred.select(*columns, weight=weight)
     arms = forecasts["arm"].unique().sort()
     parts = [arms[at : at + _AT_ONCE] for at in range(0, len(arms), _AT_ONCE)]
     return pl.concat([engine.run(targets.filter(pl.col("arm").is_in(part)), bars).daily for part in parts])
@@ -167,7 +170,7 @@ def table(
                 seeds=len(own),
                 sharpe=luck.of(own),
                 gain=luck.gain((own, net[other])) if learned else None,
-                error=_errors(judged, [(name, other)]) if learned else None,
+                error=_errors(judged, [(name, other)]) if learned and method not in RULES else None,
                 gross=luck.of(_records(daily, name, "gross_return")).value,
                 turnover=float(_records(daily, name, "turnover").mean()) * SESSIONS_PER_YEAR,
                 rank_ic=_float(ics.get(name)),

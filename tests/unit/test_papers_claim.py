@@ -160,6 +160,7 @@ def foreseen(skill: float, arm: str, seed: int, corpus: str = "") -> pl.DataFram
         seed=pl.lit(seed, dtype=pl.Int64),
         cutoff=pl.lit(CUTOFF),
         forecast=pl.Series(0.2 * skill * label + 0.05 * noise),
+        forecast_center=pl.lit(0.0),
         forecast_scale=pl.lit(0.1),
         volatility=pl.Series(ahead.volatility),
         trainable=pl.lit(7, dtype=pl.Int64),
@@ -200,6 +201,13 @@ def test_the_table_tells_skill_from_none() -> None:
     said = verdict({"futures": first}, [full, head])
     assert "of 2 single comparisons 1 have the whole interval above zero, 0 below" in said
     assert cells_of(scratch)[4] == "—"
+
+
+def test_what_an_arm_always_says_is_no_position() -> None:
+    one = foreseen(1.0, "full", 0, "futures")
+    shifted = one.with_columns(pl.col("forecast", "forecast_center") + 3.0)
+    first, second = (traded(named(each), BARS)["net_return"].to_numpy() for each in (one, shifted))
+    assert first == pytest.approx(second, abs=1e-12)
 
 
 def test_every_run_counts_as_trials_and_the_same_run_once(tmp_path: Path) -> None:
