@@ -106,6 +106,25 @@ def test_returns_are_those_that_the_backtest_counts(task: str, horizon: int) -> 
     assert paid[2:].mean() > 1e-4
 
 
+def test_a_trade_is_the_difference_to_what_prices_made_of_the_position() -> None:
+    one = position_spec("cross_sectional", horizon=5, costs={"multiplier": 100.0, "borrow_bps_per_year": 0.0})
+    samples = samples_of(one)
+    groups = samples.groups()
+    first, second = (np.flatnonzero(groups == session) for session in (100, 105))
+    scores = np.random.default_rng(0).standard_normal((len(first) + len(second), 1))
+    before, after = (
+        to_positions(one, own, samples.at(rows), 1.0)
+        for own, rows in ((scores[: len(first)], first), (scores[len(first) :], second))
+    )
+    gain, next_gain = np.expm1(samples.label[first]), np.expm1(samples.label[second])
+    drifted = before * (1 + gain) / (1 + before @ gain)
+    cost = one.costs.trade_rate("XSIM") * np.abs(after - drifted).sum()
+    rows = np.concatenate([first, second])
+    net = SharpeLoss(one, samples).returns(torch.from_numpy(scores).float(), rows)
+    assert net.numpy() == pytest.approx([after @ next_gain - cost], abs=1e-6)
+    assert abs(np.abs(after - drifted).sum() - np.abs(after - before).sum()) * 0.01 > 1e-5
+
+
 @pytest.mark.parametrize("task", ["directional", "cross_sectional"])
 def test_a_fit_from_a_losing_start_learns_planted_momentum(task: str) -> None:
     one = position_spec(task, horizon=5)
