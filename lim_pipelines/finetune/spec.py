@@ -18,6 +18,7 @@ from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.quantiles import LEVELS
 from lim_pipelines.finetune.setting import Setting, meant
 from lim_pipelines.finetune.universe import Universe
+from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.inputs.registry import OWNER, width_of
 from lim_pipelines.paired import FEWEST_MOMENTS
 
@@ -296,6 +297,12 @@ class ModelSpec(Setting):
         if self.foundation != right:
             raise ValueError(
                 f"foundation: real and simulated data never mix; for this universe write {right}"
+            )
+        depth = FOUNDATIONS[self.foundation].shape.layers
+        if self.fit.layers >= depth:
+            raise ValueError(
+                f"fit: layers ({self.fit.layers}) must be fewer than the {depth} blocks of {self.foundation};"
+                " to move all of them write method full"
             )
         if not self.universe.exchanges and len(self.universe.instruments) < 2:
             if self.task in RELATIVE_TASKS:

@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
 from strategy_world import CUTOFF, config, inputs, macro, market, put_checkpoint, put_lake, spec
 from torch import Tensor, nn
 
@@ -22,14 +24,15 @@ from lim_pipelines.finetune.batch import Reader
 from lim_pipelines.finetune.batches import Rows
 from lim_pipelines.finetune.embedding import Frozen, embed, embed_all, encoder
 from lim_pipelines.finetune.heads import make_head
-from lim_pipelines.finetune.methods import adapter, layerwise, lora
+from lim_pipelines.finetune.methods import adapter, last_layers, layerwise, lora, peft
 from lim_pipelines.finetune.methods.job import Job
-from lim_pipelines.finetune.methods.registry import METHODS, STARTS
+from lim_pipelines.finetune.methods.registry import METHODS, STARTS, unfitted
 from lim_pipelines.finetune.network import Network
 from lim_pipelines.finetune.quantiles import mean
 from lim_pipelines.finetune.samples import Samples, build_samples
 from lim_pipelines.finetune.split import Split, split
 from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.backbone import Block
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.lake import midnight
 from lim_pipelines.strategies.spec import StrategySpec
@@ -51,6 +54,7 @@ def backbone() -> FoundationModel:
     torch.manual_seed(0)
     model = FoundationModel(config("foundation_checkpoint"))
     for block in model.backbone.blocks:
+        assert isinstance(block, Block)
         nn.init.normal_(block.attention.out.weight, std=0.05)
         nn.init.normal_(block.feed.down.weight, std=0.05)
     return model.eval()
@@ -122,7 +126,7 @@ def test_merged_deltas_say_the_same_as_deltas_beside_their_matrices() -> None:
 
 
 def test_last_layers_leaves_the_rest_untouched_to_the_bit() -> None:
-    network, _ = METHODS["last_layers"](job(layers=2, steps=5))
+    network, _ = last_layers.fit(job(layers=2, steps=5))
     before = {f"backbone.{name}": tensor for name, tensor in backbone().state_dict().items()}
     moved = before.keys() - same(before, network.state_dict())
     assert moved
@@ -207,7 +211,30 @@ def test_all_methods_come_back_from_their_file_to_the_bit(tmp_path: Path) -> Non
     assert not [name for name in names if name.startswith("adapter.1.backbone") and ".block." in name]
 
 
+def test_more_layers_than_the_backbone_has_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"fit: layers \(3\) must be fewer than the 3 blocks"):
+        one(layers=3)
+
+
 def test_a_file_of_another_method_is_refused() -> None:
     network = Network(STARTS["full"](one(), backbone()), make_head(one(), 64))
     with pytest.raises(RuntimeError, match="in the file or in the network only"):
         network.restore(fitted("lora")[0].moved())
+
+
+def test_deltas_go_to_the_format_of_peft_and_back(tmp_path: Path) -> None:
+    network = fitted("lora")[0]
+    peft.export(one(), network, tmp_path)
+    names = load_file(tmp_path / "adapter_model.safetensors")
+    first = "base_model.model.backbone.backbone.blocks.0.attention.qkv.lora_A.weight"
+    assert names[first].shape == (4, 64)
+    assert names[first.replace("lora_A", "lora_B")].shape == (192, 4)
+    fresh = unfitted(one(), "lora", Frozen(backbone()))
+    assert isinstance(fresh, Network)
+    back = peft.load(one(), fresh, tmp_path)
+    rows = known()[0].at(known()[1].validation)
+    assert np.array_equal(back.outputs(rows), network.outputs(rows))
+    with pytest.raises(peft.PeftError, match=r"adapter_config.json: r 4.*set fit.rank"):
+        peft.load(one(rank=8), fresh, tmp_path)
+    with pytest.raises(peft.PeftError, match=r"no deltas in the format of peft"):
+        peft.load(one(), fresh, tmp_path / "nowhere")
