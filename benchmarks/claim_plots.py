@@ -45,7 +45,10 @@ def sharpe_by_share(rows: list[Row]) -> Figure:
         axes.axhline(0, color=INK, lw=0.8)
         axes.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
         axes.set_xlabel(f"share of the data; pretrained on {corpus}", color=INK, fontsize=9)
-    panels[-1].legend(fontsize=7, frameon=False, labelcolor=INK, ncols=2)
+    shown = panels[-1].get_legend_handles_labels()
+    figure.legend(
+        *shown, loc="outside upper center", fontsize=8, frameon=False, labelcolor=INK, ncols=len(TUNED) + 1
+    )
     return figure
 
 
