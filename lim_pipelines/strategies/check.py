@@ -128,6 +128,8 @@ def needed(spec: StrategySpec) -> int:
     """Sessions of an instrument before a cutoff that a training needs at least (`finetune/split.py`)."""
     reach = spec.horizon + 1
     past = max(MIN_VOL_SESSIONS, spec.horizon)
+    if spec.task == "pairs":  # samples follow a choice of pairs
+        past = max(past, spec.pairs.formation_sessions)
     return past + FEWEST * spec.fit.sample_every + reach + spec.fit.validation_sessions + reach
 
 

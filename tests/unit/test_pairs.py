@@ -26,6 +26,7 @@ from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
 from lim_pipelines.simulate import planted, xsim
+from lim_pipelines.strategies.check import needed
 from lim_pipelines.strategies.pair_selection import EVERY, formations
 from lim_pipelines.strategies.pairs import Pairs
 from lim_pipelines.strategies.registry import TASKS
@@ -180,6 +181,14 @@ def test_too_little_history_says_what_to_do() -> None:
         TooLittleHistoryError, match=r"strategy pairs: 11 instruments .*pairs.formation_sessions"
     ):
         TASKS["pairs"].select(spec(), WORLD.bars.filter(pl.col("date") < DAYS[420]))
+    assert needed(spec()) > SETTINGS.formation_sessions, "said when the YAML is checked, too"
+
+
+def test_settings_of_pairs_belong_to_pairs() -> None:
+    with pytest.raises(ValueError, match="pairs: belongs to `task: pairs`"):
+        spec(task="cross_sectional", portfolio={})
+    with pytest.raises(ValueError, match="a pair is two instruments"):
+        spec(universe={"instruments": ["XSIM:P01"]})
 
 
 @pytest.fixture(scope="module")
