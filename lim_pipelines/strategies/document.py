@@ -93,7 +93,7 @@ class Document:
 def _keys(model: type[Setting], loc: Sequence[int | str]) -> set[str]:
     """Keys that may stand at a place."""
     models = {model}
-    for part in loc:
+    for part in map(str, loc):
         annotations = [one.model_fields[part].annotation for one in models if part in one.model_fields]
         models = {found for annotation in annotations for found in _settings(annotation)}
     return {key for one in models for key in one.model_fields}
