@@ -73,8 +73,10 @@ class Document:
         """
         loc, message = problem["loc"], str(problem["msg"]).removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            like = meant(str(loc[-1]), _keys(model, loc[:-1]))
-            message = f"unknown key{like}; remove it or correct its spelling"
+            known = _keys(model, loc[:-1])
+            message = f"unknown key{meant(str(loc[-1]), known)}; remove it or correct its spelling"
+            if loc[-1] in known:
+                message = f"belongs to another kind of {loc[-2]} (docs/strategies.md); remove it"
         elif problem["type"] == "missing":
             message = "is missing; add it"
         elif problem["type"] == "value_error":

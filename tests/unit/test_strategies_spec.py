@@ -42,6 +42,12 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
         ("horizon: 5", "horizon: 500", "horizon", "less than or equal to 63"),
         ("  horizon: 5\n", "", "horizon", "add it"),
         ("vol_target: 0.15", "vol_traget: 0.15", "portfolio.vol_traget", "did you mean 'vol_target'?"),
+        (
+            "vol_target: 0.15",
+            "risk_aversion: 5.0",
+            "portfolio.risk_aversion",
+            "belongs to another kind of portfolio",
+        ),
         ("seeds:", "sedes:", "sedes", "unknown key (did you mean 'seeds'?)"),
         ("XNYM:WTI", "XNYM-WTI", "universe.instruments", "ids look like XNYM:WTI"),
         ("XNYM:WTI", "XNYN:WTI", "universe.instruments", "unknown exchange 'XNYN' (did you mean"),
