@@ -82,7 +82,9 @@ def _moments(models: Path, spec: StrategySpec, cutoff: date, stored: pl.DataFram
     for digest in stored["model_digest"].unique().sort():
         folder = champions.trained_as(models, spec.name, digest, cutoff)
         if folder is None:
-            broken.append(f"models {digest[:16]}, which decided, are none of cutoff {cutoff} or an earlier one")
+            broken.append(
+                f"models {digest[:16]}, which decided, are none of cutoff {cutoff} or an earlier one"
+            )
         elif store.read_meta(folder).cutoff > cutoff:
             broken.append(f"models {folder}, which decided, are of cutoff {store.read_meta(folder).cutoff}")
     return _verdict(spec, cutoff, "windows", end, stored.height, len(broken), "; ".join(broken))

@@ -19,7 +19,8 @@ from lim_pipelines.finetune.batches import Batches, Rows
 from lim_pipelines.finetune.losses import Loss, make_loss
 from lim_pipelines.finetune.memory import Held
 from lim_pipelines.finetune.samples import Samples
-from lim_pipelines.finetune.spec import FitSettings, ModelSpec
+from lim_pipelines.finetune.settings import FitSettings
+from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.finetune.split import Split
 
 WARMUP_SHARE = 0.1

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
-from lim_pipelines.finetune.spec import CrossSectionLimits, DirectionalLimits
+from lim_pipelines.finetune.settings import CrossSectionLimits, DirectionalLimits
 
 _SMALLEST = 1e-9
 """Keeps the limits of an empty book from dividing by zero; no limit is near it."""

@@ -130,9 +130,7 @@ def build_samples(
     Samples
         Those with enough history for a volatility. Empty if there is none.
     """
-    bars = bars.filter(
-        (pl.col("freq") == spec.frequency) & spec.universe.rows()
-    )
+    bars = bars.filter((pl.col("freq") == spec.frequency) & spec.universe.rows())
     return samples_of(bars, inputs, columns_of(spec), spec.horizon, sessions)
 
 

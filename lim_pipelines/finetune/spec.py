@@ -1,7 +1,8 @@
 """What a strategy's models are fitted on and how: the part of a strategy's YAML that training reads.
 
-What does not belong here: how forecasts become positions (`strategies/spec.py` adds that; changing it
-retrains nothing), the fitting itself (`train.py`). Import-light: Dagster reads specs when it loads.
+What does not belong here: groups of settings (`settings.py`), how forecasts become positions
+(`strategies/spec.py` adds that; changing it retrains nothing), the fitting itself (`train.py`). Import-light:
+Dagster reads specs when it loads.
 """
 
 from __future__ import annotations
@@ -17,10 +18,17 @@ from lim_pipelines.finetune.cadence import Cadence
 from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.quantiles import LEVELS
 from lim_pipelines.finetune.setting import Setting, meant
+from lim_pipelines.finetune.settings import (
+    LIMITS,
+    CrossSectionLimits,
+    DirectionalLimits,
+    FitSettings,
+    LeaderSettings,
+    PairSettings,
+)
 from lim_pipelines.finetune.universe import Universe
 from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.inputs.registry import OWNER, width_of
-from lim_pipelines.paired import FEWEST_MOMENTS
 
 Task = Literal["directional", "cross_sectional", "lead_lag", "pairs", "fundamental"]
 HeadName = Literal["perceptron", "attention"]
@@ -55,116 +63,6 @@ DETERMINISTIC_ARMS = ("ridge", "lightgbm", "tsmom", "macd", "persistence")
 """Arms without a random seed; they are fitted once, as seed 0."""
 
 
-class FitSettings(Setting):
-    """How models are fitted. Every neural arm gets the same: that makes the comparison fair."""
-
-    steps: int = Field(default=64, ge=1, le=100_000, description="Optimiser steps of every neural arm.")
-    learning_rate: float = Field(
-        default=1e-3, gt=0, le=0.1, description="Peak rate: warm-up, then a cosine to zero."
-    )
-    batch: int = Field(default=32, ge=1, description="Samples a step: windows, or whole cross-sections.")
-    weight_decay: float = Field(default=0.01, ge=0, description="AdamW's decoupled weight decay.")
-    validation_sessions: int = Field(
-        default=252,
-        ge=10,
-        description="Last sessions before the cutoff that early stopping and ridge's penalty use.",
-    )
-    judged_sessions: int | None = Field(
-        default=None,
-        ge=0,
-        description="The last of them, kept from that too: they judge a retrained model against the one in"
-        " use. A quarter if absent; 0: the retrained one is always taken.",
-    )
-    history_sessions: int | None = Field(
-        default=None,
-        ge=50,
-        description="Sessions before the validation window that are fitted on; all if absent.",
-    )
-    sample_every: int = Field(default=1, ge=1, description="Keep every n-th decision session as a sample.")
-    evaluations: int = Field(
-        default=5, ge=1, le=100, description="Times that a fit looks at the validation window, evenly spread."
-    )
-    patience: int = Field(
-        default=4, ge=1, description="Evaluations in a row without a gain after which a fit ends early."
-    )
-    layers: int = Field(
-        default=1, ge=1, description="Blocks that `last_layers` moves; blocks of the `distilled` student."
-    )
-    rank: int = Field(
-        default=4,
-        ge=1,
-        le=256,
-        description="Width of the deltas of `lora` and of the bottleneck of `adapter`.",
-    )
-
-    def judged(self, horizon: int) -> int:
-        """Return how many sessions judge a retrained model against the one in use.
-
-        Where `judged_sessions` is absent it is a quarter of the validation window; none if that is too short
-        for an interval, or would leave too few sessions to validate on.
-        """
-        if self.judged_sessions is not None:
-            return self.judged_sessions
-        quarter = self.validation_sessions // 4
-        left = (self.validation_sessions - quarter - horizon - 1) // self.sample_every
-        return quarter if min(quarter, left) >= FEWEST_MOMENTS else 0
-
-
-class LeaderSettings(Setting):
-    """How the leaders of each instrument are screened; task `lead_lag` only."""
-
-    formation_sessions: int = Field(
-        default=756, ge=120, le=5040, description="Sessions before the validation window that are screened."
-    )
-    lags: int = Field(
-        default=4, ge=2, le=20, description="Sessions behind the leader's in which the lagger may follow."
-    )
-    most: int = Field(default=1, ge=1, le=8, description="Most leaders of one lagger.")
-    false_discoveries: float = Field(
-        default=0.05, gt=0, le=0.5, description="Accepted share of wrong leaders among those believed."
-    )
-
-
-class PairSettings(Setting):
-    """How pairs are chosen, and what their spreads are measured against; task `pairs` only."""
-
-    formation_sessions: int = Field(
-        default=756, ge=120, le=5040, description="Past sessions that pairs are chosen on."
-    )
-    most: int = Field(default=10, ge=1, le=100, description="Most pairs at a time.")
-    false_discoveries: float = Field(
-        default=0.05, gt=0, le=0.5, description="Accepted share of wrong pairs among those traded."
-    )
-    window: int = Field(
-        default=60, ge=20, le=250, description="Sessions of the spread's mean and deviation: the z-score."
-    )
-
-
-class DirectionalLimits(Setting):
-    """What a directional position keeps to by construction."""
-
-    vol_target: float = Field(default=0.10, gt=0, le=1, description="Annual volatility of a full position.")
-    max_leverage: float = Field(
-        default=1.0, gt=0, le=10, description="Largest absolute weight of one instrument."
-    )
-
-
-class CrossSectionLimits(Setting):
-    """What the positions of a cross-section keep to by construction, beside a net of zero."""
-
-    gross: float = Field(default=1.0, gt=0, le=10, description="Largest sum of absolute weights.")
-    max_position: float = Field(
-        default=0.05, gt=0, le=1, description="Largest absolute weight of one instrument."
-    )
-
-
-LIMITS: dict[str, type[DirectionalLimits | CrossSectionLimits]] = {
-    "directional": DirectionalLimits,
-    "cross_sectional": CrossSectionLimits,
-}
-"""Tasks whose models may say positions, and what those keep to."""
-
-
 class ModelSpec(Setting):
     """What is forecast, from what, by which methods.
 
@@ -177,8 +75,9 @@ class ModelSpec(Setting):
     )
     description: str = Field(min_length=1, description="What the strategy does, for people.")
     task: Task = Field(
-        description="directional (each instrument for itself), cross_sectional (one against another), lead_lag"
-        " (those that follow others), pairs (spreads of two), fundamental (companies, by what they file)."
+        description="directional (each instrument for itself), cross_sectional (one against another),"
+        " lead_lag (those that follow others), pairs (spreads of two), fundamental (companies, by what they"
+        " file)."
     )
     universe: Universe
     frequency: Literal["1d"] = Field(default="1d", description="Length of the bars that are read and traded.")
@@ -251,8 +150,8 @@ class ModelSpec(Setting):
     def _daily(cls, value: object) -> object:
         if value != "1d":
             raise ValueError(
-                f"{value} is not offered: decisions, fills, costs and labels are by session; write 1d, and take"
-                " a longer `horizon` or a slower rhythm in `portfolio` for what is to move slowly"
+                f"{value} is not offered: decisions, fills, costs and labels are by session; write 1d, and"
+                " take a longer `horizon` or a slower rhythm in `portfolio` for what is to move slowly"
             )
         return value
 

@@ -26,7 +26,7 @@ import polars as pl
 
 from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.finetune.selection import Leader
-from lim_pipelines.finetune.spec import LeaderSettings
+from lim_pipelines.finetune.settings import LeaderSettings
 from lim_pipelines.strategies.discoveries import found
 
 Floats = npt.NDArray[np.float64]

@@ -23,7 +23,7 @@ import polars as pl
 
 from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.finetune.selection import Formation, Pair
-from lim_pipelines.finetune.spec import PairSettings
+from lim_pipelines.finetune.settings import PairSettings
 from lim_pipelines.strategies.cointegration import Floats, engle_granger, p_values
 from lim_pipelines.strategies.discoveries import found
 
@@ -111,10 +111,12 @@ def pairs_of(settings: PairSettings, levels: pl.DataFrame) -> tuple[Pair, ...]:
         for name in levels.columns
         if name != "date" and len(levels[name].drop_nulls()) >= COVERAGE * levels.height
     ]
-    prices = levels.select(present).drop_nulls().to_numpy().astype(np.float64)
     n = len(present)
-    if n < 2 or len(prices) < COVERAGE**2 * levels.height:
+    if n < 2:
         return ()
+    # A session without a bar keeps the level: else a day missing here and one there would leave no session
+    # that all instruments have. What is left out are the sessions before the last one of them began.
+    prices = levels.select(present).fill_null(strategy="forward").drop_nulls().to_numpy().astype(np.float64)
     first, second = nearest(prices, n)
     tested = engle_granger(prices[:, first], prices[:, second])
     chance = p_values(tested.statistic)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lim_pipelines.finetune.positions import weights
-from lim_pipelines.finetune.spec import CrossSectionLimits, DirectionalLimits
+from lim_pipelines.finetune.settings import CrossSectionLimits, DirectionalLimits
 
 torch.set_num_threads(1)
 COUNT = 12

@@ -19,7 +19,8 @@ from lim_pipelines.audit.checkpoints import audit_model
 from lim_pipelines.audit.targets import audit_targets
 from lim_pipelines.finetune import store
 from lim_pipelines.finetune.selection import Formation, Pair, Selection
-from lim_pipelines.finetune.spec import SPREAD_FEATURES, PairSettings
+from lim_pipelines.finetune.settings import PairSettings
+from lim_pipelines.finetune.spec import SPREAD_FEATURES
 from lim_pipelines.finetune.split import TooLittleHistoryError
 from lim_pipelines.finetune.train import train
 from lim_pipelines.foundation import checkpoint

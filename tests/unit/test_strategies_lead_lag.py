@@ -19,7 +19,7 @@ from lim_pipelines.finetune.base import rank_correlation
 from lim_pipelines.finetune.features import read_features
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.selection import Selection
-from lim_pipelines.finetune.spec import LeaderSettings
+from lim_pipelines.finetune.settings import LeaderSettings
 from lim_pipelines.finetune.split import split
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, midnight
