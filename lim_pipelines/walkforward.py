@@ -6,7 +6,7 @@ belong here: any arithmetic of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune.features import read_features
 from lim_pipelines.foundation.evidence import Event
 from lim_pipelines.lake import LATEST, Commit, Lake, Past, midnight, next_cutoff, scope_of
+from lim_pipelines.portfolio.complete import refuse_gaps, refuse_other_models, refuse_stale
 from lim_pipelines.portfolio.targets import make_targets
 from lim_pipelines.schemas import (
     BACKTEST_DAILY,
@@ -33,7 +34,6 @@ from lim_pipelines.schemas import (
     Table,
 )
 from lim_pipelines.strategies.base import universe_sessions
-from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
 
 CODE_VERSION = "results-2"
@@ -46,10 +46,6 @@ LONGEST_RHYTHM_DAYS = 120
 
 class MissingModelError(RuntimeError):
     """A strategy has no models of a cutoff."""
-
-
-class MissingTargetsError(RuntimeError):
-    """A strategy has no targets, or targets of another specification."""
 
 
 @dataclass(frozen=True)
@@ -172,11 +168,11 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
         month is missing in between.
     """
     targets = _sorted(lake, TARGETS, pl.col("strategy") == spec.name)
-    _refuse_stale(spec, targets)
+    refuse_stale(spec, targets)
     cutoffs = targets["cutoff"].unique().sort().to_list()
-    _refuse_gaps(spec, cutoffs)
+    refuse_gaps(spec, cutoffs)
     metas = {cutoff: store.read_meta(folder) for cutoff, folder in _folders(models, spec, cutoffs).items()}
-    _refuse_other_models(spec, targets, metas)
+    refuse_other_models(spec, targets, metas)
     through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
     bars = _sorted(lake, VALIDATED_BARS, universe(spec) & (pl.col("date") <= through))
     result = engine.run(targets, bars, through, spec.costs)
@@ -287,60 +283,6 @@ def _trials(lake: Lake, simulated: bool) -> pl.DataFrame:
 
 def _sorted(lake: Lake, table: Table, where: pl.Expr) -> pl.DataFrame:
     return lake.read(table, as_of=LATEST, where=where).sort(table.key).collect()
-
-
-def _refuse_stale(spec: StrategySpec, targets: pl.DataFrame) -> None:
-    stale = targets.filter(pl.col("spec_digest") != spec.digest())["cutoff"].unique().sort().to_list()
-    if stale or not targets.height:
-        what = (
-            f"targets of cutoffs {', '.join(map(str, stale))} were made for another specification"
-            if stale
-            else "no targets yet"
-        )
-        raise MissingTargetsError(
-            f"strategy {spec.name}: {what}; materialise {spec.name}_model and {spec.name}_targets first"
-        )
-
-
-def _refuse_other_models(
-    spec: StrategySpec, targets: pl.DataFrame, metas: Mapping[date, store.ModelMeta]
-) -> None:
-    """Refuse targets that today's models did not decide: the report would name the wrong ones."""
-    current = pl.DataFrame(
-        {"cutoff": list(metas), "current": [meta.input_digest for meta in metas.values()]},
-        schema={"cutoff": pl.Date, "current": pl.String},
-    )
-    other = targets.join(current, on="cutoff").filter(pl.col("model_digest") != pl.col("current"))
-    if other.height:
-        days = ", ".join(str(day) for day in other["cutoff"].unique().sort())
-        raise MissingTargetsError(
-            f"strategy {spec.name}: targets of cutoffs {days} were decided by other models than the current"
-            f" ones; materialise {spec.name}_targets, the same partitions, first"
-        )
-
-
-def _refuse_gaps(spec: StrategySpec, cutoffs: list[date]) -> None:
-    """Refuse missing months: the book of the month before would stand in them as if it had been decided.
-
-    A month in which nothing was to be decided is not missing: of a quarter's months most have no rebalance.
-    """
-    missing, day = [], cutoffs[0]
-    while day < cutoffs[-1]:
-        day = next_cutoff(day)
-        if day not in cutoffs and _decides(spec, day):
-            missing.append(day.isoformat())
-    if missing:
-        raise MissingTargetsError(
-            f"strategy {spec.name}: no targets of cutoffs {', '.join(missing)} between {cutoffs[0]} and"
-            f" {cutoffs[-1]}; materialise {spec.name}_model and {spec.name}_targets of these partitions first"
-        )
-
-
-def _decides(spec: StrategySpec, cutoff: date) -> bool:
-    """Whether a strategy decides anything between a cutoff and the next."""
-    start, end = midnight(cutoff), midnight(next_cutoff(cutoff))
-    sessions = universe_sessions(spec, next_cutoff(cutoff))
-    return any(one.decided_at >= start for one in TASKS[spec.task].decisions(sessions, spec, start, end))
 
 
 def universe(spec: StrategySpec) -> pl.Expr:

@@ -14,6 +14,7 @@ from lim_pipelines import walkforward
 from lim_pipelines.finetune.features import MissingInputsError
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.places import Places
+from lim_pipelines.portfolio.complete import MissingTargetsError
 from lim_pipelines.provenance.compare import Finding, compare
 from lim_pipelines.provenance.scratch import Scratch
 from lim_pipelines.provenance.subject import SubjectError
@@ -75,7 +76,7 @@ def _backtest(places: Places, lake: Lake, spec: StrategySpec) -> list[Finding]:
         into = Scratch(lake, Path(folder) / "lake")
         try:
             walkforward.backtest(into, places.models, Path(folder) / "reports", spec)
-        except (walkforward.MissingTargetsError, walkforward.MissingModelError) as error:
+        except (MissingTargetsError, walkforward.MissingModelError) as error:
             return [Finding(BACKTEST_DAILY.name, "cannot be verified", 0, str(error))]
         own = pl.col("spec_digest") == spec.digest()
         return [

@@ -21,6 +21,7 @@ from lim_pipelines.finetune.features import columns_of
 from lim_pipelines.finetune.train import train
 from lim_pipelines.inputs.build import build_inputs
 from lim_pipelines.lake import Lake, midnight
+from lim_pipelines.portfolio import complete
 from lim_pipelines.schemas import TARGETS
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.registry import TASKS
@@ -72,9 +73,9 @@ def test_the_rhythm_does_not_depend_on_where_a_period_is_cut() -> None:
     assert [day for piece in pieces for day in piece] == whole[1:]
     assert sum(not piece for piece in pieces) == 16, "two months of three decide nothing"
     assert all(
-        not walkforward._decides(spec(portfolio={"rhythm": "quarterly"}), date(2015, n, 1)) for n in (2, 3)
+        not complete.decides(spec(portfolio={"rhythm": "quarterly"}), date(2015, n, 1)) for n in (2, 3)
     )
-    assert walkforward._decides(spec(portfolio={"rhythm": "quarterly"}), date(2015, 4, 1))
+    assert complete.decides(spec(portfolio={"rhythm": "quarterly"}), date(2015, 4, 1))
 
 
 def test_it_must_read_something_of_companies() -> None:
