@@ -21,11 +21,13 @@ from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.finetune.samples import Indices, Samples, build_samples
 from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.finetune.split import TooLittleHistoryError
 from lim_pipelines.foundation.series import Series
+from lim_pipelines.portfolio.absent import with_sold
 from lim_pipelines.portfolio.sizing import directional_weight
 from lim_pipelines.strategies.base import Decision, Known
 from lim_pipelines.strategies.cross_sectional import decisions_on
-from lim_pipelines.strategies.leaders import leaders_of
+from lim_pipelines.strategies.leaders import FEWEST_SESSIONS, leaders_of
 from lim_pipelines.strategies.portfolios import DirectionalPortfolio, Portfolio
 from lim_pipelines.strategies.task import Books, TaskRules
 
@@ -44,18 +46,20 @@ class LeadLagBooks:
     ----------
     settings
         Size of a position.
-    believed
-        Laggers that are traded; the others get weight 0.
+    laggers
+        Whether each lagger is believed, and so traded. All others get weight 0: what the models of an earlier
+        cutoff bought, and nobody follows any more, is sold.
     """
 
     settings: DirectionalPortfolio
-    believed: frozenset[str]
+    laggers: Mapping[str, bool]
 
     def rebalance(self, known: Known) -> pl.DataFrame:
-        """See `task.Books`."""
-        traded = pl.col("instrument_id").is_in(sorted(self.believed))
+        """See `task.Books`. A lagger without a bar of this session stays as it is."""
+        traded = pl.col("instrument_id").is_in([name for name, believed in self.laggers.items() if believed])
         weight = pl.when(traded).then(directional_weight(self.settings)).otherwise(0.0)
-        return known.forecasts.with_columns(weight=weight)
+        nobodys = known.bars.filter(~pl.col("instrument_id").is_in(list(self.laggers)))
+        return with_sold(replace(known, bars=nobodys), known.forecasts.with_columns(weight=weight))
 
 
 class LeadLag(TaskRules):
@@ -66,9 +70,23 @@ class LeadLag(TaskRules):
         return DirectionalPortfolio
 
     def select(self, spec: ModelSpec, bars: pl.DataFrame) -> Selection:
-        """Screen leaders on the sessions before the validation window."""
+        """Screen leaders on the sessions before the validation window.
+
+        Raises
+        ------
+        TooLittleHistoryError
+            No two instruments have bars of sessions enough before that window.
+        """
         own = bars.filter((pl.col("freq") == spec.frequency) & spec.universe.rows())
-        return Selection(leaders=leaders_of(spec.leaders, formation(spec, own)))
+        leaders = leaders_of(spec.leaders, formation(spec, own))
+        if not leaders:
+            raise TooLittleHistoryError(
+                f"strategy {spec.name}: of {own['instrument_id'].n_unique()} instruments no two have"
+                f" {FEWEST_SESSIONS} sessions to screen leaders on before the validation window of"
+                f" {spec.fit.validation_sessions}; import more history (archive), widen the universe, or lower"
+                " fit.validation_sessions"
+            )
+        return Selection(leaders=leaders)
 
     def samples(
         self,
@@ -96,8 +114,8 @@ class LeadLag(TaskRules):
     def books(self, spec: StrategySpec, selection: Selection) -> Books:
         """See `task.TaskRules`."""
         assert isinstance(spec.portfolio, DirectionalPortfolio)
-        believed = frozenset(one.lagger for one in selection.leaders if one.believed)
-        return LeadLagBooks(spec.portfolio, believed)
+        # A lagger's leaders are believed all, or none of all laggers is (`leaders.leaders_of`).
+        return LeadLagBooks(spec.portfolio, {one.lagger: one.believed for one in selection.leaders})
 
 
 def formation(spec: ModelSpec, bars: pl.DataFrame) -> pl.DataFrame:
@@ -110,9 +128,12 @@ def formation(spec: ModelSpec, bars: pl.DataFrame) -> pl.DataFrame:
     bars
         Daily bars as known at a cutoff.
     """
-    days = daily_returns(bars)["date"].unique().sort()
-    # The last labelled session lies a horizon and a fill before the last bar.
-    kept = days.head(max(len(days) - spec.horizon - 1 - spec.fit.validation_sessions, 0))
+    days = daily_returns(bars).select("exchange", "date").unique()
+    # The last labelled session lies a horizon and a fill before the last bar. Laggers may all be of the
+    # exchange that is open least, whose last sessions reach back furthest.
+    back = spec.horizon + 1 + spec.fit.validation_sessions
+    held_out = pl.col("date").sort().tail(back).first().over("exchange").min()
+    kept = days.filter(pl.col("date") < held_out)["date"].unique().sort()
     return bars.filter(pl.col("date").is_in(kept.tail(spec.leaders.formation_sessions).implode()))
 
 

@@ -66,8 +66,9 @@ class TaskRules(ABC):
         spec
             The strategy.
         bars
-            Daily bars of the universe as known at the cutoff, one revision a bar. Rows that early stopping
-            validates on (`split.before_validation` leaves them out) must not be looked at.
+            Daily bars of the universe as known at the cutoff, one revision a bar. What stands beside samples
+            of the validation window, or says which there are, must be chosen before that window: else early
+            stopping and the judgement of a retrained model see sessions that were chosen by.
         """
         return Selection()
 

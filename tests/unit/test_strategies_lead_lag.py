@@ -11,16 +11,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategy_world import macro, put_checkpoint, put_lake
+from strategy_world import macro, market, put_checkpoint, put_lake
 
 from lim_pipelines.audit.samples import leaks_of_samples, leaks_of_selection
 from lim_pipelines.finetune import ridge, store, train
 from lim_pipelines.finetune.base import rank_correlation
 from lim_pipelines.finetune.features import read_features
 from lim_pipelines.finetune.samples import Samples
-from lim_pipelines.finetune.selection import Selection
+from lim_pipelines.finetune.selection import Leader, Selection
 from lim_pipelines.finetune.settings import LeaderSettings
-from lim_pipelines.finetune.split import split
+from lim_pipelines.finetune.split import TooLittleHistoryError, split
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.portfolio.targets import make_targets
@@ -118,6 +118,28 @@ def test_leaders_are_chosen_before_the_validation_window_and_by_nothing_behind_i
     assert leaks_of_selection(one, KNOWN, Selection(leaders=chosen.leaders[1:])) != []
 
 
+def test_leaders_are_chosen_before_the_validation_window_of_the_exchange_that_is_open_least() -> None:
+    names = ["XNYM:WTI", "XNAS:AAPL", "XNAS:FB"]
+    one = spec(
+        universe={"instruments": names},
+        foundation="foundation_checkpoint",
+        fit={"validation_sessions": 200},
+    )
+    bars = market(names=tuple(names), end=date(2018, 6, 1))
+    leader = Leader(lagger="XNAS:AAPL", leader="XNYM:WTI", correlation=0.1, p_value=0.1, believed=True)
+    samples = TASK.samples(one, bars, NOTHING, Selection(leaders=(leader,)))
+    first = samples.frame["date"][split(one, samples, CUTOFF).validation.tolist()].min()
+    last = formation(one, bars)["date"].max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    assert last < first
+
+
+def test_too_few_sessions_to_screen_leaders_on_say_what_to_do() -> None:
+    with pytest.raises(TooLittleHistoryError, match=r"no two have 120 sessions.*import more history"):
+        TASK.select(spec(), KNOWN.filter(pl.col("date") > date(2016, 3, 1)))
+
+
 def window_days(samples: Samples) -> list[tuple[date, date]]:
     """Each sample's session, and that of the last bar of its leader's window."""
     days = []
@@ -203,7 +225,14 @@ def test_believed_laggers_are_traded_and_in_a_control_nothing(
     world, lake, folder, bars = trained
     leaders = store.read_meta(folder).selection.leaders
     rows = decide(folder, bars, lake)
-    assert set(rows["instrument_id"]) == {one.lagger for one in leaders}
+    laggers = {one.lagger for one in leaders}
+    followed = pl.col("instrument_id").is_in(sorted(laggers))
+    # What an earlier cutoff's models bought and nobody follows any more would stay for good without a row.
+    nobodys = rows.filter(~followed)
+    assert set(nobodys["instrument_id"]) == set(IDS) - laggers
+    assert nobodys["weight"].to_list() == [0.0] * len(nobodys)
+    rows = rows.filter(followed)
+    assert set(rows["instrument_id"]) == laggers
     if world == "planted":
         assert {(one.leader, one.lagger) for one in leaders} == set(WORLD.relations)
         ridge_rows = rows.filter(pl.col("arm") == "ridge")
