@@ -84,6 +84,8 @@ def positions(spec: ModelSpec, forecaster: Forecaster, samples: Samples, scale: 
     ndarray
         Fractions of equity, shape (N,).
     """
+    if not len(samples):  # as in `forecast`
+        return np.zeros(0)
     return to_positions(spec, forecaster.outputs(samples), samples, scale)
 
 
@@ -93,7 +95,7 @@ def to_positions(spec: ModelSpec, outputs: Floats, samples: Samples, scale: floa
 
     from lim_pipelines.finetune.positions import weights
 
-    if spec.position is None or not scale > 0 or not len(samples):
+    if spec.position is None or not scale > 0:
         return np.zeros(len(samples))
     scores, volatility = torch.from_numpy(outputs[:, 0] / scale), torch.tensor(samples.volatility)
     held = weights(spec.position, scores, volatility, torch.from_numpy(samples.groups()))

@@ -111,6 +111,17 @@ def test_the_pairs_of_xsim_are_found_and_nothing_else() -> None:
     assert not found - planted_pairs
 
 
+def test_a_day_missing_here_and_there_costs_no_pair() -> None:
+    kept = pl.Series(np.random.default_rng(0).random(WORLD.bars.height) > 0.03)
+    found, thinned = (
+        set().union(*map(believed, formations(SETTINGS, bars)))
+        for bars in (WORLD.bars, WORLD.bars.filter(kept))
+    )
+    assert found
+    assert thinned
+    assert thinned <= truth(WORLD)
+
+
 def test_each_choice_is_that_of_its_own_moment() -> None:
     """As if the bars ended where its sessions begin: nothing behind that is in it, to the last bit."""
     chosen = formations(SETTINGS, WORLD.bars)

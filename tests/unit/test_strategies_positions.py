@@ -24,6 +24,8 @@ from strategy_world import (
 
 from lim_pipelines.backtest import engine, metrics
 from lim_pipelines.finetune import store, train
+from lim_pipelines.finetune.base import positions
+from lim_pipelines.finetune.samples import build_samples
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.portfolio.targets import make_targets
 from lim_pipelines.schemas import MODEL_INPUTS, TARGETS
@@ -121,6 +123,13 @@ def test_positions_keep_their_limits_and_say_no_forecast(world: World) -> None:
     assert network["validation_loss_of_zero"] == 0
     daily = engine.run(targets, bars, costs=one.costs).daily
     assert metrics.scores(one.name, one.task, one.horizon, daily, targets, bars).height
+
+
+def test_where_no_instrument_has_a_bar_nothing_is_said(world: World) -> None:
+    one, folder, bars = world
+    nobody = build_samples(one, bars.clear(), NO_INPUTS, [])
+    for forecaster in store.load(folder)[0].values():
+        assert positions(one, forecaster, nobody, 1.0).shape == (0,)
 
 
 def test_what_happens_later_changes_no_bit_of_a_position(world: World) -> None:
