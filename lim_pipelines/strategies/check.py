@@ -20,6 +20,8 @@ from lim_pipelines.instruments import instruments
 from lim_pipelines.lake import Lake, next_cutoff
 from lim_pipelines.schemas import LISTINGS, ONE_PRICE, VALIDATED_BARS
 from lim_pipelines.strategies.document import Document, Loc, SpecError
+from lim_pipelines.strategies.leaders import FEWEST_SESSIONS
+from lim_pipelines.strategies.pair_selection import EVERY
 from lim_pipelines.strategies.spec import StrategySpec
 
 _NO_BARS = pl.DataFrame(
@@ -127,10 +129,13 @@ def _unknown(name: str, known: set[str], listed: set[str]) -> str:
 def needed(spec: StrategySpec) -> int:
     """Sessions of an instrument before a cutoff that a training needs at least (`finetune/split.py`)."""
     reach = spec.horizon + 1
-    past = max(MIN_VOL_SESSIONS, spec.horizon)
-    if spec.task == "pairs":  # samples follow a choice of pairs
-        past = max(past, spec.pairs.formation_sessions)
-    return past + FEWEST * spec.fit.sample_every + reach + spec.fit.validation_sessions + reach
+    before, behind = FEWEST * spec.fit.sample_every + reach, spec.fit.validation_sessions + reach
+    if spec.task == "pairs":  # samples follow a choice of pairs; choices are whole quarters before the cutoff
+        return spec.pairs.formation_sessions + -(-(before + behind) // EVERY) * EVERY
+    before += max(MIN_VOL_SESSIONS, spec.horizon)
+    if spec.task == "lead_lag":  # leaders are screened there
+        before = max(before, FEWEST_SESSIONS + spec.leaders.lags + 1)
+    return before + behind
 
 
 def _too_short(spec: StrategySpec, name: str, dates: Sequence[date]) -> Iterator[tuple[Loc, str]]:

@@ -83,8 +83,8 @@ class LeadLag(TaskRules):
             raise TooLittleHistoryError(
                 f"strategy {spec.name}: of {own['instrument_id'].n_unique()} instruments no two have"
                 f" {FEWEST_SESSIONS} sessions to screen leaders on before the validation window of"
-                f" {spec.fit.validation_sessions}; import more history (archive), widen the universe, or lower"
-                " fit.validation_sessions"
+                f" {spec.fit.validation_sessions}; import more history (archive), widen the universe, or"
+                " lower fit.validation_sessions"
             )
         return Selection(leaders=leaders)
 

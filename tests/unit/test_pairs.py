@@ -21,7 +21,7 @@ from lim_pipelines.finetune import store
 from lim_pipelines.finetune.selection import Formation, Pair, Selection
 from lim_pipelines.finetune.settings import PairSettings
 from lim_pipelines.finetune.spec import SPREAD_FEATURES
-from lim_pipelines.finetune.split import TooLittleHistoryError
+from lim_pipelines.finetune.split import Split, TooLittleHistoryError, split
 from lim_pipelines.finetune.train import train
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, midnight
@@ -193,7 +193,20 @@ def test_too_little_history_says_what_to_do() -> None:
         TooLittleHistoryError, match=r"strategy pairs: 11 instruments .*pairs.formation_sessions"
     ):
         TASKS["pairs"].select(spec(), WORLD.bars.filter(pl.col("date") < DAYS[420]))
-    assert needed(spec()) > SETTINGS.formation_sessions, "said when the YAML is checked, too"
+
+
+@pytest.mark.parametrize("window", [40, 100])
+def test_the_check_of_yaml_knows_how_much_history_pairs_need(window: int) -> None:
+    one = spec(fit={"validation_sessions": window})
+    known = WORLD.bars.filter(pl.col("date") < DAYS[needed(one)])
+
+    def parts(bars: pl.DataFrame) -> Split:
+        chosen = TASKS["pairs"].select(one, bars)
+        return split(one, TASKS["pairs"].samples(one, bars, NO_INPUTS, chosen), CUTOFF)
+
+    assert len(parts(known).fit)
+    with pytest.raises(TooLittleHistoryError):
+        parts(known.filter(pl.col("date") > DAYS[0]))
 
 
 def test_settings_of_pairs_belong_to_pairs() -> None:

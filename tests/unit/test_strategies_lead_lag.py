@@ -26,6 +26,7 @@ from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.portfolio.targets import make_targets
 from lim_pipelines.simulate.planted import Planted, lead_lag, shuffled
 from lim_pipelines.strategies.base import universe_sessions
+from lim_pipelines.strategies.check import needed
 from lim_pipelines.strategies.lead_lag import STALE_DAYS, formation
 from lim_pipelines.strategies.leaders import leaders_of, screened
 from lim_pipelines.strategies.registry import TASKS
@@ -138,6 +139,10 @@ def test_leaders_are_chosen_before_the_validation_window_of_the_exchange_that_is
 def test_too_few_sessions_to_screen_leaders_on_say_what_to_do() -> None:
     with pytest.raises(TooLittleHistoryError, match=r"no two have 120 sessions.*import more history"):
         TASK.select(spec(), KNOWN.filter(pl.col("date") > date(2016, 3, 1)))
+    days = KNOWN["date"].unique().sort().tail(needed(spec()))
+    assert TASK.select(spec(), KNOWN.filter(pl.col("date") >= days[0])).leaders, "the check of YAML knows it"
+    with pytest.raises(TooLittleHistoryError):
+        TASK.select(spec(), KNOWN.filter(pl.col("date") > days[0]))
 
 
 def window_days(samples: Samples) -> list[tuple[date, date]]:
