@@ -4,10 +4,11 @@ What does not belong here: the rule and its words (`foundation/promotion.py`), t
 (`lim_pipelines/paired.py`), where decisions lie (`champions.py`), how samples are made (the tasks).
 
 Both forecast the sessions that the challenger kept from its fit and from its early stopping
-(`split.Split.judged`); the champion is older and knew still less. Everything is read as of the challenger's
-cutoff. Loss is the squared error of the scaled forecast, of a position model the negative profit; of a
-session, and of the seeds of the strategy's own method together. Only sessions of which
-both say something count, so two models that follow other pairs or leaders can be compared.
+(`split.Split.judged`), as far as the checkpoint that it starts from was not pretrained on them either; the
+champion is older and knew still less. Everything is read as of the challenger's cutoff. Loss is the squared
+error of the scaled forecast, of a position model the negative profit; of a session, and of the seeds of the
+strategy's own method together. Only sessions of which both say something count, so two models that follow
+other pairs or leaders can be compared.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune.base import Forecaster, forecast, positions, targets
 from lim_pipelines.finetune.samples import Floats, Samples
 from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.evidence import Event, Evidence, GroupScore, Named
 from lim_pipelines.foundation.promotion import verdict
 from lim_pipelines.paired import LEVEL, Gain, paired
@@ -103,6 +105,9 @@ def judge(
         return None, True, "the one in use was made for another specification; the newer one is taken"
     new, own = store.load(challenger)
     first, last = map(date.fromisoformat, (window[0], window[-1]))
+    held_out = checkpoint.read_meta(store.parent_folder(challenger, own)).windows.get("held_out_from")
+    if held_out is not None:
+        first = max(first, date.fromisoformat(held_out[:10]))
     with store.one_thread():
         both = _losses(old, meta, _within(samples_of(meta), first, last)).join(
             _losses(new, own, _within(samples_of(own), first, last)), on=["exchange", "date"], suffix="_new"

@@ -213,7 +213,10 @@ def load(folder: str | Path) -> tuple[dict[Book, Forecaster], ModelMeta]:
     path = folder / checkpoint.WEIGHTS
     frozen = None
     if any(fitted_as(meta.spec, arm) in METHODS for arm in meta.spec.arms):
-        frozen = Frozen(checkpoint.load(parent_folder(folder, meta))[0])
+        try:
+            frozen = Frozen(checkpoint.load(parent_folder(folder, meta))[0])
+        except checkpoint.CheckpointError as error:
+            raise ModelError(f"{folder}: what it starts from cannot be read ({error})") from error
     try:
         tensors = load_file(path)
         return {book: _forecaster(meta, book, tensors, frozen) for book in meta.spec.books()}, meta

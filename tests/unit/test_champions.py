@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,29 @@ def test_a_challenger_is_judged_against_what_was_in_use_when_it_came(tmp_path: P
     # Asked again, nothing is trained or decided again, not even the moment.
     assert [entry["reused"] for entry in world.train(*MONTHS[:2])] == [True, True]
     assert world.decided(MONTHS[1]) == event
+
+
+def test_no_session_judges_that_the_challengers_checkpoint_was_pretrained_on(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    path = checkpoint.resolve(world.models, world.spec.foundation, MONTHS[1])
+    assert path is not None
+    meta = checkpoint.read_meta(path)
+    seen = meta.model_copy(update={"windows": {"held_out_from": "2018-03-01T05:30:00+00:00"}})
+    (path / checkpoint.META).write_text(seen.model_dump_json())
+    world.train(*MONTHS[:2])
+    evidence = world.decided(MONTHS[1]).evidence
+    assert evidence is not None
+    assert evidence.judged_from == "2018-03-01"
+
+
+def test_where_the_champions_checkpoint_is_gone_the_newer_one_is_taken(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.train(MONTHS[0])
+    parent = checkpoint.resolve(world.models, world.spec.foundation, MONTHS[0])
+    assert parent is not None
+    shutil.rmtree(parent)
+    (entry,) = world.train(MONTHS[1])
+    assert entry["decision"].startswith("promoted: the one in use cannot be read any more")
 
 
 def refuse(world: World, cutoff: date) -> None:
