@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.partitions import RANGES
 from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.schemas import Table
 
@@ -59,6 +60,8 @@ def table_asset(
     """
     attributes = table_attributes(table, group)
     attributes |= {"description": description or table.description, "code_version": code_version}
+    if partitions_def is not None:
+        attributes |= {"backfill_policy": RANGES}
     decorated: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
         name=name, partitions_def=partitions_def, deps=deps, check_specs=check_specs, **attributes
     )

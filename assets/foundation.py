@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.catalogue import OWNERS, image
-from assets.partitions import cutoff_dates, cutoffs
+from assets.partitions import RANGES, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines.foundation.config import CODE_VERSION, FOUNDATIONS, FoundationConfig
 from lim_pipelines.foundation.metrics_file import METRICS, Line, read_metrics
@@ -30,6 +30,7 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
     @dg.asset(
         name=config.name,
         partitions_def=cutoffs,
+        backfill_policy=RANGES,
         deps=["window_store", dg.AssetDep(config.name, partition_mapping=FROM_PREVIOUS_CUTOFF)],
         description=f"Foundation checkpoints pretrained on {', '.join(config.exchanges)} at"
         f" {', '.join(config.freqs)}: a patch transformer, {config.context} bars of context to"

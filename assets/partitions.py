@@ -25,6 +25,10 @@ exchange_dates = dg.MultiPartitionsDefinition({"date": dates, "exchange": exchan
 # A cutoff is the first midnight (UTC) of a month; end_offset=1 because it is complete when its month begins.
 cutoffs = dg.MonthlyPartitionsDefinition(FIRST_CUTOFF.isoformat(), end_offset=1)
 
+RANGES = dg.BackfillPolicy.single_run()
+"""Of every partitioned asset: a range of partitions is one run. `dagster asset materialize --partition-range`
+refuses ranges of any other."""
+
 # A cutoff depends on everything known before it; Dagster has no mapping for that, so the edge stands for all
 # partitions. What was really read is in each model's meta.json.
 BARS = [

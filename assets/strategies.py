@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from assets.audits_models import build_strategy_audits
 from assets.catalogue import OWNERS, column_schema, image, table_asset, table_metadata, written
-from assets.partitions import BARS, INPUTS, cutoff_dates, cutoffs
+from assets.partitions import BARS, INPUTS, RANGES, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines import walkforward
 from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
@@ -121,6 +121,7 @@ def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
     @dg.asset(
         name=f"{spec.name}_model",
         partitions_def=cutoffs,
+        backfill_policy=RANGES,
         deps=[spec.foundation, *_read_by(spec)],
         description=f"Models of {spec.name} at each cutoff: {spec.method} from {spec.foundation}, beside "
         f"{', '.join(spec.controls) or 'no controls'}.",

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import OWNERS, image, table_metadata
-from assets.partitions import BARS, cutoff_dates, cutoffs
+from assets.partitions import BARS, RANGES, cutoff_dates, cutoffs
 from lim_pipelines import drawing
 from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.foundation.mix_shown import data_mix, mix_figure
@@ -33,6 +33,7 @@ _COLUMNS = {
 
 @dg.asset(
     partitions_def=cutoffs,
+    backfill_policy=RANGES,
     deps=BARS,
     group_name="foundation",
     owners=OWNERS,

@@ -14,6 +14,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.partitions import RANGES
+
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOT = Path(__file__).with_name("graph.json")
 
@@ -91,6 +93,14 @@ def test_every_asset_says_what_it_is(node: Any) -> None:
         lines = Path(reference.file_path).read_text().splitlines()
         assert Path(reference.file_path).is_relative_to(ROOT)
         assert 1 <= (reference.line_number or 1) <= len(lines)
+
+
+def test_a_range_of_partitions_is_one_run() -> None:
+    # `dagster asset materialize --partition-range`, which the README shows, refuses any other asset.
+    partitioned = [node for node in nodes() if node.partitions_def is not None]
+    several = [node.key.to_user_string() for node in partitioned if node.backfill_policy != RANGES]
+    assert len(partitioned) > 10
+    assert several == []
 
 
 def test_a_mart_leads_to_its_sql_and_a_strategy_to_its_yaml() -> None:
