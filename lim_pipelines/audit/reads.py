@@ -52,6 +52,10 @@ ALLOWED: Final[dict[str, str]] = {
         (f"lim_pipelines.foundation.store.changes.{name}" for name in ("_dated_back", "_committed")),
         "finds instruments of which rows known by the cutoff before were committed since; no value is read",
     ),
+    **dict.fromkeys(
+        (f"lim_pipelines.strategies.check.{name}" for name in ("check", "_history")),
+        "tells a person whether what the lake holds today can bear a strategy; no model or decision reads it",
+    ),
     "lim_pipelines.reference.known_listings": "listings hold by their own dates, see `lake.past.DATED`",
 }
 """Functions that read all revisions, or what is known today, and why that is right."""
@@ -91,7 +95,14 @@ FILES_ALLOWED: Final[dict[str, str]] = {
     ),
     "lim_pipelines.foundation.train.main": "reads the job",
     "lim_pipelines.finetune.train.main": "reads the job",
-    "lim_pipelines.strategies.spec.StrategySpec.from_yaml": "reads a strategy's YAML",
+    "lim_pipelines.finetune.train._samples": "opens the lake, for the past of the cutoff",
+    "lim_pipelines.finetune.champions.event_at": "decisions on models; `audit_models` judges new models again"
+    " where nothing later exists",
+    "lim_pipelines.finetune.shared._read": "embeddings by the hash of all that they depend on; audits embed"
+    " again without them",
+    "lim_pipelines.finetune.methods.peft.load": "weights that a person names; no training calls it",
+    "lim_pipelines.strategies.document.Document.__init__": "reads a strategy's YAML",
+    "lim_pipelines.strategies.template.template": "reads the package's own template",
     "lim_pipelines.backtest.report.render": "reads the page's template",
     "lim_pipelines.foundation.train.train_cutoffs": "opens the lake, for a past of each cutoff",
     "lim_pipelines.finetune.train.plan": "opens the lake, for the past of the cutoff",

@@ -43,7 +43,7 @@ class Document:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             content = yaml.safe_load(text)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            mark = getattr(error, "problem_mark", None)
+            mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
             line = 1 if mark is None else mark.line + 1
             raise SpecError(f"{path}:{line}: cannot be read as YAML: {error}; correct it") from error
         if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):
