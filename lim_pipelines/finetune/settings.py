@@ -66,6 +66,11 @@ class FitSettings(Setting):
         left = (self.validation_sessions - quarter - horizon - 1) // self.sample_every
         return quarter if min(quarter, left) >= FEWEST_MOMENTS else 0
 
+    def validated(self, horizon: int) -> int:
+        """Return how many sessions early stopping looks at: less those that judge, and the purge between."""
+        judged = self.judged(horizon)
+        return self.validation_sessions - (judged + horizon + 1 if judged else 0)
+
 
 class LeaderSettings(Setting):
     """How the leaders of each instrument are screened; task `lead_lag` only."""

@@ -56,6 +56,9 @@ statistic of the test that found it."""
 SHORTEST_BATCH = 20
 """Decisions that a step needs at least where the loss is a Sharpe ratio."""
 
+SHORTEST_VALIDATION = 10
+"""Decisions, each with another one a horizon before it, that early stopping needs at least there."""
+
 WITHOUT = "without_"
 """Begins the names of controls that are the method itself without one modality, a block of `features`."""
 
@@ -142,6 +145,12 @@ class ModelSpec(Setting):
             raise ValueError(
                 f"fit: a Sharpe ratio of fewer than {SHORTEST_BATCH} decisions is noise; raise batch"
                 f" ({self.fit.batch})"
+            )
+        if (self.fit.validated(self.horizon) - self.horizon) // self.fit.sample_every < SHORTEST_VALIDATION:
+            raise ValueError(
+                f"fit: early stopping needs {SHORTEST_VALIDATION} decisions that have another one a horizon"
+                f" ({self.horizon}) before them; raise validation_sessions ({self.fit.validation_sessions}),"
+                f" or lower sample_every ({self.fit.sample_every})"
             )
         return self
 
@@ -267,10 +276,15 @@ class ModelSpec(Setting):
 
     def model_config_json(self) -> str:
         """Canonical JSON of everything that training reads; equal JSON means the same models."""
-        # Costs are in the loss of a position; of an alpha they are the portfolio's affair.
-        others = {"costs"} if self.output == "alpha" else set()
-        fields = set(ModelSpec.model_fields) - {"description", "cadence"} - others
-        return json.dumps(self.model_dump(mode="json", include=fields), sort_keys=True)
+        fields = set(ModelSpec.model_fields) - {"description", "cadence", "costs"}
+        content = self.model_dump(mode="json", include=fields)
+        if self.output == "position":
+            # They are in the loss; of an alpha they are the portfolio's affair.
+            rates = {
+                mic: (self.costs.trade_rate(mic), self.costs.borrow_rate(mic)) for mic in self.universe.mics()
+            }
+            content["costs"] = rates
+        return json.dumps(content, sort_keys=True)
 
     def digest(self) -> str:
         """Content hash of the specification without its description, SHA-256 in hexadecimal."""

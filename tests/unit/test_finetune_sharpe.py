@@ -174,7 +174,7 @@ def test_a_batch_is_stretches_of_decisions_a_horizon_apart(
 ) -> None:
     every = horizon if sparse else 1
     one = position_spec(
-        task, horizon=horizon, fit={"batch": batch, "sample_every": every, "validation_sessions": 40}
+        task, horizon=horizon, fit={"batch": batch, "sample_every": every, "validation_sessions": 500}
     )
     samples = samples_of(one)
     groups = samples.groups()

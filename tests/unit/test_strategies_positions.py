@@ -23,6 +23,7 @@ from strategy_world import (
 )
 
 from lim_pipelines.backtest import engine, metrics
+from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.finetune import store, train
 from lim_pipelines.finetune.base import positions
 from lim_pipelines.finetune.samples import build_samples
@@ -48,6 +49,7 @@ CHANGE = datetime(2018, 6, 14, 12, tzinfo=UTC)
         ({"output": "alpha", "position": None}, "is missing; add it"),
         ({"fit": {"sample_every": 2}}, "must divide horizon"),
         ({"fit": {"batch": 16}}, "fewer than 20 decisions is noise"),
+        ({"fit": {"validation_sessions": 14}}, "raise validation_sessions"),
         ({"task": "pairs"}, "only models of tasks"),
         ({"output": "weights"}, "'alpha' or 'position'"),
     ],
@@ -66,6 +68,14 @@ def test_limits_and_costs_of_positions_are_what_models_are_trained_for() -> None
     assert StrategySpec.model_validate(one.model_dump(mode="json")) == one
     for changes in ({"position": {"gross": 0.5}}, {"costs": {"multiplier": 2.0}}):
         assert position_spec("cross_sectional", **changes).model_config_json() != one.model_config_json()
+    # Rates are what counts, wherever they are written: an exchange's own that change change the models, too.
+    exchange = get_exchange("XSIM")
+    said = {
+        "commission_bps": exchange.commission_bps,
+        "half_spread_bps": exchange.half_spread_bps,
+        "borrow_bps_per_year": exchange.borrow_bps_per_year,
+    }
+    assert position_spec("cross_sectional", costs=said).model_config_json() == one.model_config_json()
     # Of an alpha they change positions only.
     assert spec(costs={"multiplier": 2.0}).model_config_json() == spec().model_config_json()
 
