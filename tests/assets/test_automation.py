@@ -14,7 +14,7 @@ import pytest
 from inprocess import LONG_AGO, Lineage
 
 from assets.automation import daily_quotes, inputs_sensor, landing_sensor, results_sensor, retraining_sensor
-from lim_pipelines.definitions import defs
+from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import scope_of
 from lim_pipelines.schemas import TARGETS, VALIDATED_BARS, VALIDATED_MACRO
@@ -284,6 +284,10 @@ def sessions(lineage: Lineage, days: list[date]) -> None:
     )
 
 
+REAL = [one for one in load_strategies()[1] if one.foundation == "foundation_checkpoint"]
+"""Strategies whose models start from the real family's checkpoints."""
+
+
 def test_retraining_skips_with_a_reason_for_every_family(lineage: Lineage) -> None:
     (skipped,) = due(lineage)
     assert skipped.skip_message == (
@@ -303,8 +307,7 @@ def test_retraining_asks_for_checkpoint_models_and_targets_with_its_cause(lineag
     assert {key.to_user_string() for key in run.asset_selection} == {
         "window_store",
         "foundation_checkpoint",
-        "wti_transfer_model",
-        "wti_transfer_targets",
+        *(f"{one.name}_{asset}" for one in REAL for asset in ("model", "targets")),
     }
     assert run.tags["lim/cause"] == "20 sessions and no checkpoint yet (needs 15)"
     assert due(lineage)[0].run_key == run.run_key, "a failing training is not asked for at every tick"

@@ -346,8 +346,8 @@ def _universe(patch: Patch, choose: Callable[[pl.DataFrame, Any], pl.DataFrame])
     """Let decisions see the bars of chosen instruments only."""
     honest = portfolio_targets.known_at
 
-    def chosen(spec: Any, forecasters: Any, scales: Any, decision: Any, bars: Any, inputs: Any) -> Any:
-        return honest(spec, forecasters, scales, decision, choose(bars, decision), inputs)
+    def chosen(spec: Any, f: Any, s: Any, decision: Any, bars: Any, *more: Any) -> Any:
+        return honest(spec, f, s, decision, choose(bars, decision), *more)
 
     patch.setattr(portfolio_targets, "known_at", chosen)
 
@@ -375,8 +375,8 @@ def _winners(world: ModelWorld, patch: Patch) -> list[Verdict]:
 def _risk_of_the_whole_sample(world: ModelWorld, patch: Patch) -> list[Verdict]:
     honest = portfolio_targets.known_at
 
-    def whole(spec: Any, f: Any, s: Any, decision: Any, bars: Any, inputs: Any) -> Any:
-        known = honest(spec, f, s, decision, bars, inputs)
+    def whole(spec: Any, f: Any, s: Any, decision: Any, bars: Any, *more: Any) -> Any:
+        known = honest(spec, f, s, decision, bars, *more)
         return replace(known, bars=as_of_view(bars, LATEST, VALIDATED_BARS))
 
     patch.setattr(portfolio_targets, "known_at", whole)

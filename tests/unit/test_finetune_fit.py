@@ -124,10 +124,10 @@ def test_a_batch_of_a_cross_section_is_whole_sessions_and_its_loss_knows_no_comm
     assert samples.frame[batch.tolist()].group_by("date").len()["len"].unique().to_list() == [len(NAMES)]
     loss = make_loss(one, samples)
     scale = torch.from_numpy(samples.scale(5)[batch]).float()
-    outputs = torch.randn(len(batch), 1)
-    assert loss(outputs, batch) == pytest.approx(
-        float(loss(outputs + 0.03 / scale[:, None], batch)), rel=1e-4
-    )
+    outputs = torch.randn(len(batch), one.outputs)
+    moved = outputs.clone()
+    moved[:, 0] += 0.03 / scale
+    assert loss(outputs, batch) == pytest.approx(float(loss(moved, batch)), rel=1e-4)
 
 
 def test_the_rate_warms_up_and_falls_to_nothing() -> None:
