@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lake_rows import bar
 
@@ -166,6 +166,7 @@ def test_a_factor_is_what_its_actions_multiply_to() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**31))
+@example(157161541)
 def test_a_session_is_judged_alike_alone_and_within_a_range(seed: int) -> None:
     """Bars with holes, jumps, repeats and revisions: what the past says does not depend on the scope."""
     rng = np.random.default_rng(seed)
