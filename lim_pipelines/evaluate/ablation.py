@@ -10,6 +10,7 @@ does worse without it than one that never had any, and the difference is no wort
 from __future__ import annotations
 
 import math
+from statistics import fmean
 
 import numpy as np
 import polars as pl
@@ -71,4 +72,4 @@ def _gain(one: Floats, other: Floats) -> Estimate:
 
 def _mean(scores: pl.DataFrame, arm: str, metric: str) -> float:
     own = scores.filter((pl.col("arm") == arm) & (pl.col("metric") == metric))["value"].drop_nulls()
-    return float(own.mean()) if len(own) else math.nan  # type: ignore[arg-type]
+    return fmean(own.to_list()) if len(own) else math.nan

@@ -25,6 +25,7 @@ What does not belong here: which columns are a modality (`modalities.py`), what 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ MODALITY_DROPOUT = 0.1
 """Share of the rows from which each optional modality is hidden in a step of the fit."""
 
 
-class Fusion(nn.Module):
+class Fusion(nn.Module, ABC):
     """What every way of joining shares: the norm of the embedding, and what counts as missing.
 
     Parameters
@@ -57,13 +58,13 @@ class Fusion(nn.Module):
         self.register_buffer("_optional", optional, persistent=False)
 
     @property
+    @abstractmethod
     def width(self) -> int:
         """Width of a joined row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def join(self, embedding: Tensor, features: Tensor, absent: Tensor) -> Tensor:
         """Join what is there; arguments as in `forward`, the embedding normalised, absent (B, M) bool."""
-        raise NotImplementedError
 
     def forward(self, embedding: Tensor, features: Tensor, known: Tensor) -> Tensor:
         """Join the rows of a batch.
