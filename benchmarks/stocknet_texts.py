@@ -63,7 +63,7 @@ def encode(home: Path, rows: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt
     found = []
     for encoder in (MiniLM(), Vader()):
         with tqdm(total=texts["text_id"].n_unique(), desc=encoder.name, file=sys.stderr) as bar:
-            embed_texts(store, encoder, texts, lambda n, bar=bar: bar.update(n))  # type: ignore[misc]
+            embed_texts(store, encoder, texts, lambda n, bar=bar: bar.update(n))  # type: ignore[misc]  # no type for a default
         keys = rows.select(key="text_id")
         kept = pl.concat(
             store.read(TEXTS, encoder, as_of=LATEST, where=f"key IN ({_quoted(part)})")

@@ -31,7 +31,7 @@ CONTEXT = 64
 def _bars(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of `VALIDATED_BARS` from exchange (MIC), ticker, date, open, high, low, close, volume."""
     closes = pl.concat(
-        sessions(mic, frame["date"].min(), frame["date"].max()).select(  # type: ignore[arg-type]
+        sessions(mic, frame["date"].min(), frame["date"].max()).select(  # type: ignore[arg-type]  # dates, to polars anything
             "date", exchange=pl.lit(mic), ts="close", lag=pl.lit(get_exchange(mic).feed_lag)
         )
         for mic in frame["exchange"].unique().sort()
