@@ -132,6 +132,19 @@ def test_the_continuous_series_is_made_of_contracts_and_rolls(tmp_path: Path, sh
     assert series["ex_factor"][1] == pytest.approx(405 / 375.25)
 
 
+def test_two_rolls_on_one_date_are_one(tmp_path: Path) -> None:
+    twice = (
+        ROLL
+        + "2019-09-02 15:00:00,20191200,20200300,20190900\n2019-09-02 17:00:00,20200300,20200500,20191200\n"
+    )
+    drop(tmp_path, "pysystemtrade/data/futures/roll_calendars_csv/CORN.csv", twice)
+    rolls = Pysystemtrade().reference(tmp_path)[ROLLS.name]
+    assert rolls.select("ts", "current_contract", "next_contract", "carry_contract", "line").row(1) == (
+        *(datetime(2019, 9, 2, tzinfo=UTC), "XCBT:ZC.201912", "XCBT:ZC.202005", "XCBT:ZC.201912", 4),
+    )
+    assert rolls.height == 2
+
+
 def test_a_feed_is_known_when_it_arrived(tmp_path: Path) -> None:
     for name, text in FILES.items():
         drop(tmp_path, f"pysystemtrade/{name}", text, history=False)
@@ -185,6 +198,8 @@ def test_the_vendors_zip(tmp_path: Path) -> None:
     rolls = source.reference(tmp_path)[ROLLS.name]
     assert rolls.height == 8_166
     assert rolls["root"].n_unique() == 60 - 1
+    held = pl.col("next_contract").shift(1).over("root", order_by="ts")
+    assert rolls.filter(held != pl.col("current_contract")).is_empty()
 
 
 @pytest.mark.slow

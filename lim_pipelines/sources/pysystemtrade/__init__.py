@@ -13,7 +13,8 @@ their own. A rate counts as the close of its date, the latest moment that it can
 
 A roll dated d holds from the close before d on: the vendor's row of that date already speaks of the new
 contract, whatever its hour, and the last row with quotes of both is that of the day before. So a roll's
-moment is the midnight that begins d. It is known then: the calendars follow from expiries by rule.
+moment is the midnight that begins d. It is known then: the calendars follow from expiries by rule. Of several
+rolls on one date only where they lead from and to is a roll: what lies between is never held.
 """
 
 from __future__ import annotations
@@ -124,17 +125,20 @@ def _rolls(table: pl.DataFrame, instrument: str, origin: Origin) -> pl.DataFrame
         raise RejectedFileError(origin.file, "unparsable_roll", where, "drop the vendor's own calendar")
     mic, root = INSTRUMENTS[instrument]
     arrived = pl.lit(origin.arrived_at, UTC_TIME)
+    stated = table.select(
+        source=pl.lit(NAME),
+        exchange=pl.lit(mic),
+        root=pl.lit(f"{mic}:{root}"),
+        ts=begins,
+        moment=moment,
+        **{name: contract_id(instrument, name) for name in names[1:]},
+        file=pl.lit(origin.file),
+        line=pl.col("_line").cast(pl.Int64),
+        known_at=begins if origin.history else pl.max_horizontal(begins, arrived),
+    ).sort("moment", maintain_order=True)
+    leaves = pl.col("current_contract").first().over("ts")
     return ROLLS.conform(
-        table.select(
-            source=pl.lit(NAME),
-            exchange=pl.lit(mic),
-            root=pl.lit(f"{mic}:{root}"),
-            ts=begins,
-            **{name: contract_id(instrument, name) for name in names[1:]},
-            file=pl.lit(origin.file),
-            line=pl.col("_line").cast(pl.Int64),
-            known_at=begins if origin.history else pl.max_horizontal(begins, arrived),
-        ).unique("ts", keep="last", maintain_order=True)
+        stated.with_columns(current_contract=leaves).unique("ts", keep="last", maintain_order=True)
     )
 
 
