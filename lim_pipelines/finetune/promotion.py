@@ -25,7 +25,7 @@ from lim_pipelines.finetune.base import Forecaster, forecast, positions, targets
 from lim_pipelines.finetune.samples import Floats, Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.foundation import checkpoint
-from lim_pipelines.foundation.evidence import Event, Evidence, GroupScore, Named
+from lim_pipelines.foundation.evidence import Event, Evidence, Named, evidence_of
 from lim_pipelines.foundation.promotion import verdict
 from lim_pipelines.paired import LEVEL, Gain, paired
 
@@ -145,30 +145,9 @@ def compare(losses: pl.DataFrame, horizon: int) -> tuple[Evidence, Gain, dict[st
     gain, _ = paired(gains, dates, groups, reach=reach)
     count = losses["exchange"].n_unique()
     _, by_group = paired(gains, dates, groups, reach=reach, level=1 - (1 - LEVEL) / count)
-    scores = tuple(
-        GroupScore(
-            group=name,
-            windows=one.pairs,
-            champion=round(1 - _mean(losses, name, "loss"), 6),
-            challenger=round(1 - _mean(losses, name, "loss_new"), 6),
-            gain=round(one.mean, 6),
-            low=_known(one.low),
-            high=_known(one.high),
-        )
-        for name, one in by_group.items()
-    )
-    evidence = Evidence(
-        gain=round(gain.mean, 6),
-        low=_known(gain.low),
-        high=_known(gain.high),
-        level=LEVEL,
-        windows=gain.pairs,
-        days=gain.moments,
-        judged_from=str(losses["date"].min()),
-        judged_until=str(losses["date"].max()),
-        groups=scores,
-    )
-    return evidence, gain, by_group
+    means = {name: (_mean(losses, name, "loss"), _mean(losses, name, "loss_new")) for name in by_group}
+    span = (str(losses["date"].min()), str(losses["date"].max()))
+    return evidence_of(gain, by_group, means, *span), gain, by_group
 
 
 def _within(samples: Samples, first: date, last: date) -> Samples:
@@ -208,7 +187,3 @@ def _losses(
 
 def _mean(losses: pl.DataFrame, exchange: str, column: str) -> float:
     return float(losses.filter(pl.col("exchange") == exchange)[column].to_numpy().mean())
-
-
-def _known(value: float) -> float | None:
-    return round(value, 6) if np.isfinite(value) else None

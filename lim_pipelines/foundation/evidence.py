@@ -1,14 +1,17 @@
 """Lines of the log of champions: what was decided, on what evidence.
 
-What does not belong here: the log (`registry.py`), measuring (`promotion.py`).
+What does not belong here: the log (`registry.py`), measuring (`promotion.py`, `finetune/promotion.py`).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
 from lim_pipelines.foundation.decided import Record
+from lim_pipelines.paired import LEVEL, Gain
 
 
 class Named(Record):
@@ -105,3 +108,49 @@ class Event(Record):
     evidence: Evidence | None
     by: str
     why: str
+
+
+def evidence_of(
+    gain: Gain, groups: Mapping[str, Gain], losses: Mapping[str, tuple[float, float]], first: str, last: str
+) -> Evidence:
+    """Write down what a paired test found.
+
+    Parameters
+    ----------
+    gain
+        Over all groups alike, its interval at `paired.LEVEL`.
+    groups
+        The same by group.
+    losses
+        Of each group, the champion's mean loss and the challenger's, in units of the trivial forecast's, so
+        that skill is 1 less the loss.
+    first, last
+        What was judged, ISO 8601.
+    """
+    scores = tuple(
+        GroupScore(
+            group=name,
+            windows=one.pairs,
+            champion=round(1 - losses[name][0], 6),
+            challenger=round(1 - losses[name][1], 6),
+            gain=round(one.mean, 6),
+            low=_known(one.low),
+            high=_known(one.high),
+        )
+        for name, one in groups.items()
+    )
+    return Evidence(
+        gain=round(gain.mean, 6),
+        low=_known(gain.low),
+        high=_known(gain.high),
+        level=LEVEL,
+        windows=gain.pairs,
+        days=gain.moments,
+        judged_from=first,
+        judged_until=last,
+        groups=scores,
+    )
+
+
+def _known(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

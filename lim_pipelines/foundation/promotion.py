@@ -23,7 +23,7 @@ import numpy as np
 
 from lim_pipelines.foundation import checkpoint, registry
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.evidence import Event, Evidence, GroupScore, Named
+from lim_pipelines.foundation.evidence import Event, Evidence, Named, evidence_of
 from lim_pipelines.foundation.series import iso, microseconds
 from lim_pipelines.foundation.store.family import shown
 from lim_pipelines.lake import Lake
@@ -190,29 +190,11 @@ def _compare(
     _, by_group = paired(lost[0] - lost[1], days, groups, reach=reach, level=1 - (1 - LEVEL) / count)
     names = np.asarray(groups)
     span = target_span(stores[0], picks, bars)
-    scores = tuple(
-        GroupScore(
-            group=name,
-            windows=one.pairs,
-            champion=round(1 - float(np.nanmean(lost[0][names == name])), 6),
-            challenger=round(1 - float(np.nanmean(lost[1][names == name])), 6),
-            gain=round(one.mean, 6),
-            low=_known(one.low),
-            high=_known(one.high),
-        )
-        for name, one in by_group.items()
-    )
-    evidence = Evidence(
-        gain=round(gain.mean, 6),
-        low=_known(gain.low),
-        high=_known(gain.high),
-        level=LEVEL,
-        windows=gain.pairs,
-        days=gain.moments,
-        judged_from=iso(span[0]),
-        judged_until=iso(span[1]),
-        groups=scores,
-    )
+    losses = {
+        name: (float(np.nanmean(lost[0][names == name])), float(np.nanmean(lost[1][names == name])))
+        for name in by_group
+    }
+    evidence = evidence_of(gain, by_group, losses, *map(iso, span))
     return evidence, *verdict(gain, by_group)
 
 
@@ -230,10 +212,6 @@ def _of_length(config: FoundationConfig, other: FoundationConfig) -> FoundationC
         "coarse": other.coarse,
     }
     return config.model_copy(update=lengths)
-
-
-def _known(value: float) -> float | None:
-    return round(value, 6) if np.isfinite(value) else None
 
 
 def _current(models: str | Path, family: str, at: int) -> Named:

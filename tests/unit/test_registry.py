@@ -16,7 +16,7 @@ from untaught import HELD_OUT, leave
 from lim_pipelines.foundation import checkpoint, promotion, registry
 from lim_pipelines.foundation.champion_page import champion_page
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.foundation.evidence import Event, Named
+from lim_pipelines.foundation.evidence import Event, Named, evidence_of
 from lim_pipelines.lake import Lake
 from lim_pipelines.paired import Gain
 from lim_pipelines.provenance import cli
@@ -53,6 +53,17 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def judge(lake: Lake, models: Path) -> list[tuple[str, Named]]:
     found = promotion.judge(lake, models, models / "windows", FAMILY, lambda line: None)
     return [(one.event, one.checkpoint) for one in found.events]
+
+
+def test_evidence_says_skill_and_leaves_out_intervals_that_nobody_could_measure() -> None:
+    whole = Gain(0.02, 0.01, 0.03, pairs=30, moments=12)
+    few = Gain(0.04, float("nan"), float("nan"), pairs=3, moments=3)
+    said = evidence_of(whole, {"XNYS": few}, {"XNYS": (0.9, 0.86)}, "2018-01-02", "2018-02-01")
+    assert (said.gain, said.low, said.high, said.windows, said.days) == (0.02, 0.01, 0.03, 30, 12)
+    assert (said.judged_from, said.judged_until) == ("2018-01-02", "2018-02-01")
+    (one,) = said.groups
+    assert (one.champion, one.challenger, one.gain) == (0.1, 0.14, 0.04)
+    assert (one.low, one.high, one.windows) == (None, None, 3)
 
 
 def test_the_first_is_champion_without_a_test(lake: Lake, tmp_path: Path) -> None:
