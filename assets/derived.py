@@ -28,10 +28,12 @@ def resampled_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Material
 
 
 @table_asset(CONTINUOUS_FUTURES, GROUP, deps=[*BARS, futures_rolls])
-def continuous_futures(home: Home) -> dg.MaterializeResult[Any]:
+def continuous_futures(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Futures contracts stitched at their rolls: prices as traded of the contract held."""
     lake = home.lake()
-    commit = derive.stitch_futures(lake)
+    stitched = derive.stitch_futures(lake)
+    for reason in stitched.refused:
+        context.log.error("not stitched, what the lake holds of the series stays: %s", reason)
     rows = lake.read(CONTINUOUS_FUTURES, as_of=LATEST).collect()
     shown = rows.group_by("instrument_id").agg(
         first=pl.col("date").min(),
@@ -42,9 +44,14 @@ def continuous_futures(home: Home) -> dg.MaterializeResult[Any]:
     return written(
         lake,
         CONTINUOUS_FUTURES,
-        commit,
+        stitched.commit,
         rows.select(CONTINUOUS_FUTURES.partition_key).unique(),
-        {"series": table_metadata(shown.sort("instrument_id"))},
+        {
+            "series": table_metadata(shown.sort("instrument_id")),
+            "refused": table_metadata(
+                pl.DataFrame({"refused": stitched.refused}, schema={"refused": pl.String})
+            ),
+        },
     )
 
 

@@ -5,11 +5,12 @@ What does not belong here: how bars are resampled and stitched (`align/`), bars 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from lim_pipelines.align.continuous import as_taken, continuous
+from lim_pipelines.align.continuous import as_taken, broken, continuous
 from lim_pipelines.align.ladder import ladder
 from lim_pipelines.align.revisions import merge
 from lim_pipelines.lake import Commit, Lake, as_of_view
@@ -41,8 +42,27 @@ def resample_bars(lake: Lake, scope: pl.DataFrame) -> Commit:
     return lake.write(RESAMPLED_BARS, RESAMPLED_BARS.empty() if wanted is None else ladder(wanted), scope)
 
 
-def stitch_futures(lake: Lake) -> Commit:
-    """Stitch contracts at their rolls, and write `continuous_futures`."""
+@dataclass(frozen=True)
+class Stitched:
+    """What was stitched.
+
+    Parameters
+    ----------
+    commit
+        What the write did.
+    refused
+        Why a root could not be stitched, one entry a root.
+    """
+
+    commit: Commit
+    refused: tuple[str, ...]
+
+
+def stitch_futures(lake: Lake) -> Stitched:
+    """Stitch contracts at their rolls, and write `continuous_futures`.
+
+    A root whose rolls do not follow each other is left out: what the lake holds of it stays.
+    """
     rolls = lake.revisions(ROLLS).collect()
     listings = known_listings(lake).filter(pl.col("root").is_in(rolls["root"].unique().to_list()))
     # Two sources roll on other days: the calendar of the one that wins the bars, too.
@@ -52,10 +72,13 @@ def stitch_futures(lake: Lake) -> Commit:
     where = pl.col("exchange").is_in(listings["exchange"].unique().to_list()) & pl.col("instrument_id").is_in(
         listings["instrument_id"].unique().to_list()
     )
-    rows = stitched(lake.revisions(VALIDATED_BARS, where).collect(), rolls)
-    before = lake.revisions(CONTINUOUS_FUTURES).select(CONTINUOUS_FUTURES.partition_key).collect()
+    wrong = broken(rolls)
+    sound = rolls.filter(~pl.col("root").is_in(list(wrong)))
+    rows = stitched(lake.revisions(VALIDATED_BARS, where).collect(), sound)
+    known = ~pl.col("instrument_id").is_in(list(wrong))
+    before = lake.revisions(CONTINUOUS_FUTURES, known).select(CONTINUOUS_FUTURES.partition_key).collect()
     scope = pl.concat([before, rows.select(CONTINUOUS_FUTURES.partition_key)]).unique()
-    return lake.write(CONTINUOUS_FUTURES, rows, scope)
+    return Stitched(lake.write(CONTINUOUS_FUTURES, rows, scope), tuple(wrong.values()))
 
 
 def stitched(contracts: pl.DataFrame, rolls: pl.DataFrame) -> pl.DataFrame:

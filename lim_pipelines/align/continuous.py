@@ -107,6 +107,31 @@ def as_taken(statements: pl.DataFrame) -> pl.DataFrame:
     return taken.unique(pair, keep="first", maintain_order=True).sort("root", "ts")
 
 
+def broken(rolls: pl.DataFrame) -> dict[str, str]:
+    """Find calendars whose rolls do not follow each other: such a root cannot be stitched.
+
+    Parameters
+    ----------
+    rolls
+        Frame of `ROLLS`, as for `continuous`.
+
+    Returns
+    -------
+    dict
+        Root -> its first roll that leaves another contract than was held, and the remedy.
+    """
+    previous = pl.col("next_contract").shift(1).over("root", order_by="ts")
+    wrong = rolls.with_columns(previous=previous).filter(pl.col("previous") != pl.col("current_contract"))
+    return {
+        roll[
+            "root"
+        ]: f"rolls of {roll['root']}: the one at {roll['ts']} leaves {roll['current_contract']}, but"
+        f" {roll['previous']} was held; give the complete calendar of one source"
+        f" ({roll['file']}, line {roll['line']})"
+        for roll in wrong.sort("root", "ts").unique("root", keep="first", maintain_order=True).to_dicts()
+    }
+
+
 def back_adjusted(series: pl.DataFrame, as_of: datetime, method: Literal["ratio", "panama"]) -> pl.DataFrame:
     """Levels without jumps, as they looked at a moment.
 
@@ -199,18 +224,11 @@ def _held(rolls: pl.DataFrame) -> pl.DataFrame:
 
     Columns root, contract, held_from, held_to.
     """
+    if wrong := broken(rolls):
+        raise ValueError("; ".join(wrong.values()))
     rolls = rolls.sort("root", "ts").with_columns(
-        previous=pl.col("next_contract").shift(1).over("root"),
-        at=pl.max_horizontal("ts", "known_at").cum_max().over("root"),
+        at=pl.max_horizontal("ts", "known_at").cum_max().over("root")
     )
-    broken = rolls.filter(pl.col("previous") != pl.col("current_contract"))
-    if broken.height:
-        roll = broken.row(0, named=True)
-        raise ValueError(
-            f"rolls of {roll['root']}: the one at {roll['ts']} leaves {roll['current_contract']}, but"
-            f" {roll['previous']} was held; give the complete calendar of one source"
-            f" ({roll['file']}, line {roll['line']})"
-        )
     held = rolls.select(
         "root", contract="next_contract", held_from="at", held_to=pl.col("at").shift(-1).over("root")
     )

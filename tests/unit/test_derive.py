@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,6 +79,29 @@ def test_the_series_stays_as_it_was_held(lake: Lake, again: pl.DataFrame) -> Non
     assert held(lake) == [6, 7, 7]
     state(lake, again)
     assert held(lake) == [6, 7, 7]
+
+
+def test_a_calendar_with_a_hole_costs_its_own_series_only(lake: Lake) -> None:
+    """The hole is told once one series is there already: that one stays, the other is stitched as ever."""
+    contract = pl.col("instrument_id").str.replace(ROOT, "XNYM:NG")
+    listed = lake.revisions(LISTINGS).filter(pl.col("source") == "test").collect()
+    register(lake, listed.with_columns(contract, symbol=contract, root=pl.lit("XNYM:NG")))
+    bars = lake.revisions(VALIDATED_BARS).collect()
+    both = pl.concat([bars, bars.with_columns(contract)])
+    lake.write(VALIDATED_BARS, both, both.select(VALIDATED_BARS.partition_key))
+    assert stitch_futures(lake).refused == ()
+    before = lake.read(CONTINUOUS_FUTURES, as_of=LATEST).sort("instrument_id", "ts").collect()
+    named = [
+        pl.col(name).str.replace(ROOT, "XNYM:NG") for name in ("root", "current_contract", "next_contract")
+    ]
+    hole = calendar((15, "202008", "202009"))
+    state(lake, pl.concat([TOLD, hole, TOLD.with_columns(named)]))
+    refused = stitch_futures(lake).refused
+    assert len(refused) == 1
+    assert re.search(r"leaves XNYM:CL.202008, but XNYM:CL.202007 was held.*rolls.csv, line 2", refused[0])
+    rows = lake.read(CONTINUOUS_FUTURES, as_of=LATEST).sort("instrument_id", "ts").collect()
+    assert rows.filter(pl.col("instrument_id") == ROOT).equals(before)
+    assert rows.filter(pl.col("instrument_id") == "XNYM:NG")["contract"].n_unique() == 3
 
 
 def test_a_correction_or_withdrawal_changes_nothing_that_was_known_before(lake: Lake) -> None:
