@@ -24,11 +24,11 @@ from lim_pipelines.evaluate.deflated_sharpe import deflated_sharpe
 from lim_pipelines.evaluate.seeds import Estimate, SeededSharpes
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 from lim_pipelines.finetune.samples import Floats
+from lim_pipelines.finetune.settings import DirectionalLimits
 from lim_pipelines.paired import Gain, paired
 from lim_pipelines.portfolio.sizing import directional_weight
-from lim_pipelines.strategies.portfolios import DirectionalPortfolio
 
-SIZING = DirectionalPortfolio(vol_target=0.4, max_leverage=10.0)
+SIZING = DirectionalLimits(vol_target=0.4, max_leverage=10.0)
 """A full position has 40 % volatility a year before it is split over all futures: Moskowitz et al. (2012)."""
 
 _AT_ONCE = 12  # arms traded at a time; bounds the memory

@@ -103,7 +103,7 @@ class PairSettings(Setting):
 
 
 class DirectionalLimits(Setting):
-    """What a directional position keeps to by construction."""
+    """What the position of one instrument keeps to: sized to a volatility, tanh(forecast / scale) of that."""
 
     vol_target: float = Field(default=0.10, gt=0, le=1, description="Annual volatility of a full position.")
     max_leverage: float = Field(
@@ -112,7 +112,7 @@ class DirectionalLimits(Setting):
 
 
 class CrossSectionLimits(Setting):
-    """What the positions of a cross-section keep to by construction, beside a net of zero."""
+    """What the positions of a cross-section keep to, beside a net of zero."""
 
     gross: float = Field(default=1.0, gt=0, le=10, description="Largest sum of absolute weights.")
     max_position: float = Field(

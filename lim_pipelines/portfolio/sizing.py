@@ -8,10 +8,10 @@ from __future__ import annotations
 import polars as pl
 
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
-from lim_pipelines.strategies.portfolios import DirectionalPortfolio
+from lim_pipelines.finetune.settings import DirectionalLimits
 
 
-def directional_weight(settings: DirectionalPortfolio) -> pl.Expr:
+def directional_weight(settings: DirectionalLimits) -> pl.Expr:
     r"""Weight of one instrument, :math:`\tanh(f/s)\,\min(L, \sigma^*/\sigma)`.
 
     Parameters

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lim_pipelines.finetune.selection import Selection
+from lim_pipelines.finetune.settings import DirectionalLimits
 from lim_pipelines.portfolio.positions import PositionBooks
 from lim_pipelines.portfolio.sizing import directional_weight
 from lim_pipelines.strategies.base import Decision, Known
 from lim_pipelines.strategies.cross_sectional import decisions as rhythm
-from lim_pipelines.strategies.portfolios import DirectionalPortfolio, Portfolio
+from lim_pipelines.strategies.portfolios import Portfolio
 from lim_pipelines.strategies.task import Books, TaskRules
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class DirectionalBooks:
         Size of a position.
     """
 
-    settings: DirectionalPortfolio
+    settings: DirectionalLimits
 
     def rebalance(self, known: Known) -> pl.DataFrame:
         """See `task.Books`."""
@@ -46,7 +47,7 @@ class Directional(TaskRules):
 
     def portfolio(self, content: Mapping[str, Any]) -> type[Portfolio]:
         """See `task.TaskRules`."""
-        return DirectionalPortfolio
+        return DirectionalLimits
 
     def decisions(
         self, sessions: pl.DataFrame, spec: StrategySpec, start: datetime, end: datetime
@@ -60,7 +61,7 @@ class Directional(TaskRules):
         """See `task.TaskRules`."""
         if spec.output == "position":
             return PositionBooks(spec)
-        assert isinstance(spec.portfolio, DirectionalPortfolio)
+        assert isinstance(spec.portfolio, DirectionalLimits)
         return DirectionalBooks(spec.portfolio)
 
 

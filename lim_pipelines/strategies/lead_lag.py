@@ -20,6 +20,7 @@ import polars as pl
 from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.finetune.samples import Indices, Samples, build_samples
 from lim_pipelines.finetune.selection import Selection
+from lim_pipelines.finetune.settings import DirectionalLimits
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.finetune.split import TooLittleHistoryError
 from lim_pipelines.foundation.series import Series
@@ -28,7 +29,7 @@ from lim_pipelines.portfolio.sizing import directional_weight
 from lim_pipelines.strategies.base import Decision, Known
 from lim_pipelines.strategies.cross_sectional import decisions_on
 from lim_pipelines.strategies.leaders import FEWEST_SESSIONS, leaders_of
-from lim_pipelines.strategies.portfolios import DirectionalPortfolio, Portfolio
+from lim_pipelines.strategies.portfolios import Portfolio
 from lim_pipelines.strategies.task import Books, TaskRules
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class LeadLagBooks:
         cutoff bought, and nobody follows any more, is sold.
     """
 
-    settings: DirectionalPortfolio
+    settings: DirectionalLimits
     laggers: Mapping[str, bool]
 
     def rebalance(self, known: Known) -> pl.DataFrame:
@@ -67,7 +68,7 @@ class LeadLag(TaskRules):
 
     def portfolio(self, content: Mapping[str, Any]) -> type[Portfolio]:
         """See `task.TaskRules`."""
-        return DirectionalPortfolio
+        return DirectionalLimits
 
     def select(self, spec: ModelSpec, bars: pl.DataFrame) -> Selection:
         """Screen leaders on the sessions before the validation window.
@@ -113,7 +114,7 @@ class LeadLag(TaskRules):
 
     def books(self, spec: StrategySpec, selection: Selection) -> Books:
         """See `task.TaskRules`."""
-        assert isinstance(spec.portfolio, DirectionalPortfolio)
+        assert isinstance(spec.portfolio, DirectionalLimits)
         # A lagger's leaders are believed all, or none of all laggers is (`leaders.leaders_of`).
         return LeadLagBooks(spec.portfolio, {one.lagger: one.believed for one in selection.leaders})
 

@@ -1,6 +1,7 @@
 """What a strategy's YAML may say of its positions; which settings belong to a task is the task's affair.
 
-What does not belong here: the arithmetic (`portfolio/`). Import-light.
+What does not belong here: the arithmetic (`portfolio/`), limits that models keep to themselves, too
+(`finetune/settings.py`). Import-light.
 """
 
 from __future__ import annotations
@@ -10,26 +11,14 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lim_pipelines.finetune.setting import Setting
+from lim_pipelines.finetune.settings import CrossSectionLimits, DirectionalLimits
 
 
-class DirectionalPortfolio(Setting):
-    """Position of one instrument: tanh(forecast / scale), sized to a volatility."""
-
-    vol_target: float = Field(default=0.10, gt=0, le=1, description="Annual volatility of a full position.")
-    max_leverage: float = Field(
-        default=1.0, gt=0, le=10, description="Largest absolute weight of one instrument."
-    )
-
-
-class Optimised(Setting):
+class Optimised(CrossSectionLimits):
     """Positions of a cross-section: mean against variance and trading cost, net zero."""
 
     risk_aversion: float = Field(
         default=10.0, gt=0, description="gamma: price of a unit of variance over the horizon."
-    )
-    gross: float = Field(default=1.0, gt=0, le=10, description="Largest sum of absolute weights.")
-    max_position: float = Field(
-        default=0.05, gt=0, le=1, description="Largest absolute weight of one instrument."
     )
     risk_sessions: int = Field(
         default=120, ge=20, le=2000, description="Past sessions that the covariance is from."
@@ -92,7 +81,7 @@ class OwnPositions(Setting):
 
 Portfolio = (
     OwnPositions
-    | DirectionalPortfolio
+    | DirectionalLimits
     | MarkowitzPortfolio
     | SelectionPortfolio
     | FundamentalPortfolio

@@ -7,15 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lim_pipelines.finetune.settings import DirectionalLimits
 from lim_pipelines.portfolio.sizing import directional_weight
-from lim_pipelines.strategies.portfolios import DirectionalPortfolio
 
-SETTINGS = DirectionalPortfolio(vol_target=0.15, max_leverage=1.0)
+SETTINGS = DirectionalLimits(vol_target=0.15, max_leverage=1.0)
 
 
-def weight(
-    forecast: float, scale: float, volatility: float, settings: DirectionalPortfolio = SETTINGS
-) -> float:
+def weight(forecast: float, scale: float, volatility: float, settings: DirectionalLimits = SETTINGS) -> float:
     frame = pl.DataFrame({"forecast": [forecast], "forecast_scale": [scale], "volatility": [volatility]})
     return float(frame.select(directional_weight(settings)).item())
 

@@ -30,6 +30,7 @@ from lim_pipelines.exchanges import EXCHANGES, sessions
 from lim_pipelines.finetune import store, train
 from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.labels import daily_returns
+from lim_pipelines.finetune.settings import DirectionalLimits
 from lim_pipelines.finetune.spec import Task
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import midnight
@@ -38,7 +39,7 @@ from lim_pipelines.portfolio.targets import CutoffMismatchError, make_targets
 from lim_pipelines.schemas import TARGETS
 from lim_pipelines.strategies import cross_sectional, directional
 from lim_pipelines.strategies.base import Decision, Known, universe_sessions
-from lim_pipelines.strategies.portfolios import DirectionalPortfolio, MarkowitzPortfolio
+from lim_pipelines.strategies.portfolios import MarkowitzPortfolio
 from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -252,5 +253,5 @@ def test_books_drift_from_their_fill_on() -> None:
 
 def test_every_task_has_rules_and_each_its_own_portfolio() -> None:
     assert set(TASKS) == set(get_args(Task))
-    assert isinstance(spec("directional").portfolio, DirectionalPortfolio)
+    assert isinstance(spec("directional").portfolio, DirectionalLimits)
     assert isinstance(spec().portfolio, MarkowitzPortfolio)
