@@ -9,6 +9,12 @@ standard normal where neither knows of the other, with fat tails and clustered v
 Econometrica 48: the variance of the sum is taken as it is found, not as if all sessions were alike). Every
 ordered pair is tried, so which are believed is controlled for that (`discoveries.py`).
 
+What is subtracted is made of the instruments themselves. In a small universe a leader moves the mean that all
+others are measured against, and so does its lagger: leaders and laggers of nobody seem to be some, with a
+share of 1/(n - 1) of the planted covariance. (Leaving an instrument out of its own mean multiplies its
+relative return by n/(n - 1), which z does not know.) Their covariance is not there before the mean is taken
+off; a true one is. So at least half of it has to be.
+
 The fill is at the close after the decision. A relation that is there in the first session only could be seen
 and never traded (closes at different hours make such ones: Lo and MacKinlay 1990, Review of Financial Studies
 3). So what is left of :math:`y` without that session must point the same way.
@@ -19,6 +25,7 @@ What does not belong here: samples and decisions (`lead_lag.py`), the models' ow
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +40,31 @@ Floats = npt.NDArray[np.float64]
 
 FEWEST_SESSIONS = 120
 """Sessions that both must have had bars in: the normal distribution is a limit."""
+
+LEFT = 0.5
+"""Share of a covariance that must be there in returns that nothing was taken off, too: half way between what
+the mean makes (0) and what is true (1)."""
+
+
+class Screen(NamedTuple):
+    """What every instrument's return says of what every other one does next; row leads column.
+
+    Shape (n, n) each, NaN on the diagonal and where fewer than `FEWEST_SESSIONS` are known of both.
+
+    Parameters
+    ----------
+    z
+        Of the L sessions, see the module.
+    covariance, correlation
+        Of the L sessions, the covariance as a sum over sessions.
+    tradable
+        The covariance without the first of them, of which the sign counts.
+    """
+
+    z: Floats
+    covariance: Floats
+    correlation: Floats
+    tradable: Floats
 
 
 def leaders_of(settings: LeaderSettings, bars: pl.DataFrame) -> tuple[Leader, ...]:
@@ -51,15 +83,18 @@ def leaders_of(settings: LeaderSettings, bars: pl.DataFrame) -> tuple[Leader, ..
         By lagger, the surest leader first. If no pair is believed the surest few of all, marked so: a model
         can be fitted on them, and nothing is traded.
     """
-    names, returns = relative_returns(bars)
-    total, tradable, correlation = screened(returns, settings.lags)
-    lead, lag = np.nonzero(np.isfinite(total))
+    names, returns = log_returns(bars)
+    relative = screened(less_mean(returns), settings.lags)
+    lead, lag = np.nonzero(np.isfinite(relative.z))
     if not len(lead):
         return ()
-    z = total[lead, lag]
+    z, covariance = relative.z[lead, lag], relative.covariance[lead, lag]
     chance = np.array([math.erfc(abs(value) / math.sqrt(2)) for value in z])
-    # Pairs that cannot be traded were tried, too.
-    chance = np.where(np.sign(tradable[lead, lag]) == np.sign(z), chance, 1.0)
+    before = screened(returns, settings.lags).covariance[lead, lag]
+    real = before * np.sign(covariance) >= LEFT * np.abs(covariance)
+    tradable = np.sign(relative.tradable[lead, lag]) == np.sign(z)
+    # Pairs that cannot be traded, or are the mean's, were tried, too.
+    chance = np.where(tradable & real, chance, 1.0)
     believed = found(chance, len(chance), settings.false_discoveries)
     order = np.lexsort((lead, lag, -np.abs(z), chance))
     order = order[believed[order]] if believed.any() else order[: settings.most]
@@ -71,7 +106,7 @@ def leaders_of(settings: LeaderSettings, bars: pl.DataFrame) -> tuple[Leader, ..
                 Leader(
                     lagger=names[lag[k]],
                     leader=names[lead[k]],
-                    correlation=float(correlation[lead[k], lag[k]]),
+                    correlation=float(relative.correlation[lead[k], lag[k]]),
                     p_value=float(chance[k]),
                     believed=bool(believed[k]),
                 )
@@ -79,8 +114,8 @@ def leaders_of(settings: LeaderSettings, bars: pl.DataFrame) -> tuple[Leader, ..
     return tuple(sorted(chosen, key=lambda one: (one.lagger, one.p_value, one.leader)))
 
 
-def relative_returns(bars: pl.DataFrame) -> tuple[list[str], Floats]:
-    """Log returns less their session's mean.
+def log_returns(bars: pl.DataFrame) -> tuple[list[str], Floats]:
+    """Log returns of all instruments beside each other.
 
     Parameters
     ----------
@@ -94,13 +129,17 @@ def relative_returns(bars: pl.DataFrame) -> tuple[list[str], Floats]:
     """
     wide = daily_returns(bars).pivot("instrument_id", index="date", values="log_return").sort("date")
     names = sorted(set(wide.columns) - {"date"})
-    values = wide.select(pl.col(names).cast(pl.Float64).fill_null(math.nan)).to_numpy()
-    known = np.isfinite(values)
-    mean = np.where(known, values, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return names, values - mean[:, None]
+    return names, wide.select(pl.col(names).cast(pl.Float64).fill_null(math.nan)).to_numpy()
 
 
-def screened(returns: Floats, lags: int) -> tuple[Floats, Floats, Floats]:
+def less_mean(returns: Floats) -> Floats:
+    """Subtract each session's mean from returns (T, n); NaN stays."""
+    known = np.isfinite(returns)
+    mean = np.where(known, returns, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.asarray(returns - mean[:, None])
+
+
+def screened(returns: Floats, lags: int) -> Screen:
     """Correlate every instrument's return with what every other one does next.
 
     Parameters
@@ -109,13 +148,6 @@ def screened(returns: Floats, lags: int) -> tuple[Floats, Floats, Floats]:
         Shape (T, n), NaN where there is none.
     lags
         L, sessions that count as next, at least 2.
-
-    Returns
-    -------
-    total, tradable, correlation
-        Shape (n, n) each, row leads column; NaN on the diagonal and where fewer than `FEWEST_SESSIONS` are
-        known of both: z of the L sessions; the covariance without the first of them, of which the sign
-        counts; the correlation of the L sessions.
     """
     n = returns.shape[1]
     known = np.isfinite(returns)
@@ -133,8 +165,9 @@ def screened(returns: Floats, lags: int) -> tuple[Floats, Floats, Floats]:
     norm = np.sqrt(((x**2).T @ there.astype(np.float64)) * (known[:count].T.astype(np.float64) @ (after**2)))
     usable &= (spread > 0) & (norm > 0)
     nothing = np.full((n, n), np.nan)
-    return (
-        np.divide(cross, spread, out=nothing.copy(), where=usable),
-        np.where(usable, x.T @ later, np.nan),
-        np.divide(cross, norm, out=nothing.copy(), where=usable),
+    return Screen(
+        z=np.divide(cross, spread, out=nothing.copy(), where=usable),
+        covariance=np.where(usable, cross, np.nan),
+        correlation=np.divide(cross, norm, out=nothing.copy(), where=usable),
+        tradable=np.where(usable, x.T @ later, np.nan),
     )

@@ -16,6 +16,7 @@ from strategy_world import macro, market, put_checkpoint, put_lake
 from lim_pipelines.audit.samples import leaks_of_samples, leaks_of_selection
 from lim_pipelines.finetune import ridge, store, train
 from lim_pipelines.finetune.base import rank_correlation
+from lim_pipelines.finetune.controls.registry import CONTROLS
 from lim_pipelines.finetune.features import read_features
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.selection import Leader, Selection
@@ -71,13 +72,26 @@ def test_planted_leaders_are_found_and_in_shuffled_bars_none(seed: int) -> None:
     assert found(shuffled(world, seed)) == set()
 
 
+def test_among_four_the_mean_makes_no_leaders() -> None:
+    """A leader and its lagger are half of the mean that the other two are measured against."""
+    wrong = 0
+    for seed in range(8):
+        world = lead_lag(seed, relations=1, others=2, count=760)
+        believed = {
+            (one.leader, one.lagger) for one in leaders_of(LeaderSettings(most=3), world.bars) if one.believed
+        }
+        assert set(world.relations) <= believed
+        wrong += len(believed) - 1
+    assert wrong <= 1
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000), st.floats(0.1, 50.0))
 def test_the_screen_does_not_know_the_size_of_returns(seed: int, factor: float) -> None:
     returns = np.random.default_rng(seed).standard_t(4, (200, 4))
     one, other = screened(returns, 3), screened(returns * factor, 3)
-    np.testing.assert_allclose(one[0], other[0], rtol=1e-6)
-    np.testing.assert_allclose(one[2], other[2], rtol=1e-6)
+    np.testing.assert_allclose(one.z, other.z, rtol=1e-6)
+    np.testing.assert_allclose(one.correlation, other.correlation, rtol=1e-6)
 
 
 def test_what_is_there_in_the_first_session_only_is_not_believed() -> None:
@@ -86,9 +100,9 @@ def test_what_is_there_in_the_first_session_only_is_not_believed() -> None:
     returns = 0.01 * dice.standard_normal((800, 2))
     returns[1:, 1] += 0.9 * returns[:-1, 0]
     returns[2:, 1] -= 0.1 * returns[:-2, 0]
-    total, tradable, _ = screened(returns, 3)
-    assert total[0, 1] > 6
-    assert tradable[0, 1] < 0
+    said = screened(returns, 3)
+    assert said.z[0, 1] > 6
+    assert said.tradable[0, 1] < 0
     days = WORLD.bars["date"].unique().sort()[:801]
     price = 50 * np.exp(np.cumsum(np.vstack([np.zeros(2), returns - returns.mean(axis=0)]), axis=0))
     template = WORLD.bars.filter(pl.col("instrument_id") == IDS[0])
@@ -186,7 +200,8 @@ def ridge_scaling(samples: Samples) -> ridge.Scaling:
     return ridge.Scaling.of(samples.features)
 
 
-def test_a_line_through_leader_and_lagger_forecasts_what_was_planted() -> None:
+@pytest.mark.parametrize("control", ["ridge", "lightgbm"])
+def test_a_control_is_given_the_leaders_and_forecasts_what_was_planted(control: str) -> None:
     one = spec(fit={"validation_sessions": 150, "judged_sessions": 0})
     chosen = TASK.select(one, KNOWN)
     skills = {}
@@ -196,7 +211,7 @@ def test_a_line_through_leader_and_lagger_forecasts_what_was_planted() -> None:
         if name == "without":
             samples.others[..., 1] = -1
         out = samples.at(parts.validation)
-        fitted = ridge.fit(one, samples, parts, 8)
+        fitted, _ = CONTROLS[control].fit(one, samples, parts, 8)
         skills[name] = rank_correlation(fitted.outputs(out)[:, 0], out.label)
     assert skills["with"] > 0.2
     assert skills["with"] > skills["without"] + 0.1

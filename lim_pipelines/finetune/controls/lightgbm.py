@@ -1,5 +1,8 @@
 """Gradient-boosted trees on the features of Alpha158 and the strategy's own: the non-linear control.
 
+Of related instruments, where a task has any, it is given the same features as of the sample's own: a control
+that is told less than the model is no control.
+
 Labels are in units of each sample's scale, of a cross-section relative to the session's mean, as everywhere.
 How many trees there are is decided on the purged validation tail, where the neural arms stop early.
 
@@ -17,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lim_pipelines.finetune.base import targets
-from lim_pipelines.finetune.samples import Floats, Samples
+from lim_pipelines.finetune.samples import Floats, Indices, Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.finetune.split import Split
-from lim_pipelines.foundation.baselines.alpha158 import alpha158
+from lim_pipelines.foundation.baselines.alpha158 import NAMES, alpha158
 from lim_pipelines.foundation.baselines.lightgbm import PATIENCE, ROUNDS, SETTINGS
 from lim_pipelines.foundation.baselines.pooled import Scales
 from lim_pipelines.foundation.windows import WindowStore
@@ -58,14 +61,28 @@ class LightGbm:
 
 
 def inputs(samples: Samples) -> Floats:
-    """Features of N samples, (N, 157 + F); NaN where something is missing, which trees take as it is."""
+    """Features of N samples with K related instruments each, (N, 157 + 157 K + F).
+
+    NaN where something is missing, which trees take as it is.
+    """
     store = WindowStore(samples.series, _CONTEXT, 1)
-    parts = []
-    for start in range(0, len(samples), _CHUNK):
-        values = store.batch(samples.picks[start : start + _CHUNK]).values
+    described = [_described(store, samples.picks)]
+    for k in range(samples.others.shape[1]):
+        there = samples.others[:, k, 1] >= 0
+        beside = np.full((len(samples), len(NAMES)), np.nan)
+        beside[there] = _described(store, samples.others[there, k])
+        described.append(beside)
+    return np.concatenate([*described, samples.features], axis=1)
+
+
+def _described(store: WindowStore, picks: Indices) -> Floats:
+    """Features of windows, (B, 157)."""
+    parts = [np.zeros((0, len(NAMES)))]
+    for start in range(0, len(picks), _CHUNK):
+        values = store.batch(picks[start : start + _CHUNK]).values
         size = Scales.of(values).size
         parts.append(alpha158(values, np.where(size > 0, size, np.nan)))
-    return np.concatenate([np.concatenate(parts), samples.features], axis=1)
+    return np.concatenate(parts)
 
 
 def fit(spec: ModelSpec, samples: Samples, split: Split) -> tuple[LightGbm, int]:
