@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -238,3 +239,18 @@ def test_deltas_go_to_the_format_of_peft_and_back(tmp_path: Path) -> None:
         peft.load(one(rank=8), fresh, tmp_path)
     with pytest.raises(peft.PeftError, match=r"no deltas in the format of peft"):
         peft.load(one(), fresh, tmp_path / "nowhere")
+
+
+@pytest.mark.slow  # the package takes its time to import
+def test_peft_itself_reads_our_deltas_and_we_read_its(tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    network = fitted("lora")[0]
+    peft.export(one(), network, tmp_path)
+    base = Network(copy.deepcopy(backbone()), make_head(one(), 64))
+    theirs = PeftModel.from_pretrained(base, str(tmp_path))
+    theirs.save_pretrained(str(tmp_path / "theirs"))
+    rows = known()[0].at(known()[1].validation)
+    assert np.allclose(theirs.merge_and_unload().eval().outputs(rows), network.outputs(rows), atol=1e-5)
+    back = peft.load(one(), unfitted(one(), "lora", Frozen(backbone())), tmp_path / "theirs")
+    assert np.array_equal(back.outputs(rows), network.outputs(rows))

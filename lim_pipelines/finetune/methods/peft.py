@@ -5,7 +5,8 @@
                                   the head whole, as one of `modules_to_save`
 
 The names are those of a module with a `backbone` (the foundation model) and a `head`, which is what `Network`
-is. Written and read without the package; no pickle.
+is. `peft` saves what ends with a name of `modules_to_save`, so it looks for the foundation model's own head,
+too: it is written as it is, and not read. Written and read without the package; no pickle.
 
 What does not belong here: what the deltas do (`lora.py`), a strategy's own files (`store.py`).
 """
@@ -21,6 +22,7 @@ from lim_pipelines.finetune.spec import ModelSpec
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _ROOT = "base_model.model."
+_DECODER = "backbone.head."
 _NAMES = {".a": ".lora_A.weight", ".b": ".lora_B.weight"}
 
 
@@ -58,7 +60,8 @@ def export(spec: ModelSpec, network: Network, folder: Path) -> None:
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-    tensors = {_theirs(name): tensor.contiguous() for name, tensor in network.moved().items()}
+    decoder = {_DECODER + name: tensor for name, tensor in network.backbone.head.state_dict().items()}
+    tensors = {_theirs(name): tensor.contiguous() for name, tensor in (network.moved() | decoder).items()}
     save_file(tensors, folder / _WEIGHTS)
 
 
@@ -84,7 +87,7 @@ def load(spec: ModelSpec, network: Network, folder: Path) -> Network:
 
     try:
         config = json.loads((folder / _CONFIG).read_text())
-        tensors = load_file(folder / _WEIGHTS)
+        found = load_file(folder / _WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
         raise PeftError(f"{folder}: holds no deltas in the format of peft ({error})") from error
     if (config.get("r"), config.get("lora_alpha")) != (spec.fit.rank, SCALE * spec.fit.rank):
@@ -92,6 +95,7 @@ def load(spec: ModelSpec, network: Network, folder: Path) -> Network:
             f"{folder / _CONFIG}: r {config.get('r')} and lora_alpha {config.get('lora_alpha')}; this network"
             f" needs {spec.fit.rank} and {SCALE * spec.fit.rank}: set fit.rank"
         )
+    tensors = {name: tensor for name, tensor in found.items() if not name.startswith(_ROOT + _DECODER)}
     try:
         return network.restore({name: tensors.pop(_theirs(name)) for name in network.moved()} | tensors)
     except (KeyError, RuntimeError) as error:
