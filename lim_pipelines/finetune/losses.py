@@ -14,7 +14,8 @@ portfolio that loses, where training begins half of the time. Here it is
 .. math:: -\sqrt{252/h}\; E(r) / \sqrt{\sigma^2(r) + f^2},
 
 whose minimum is the same, with returns :math:`r` net of costs, as the engine counts them: a trade is the
-difference to the position that prices have moved. While the mean is negative the denominator has no gradient:
+difference to the position that prices have moved; what enters the universe buys all of its position, and what
+leaves it sells all of it. While the mean is negative the denominator has no gradient:
 else a losing portfolio would be improved by more risk. At a mean of zero both gradients agree.
 
 What does not belong here: which rows a step sees (`batches.py`), the loop (`neural.py`), what is done with a
@@ -122,7 +123,8 @@ class SharpeLoss:
         self._limits, self._horizon = spec.position, spec.horizon
         self._return = torch.tensor(np.expm1(samples.label), dtype=torch.float32)
         self._volatility = torch.tensor(samples.volatility, dtype=torch.float32)
-        self._groups, self._picks = samples.groups(), samples.picks
+        self._groups = samples.groups()
+        self._before, self._after = _neighbours(samples, spec.horizon)
         mics = samples.frame["exchange"].to_list()
         rates = {mic: (spec.costs.trade_rate(mic), spec.costs.borrow_rate(mic)) for mic in set(mics)}
         self._trade = torch.tensor([rates[mic][0] for mic in mics])
@@ -135,24 +137,52 @@ class SharpeLoss:
     def returns(self, outputs: Tensor, rows: Rows) -> Tensor:
         """Net returns (T,) of the portfolio, of each session that has another one a horizon before it."""
         index = torch.from_numpy(rows)
-        session = torch.from_numpy(np.unique(self._groups[rows], return_inverse=True)[1])
-        zeros = torch.zeros(int(session.max()) + 1)
-        weight = weights(self._limits, outputs[:, 0], self._volatility[index], session)
-        earned = weight * self._return[index]
-        book = zeros.index_add(0, session, earned)
-        now, before = (torch.from_numpy(found) for found in self._pairs(rows))
-        growth = (1.0 + self._return[index][before]) / (1.0 + book[session[before]])
-        traded = (weight[now] - weight[before] * growth).abs()
-        net = book - zeros.index_add(0, session, self._borrow[index] * torch.relu(-weight))
-        net = net.index_add(0, session[now], -self._trade[index][now] * traded)
-        return net[torch.unique(session[now])]
+        numbers, session = np.unique(self._groups[rows], return_inverse=True)
+        of = torch.from_numpy(session)
+        zeros = torch.zeros(len(numbers))
+        weight = weights(self._limits, outputs[:, 0], self._volatility[index], of)
+        book = zeros.index_add(0, of, weight * self._return[index])
+        # What prices make of each position by the end of its horizon.
+        drifted = weight * ((1.0 + self._return[index]) / (1.0 + book[of]))
+        now, before, new, gone = self._trades(rows)
+        counted = np.unique(session[now])
+        traded = torch.cat([(weight[now] - drifted[before]).abs(), weight[new].abs(), drifted[gone].abs()])
+        behind = np.searchsorted(numbers, self._groups[rows[gone]] + self._horizon)
+        paid_in = torch.from_numpy(np.concatenate([session[now], session[new], behind]))
+        rate = self._trade[rows[np.concatenate([now, new, gone])]]
+        net = book - zeros.index_add(0, of, self._borrow[index] * torch.relu(-weight))
+        return net.index_add(0, paid_in, -rate * traded)[counted]
 
-    def _pairs(self, rows: Rows) -> tuple[Rows, Rows]:
-        """Places in `rows` of decisions on an instrument, and of those a horizon before them."""
-        series, bar = self._picks[rows].T
-        # One number a window, with room so that a horizon leads into no other instrument's.
-        key = series * (int(self._picks[:, 1].max()) + self._horizon + 1) + bar
-        order = np.argsort(key)
-        at = np.minimum(np.searchsorted(key[order], key - self._horizon), len(key) - 1)
-        found = key[order[at]] == key - self._horizon
-        return np.flatnonzero(found), order[at[found]]
+    def _trades(self, rows: Rows) -> tuple[Rows, Rows, Rows, Rows]:
+        """Places in `rows` of decisions on what was held, of those before them, of what is new, of what goes.
+
+        What is new was not there a horizon earlier, what goes is not there a horizon later: in sessions that
+        have another one before them in `rows`.
+        """
+        place = np.full(len(self._groups) + 1, -1)  # behind the last sample: what is not there
+        place[rows] = np.arange(len(rows))
+        earlier = place[self._before[rows]]
+        now = np.flatnonzero(earlier >= 0)
+        at = self._groups[rows]
+        counted = np.unique(at[now])
+        new = np.flatnonzero((self._before[rows] < 0) & np.isin(at, counted))
+        gone = np.flatnonzero((self._after[rows] < 0) & np.isin(at + self._horizon, counted))
+        return now, earlier[now], new, gone
+
+
+def _neighbours(samples: Samples, horizon: int) -> tuple[Rows, Rows]:
+    """Of each sample, those of its instrument a horizon of its bars before and behind it, (N,) each.
+
+    -1 where there is none with a known label: it enters the universe there, or leaves it.
+    """
+    series, bar = samples.picks.T
+    # One number a window, with room so that a horizon leads into no other instrument's.
+    key = series * (int(bar.max(initial=0)) + 2 * horizon + 1) + bar + horizon
+    known = np.flatnonzero(np.isfinite(samples.label))
+    order = known[np.argsort(key[known])]
+
+    def found(wanted: Rows) -> Rows:
+        at = np.minimum(np.searchsorted(key[order], wanted), len(order) - 1)
+        return np.where(key[order[at]] == wanted, order[at], -1)
+
+    return found(key - horizon), found(key + horizon)

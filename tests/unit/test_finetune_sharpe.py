@@ -11,14 +11,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from small_samples import bars_of, position_spec, samples_of
+from small_samples import NO_INPUTS, bars_of, position_spec, samples_of
 
 from lim_pipelines.backtest import engine
 from lim_pipelines.finetune.base import to_positions
 from lim_pipelines.finetune.batches import STRETCH, Batches
 from lim_pipelines.finetune.losses import SharpeLoss, make_loss, minus_sharpe
+from lim_pipelines.finetune.samples import Samples, build_samples
 from lim_pipelines.finetune.split import TooLittleHistoryError
 from lim_pipelines.schemas import TARGETS
+from lim_pipelines.strategies.spec import StrategySpec
 
 torch.set_num_threads(1)
 RETURNS = arrays(np.float64, 24, elements=st.floats(-0.1, 0.1))
@@ -123,6 +125,76 @@ def test_a_trade_is_the_difference_to_what_prices_made_of_the_position() -> None
     net = SharpeLoss(one, samples).returns(torch.from_numpy(scores).float(), rows)
     assert net.numpy() == pytest.approx([after @ next_gain - cost], abs=1e-6)
     assert abs(np.abs(after - drifted).sum() - np.abs(after - before).sum()) * 0.01 > 1e-5
+
+
+def held_and_drifted(
+    one: StrategySpec, samples: Samples, session: int, scores: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Rows of a session, their weights, simple returns, and what prices make of the weights by its end."""
+    rows = np.flatnonzero(samples.groups() == session)
+    weight = to_positions(one, scores[rows], samples.at(rows), 1.0)
+    gain = np.expm1(samples.label[rows])
+    return rows, weight, gain, weight * (1 + gain) / (1 + weight @ gain)
+
+
+@pytest.mark.parametrize("absent", ["until", "from"])
+def test_what_enters_or_leaves_the_universe_pays_for_its_whole_position(absent: str) -> None:
+    one = position_spec("cross_sectional", horizon=5, costs={"multiplier": 100.0, "borrow_bps_per_year": 0.0})
+    whole = samples_of(one)
+    late = whole.groups() >= 103
+    gone = (whole.picks[:, 0] == 1) & (late if absent == "from" else ~late)
+    samples = whole.at(~gone)
+    scores = np.random.default_rng(0).standard_normal((len(samples), 1))
+    first, _, _, drifted = held_and_drifted(one, samples, 100, scores)
+    second, after, gain, _ = held_and_drifted(one, samples, 105, scores)
+    there = dict(zip(samples.picks[first, 0].tolist(), drifted.tolist(), strict=True))
+    now = dict(zip(samples.picks[second, 0].tolist(), after.tolist(), strict=True))
+    assert abs(len(there) - len(now)) == 1
+    traded = sum(abs(now.get(name, 0.0) - there.get(name, 0.0)) for name in there | now)
+    rows = np.concatenate([first, second])
+    net = SharpeLoss(one, samples).returns(torch.from_numpy(scores[rows]).float(), rows)
+    cost = one.costs.trade_rate("XSIM") * traded
+    assert net.numpy() == pytest.approx([after @ gain - cost], abs=1e-6)
+
+
+def test_the_end_of_what_is_known_and_the_first_session_of_a_stretch_are_no_trades() -> None:
+    """Nobody enters or leaves in a session of which the batch does not know the one before."""
+    one = position_spec("cross_sectional", horizon=5, costs={"multiplier": 100.0, "borrow_bps_per_year": 0.0})
+    samples = samples_of(one)
+    known = np.flatnonzero(np.isfinite(samples.label))
+    groups = samples.groups()
+    last = groups[known].max()
+    rows = known[np.isin(groups[known], [last - 5, last])]
+    scores = np.random.default_rng(1).standard_normal((len(samples), 1))
+    _, _, _, drifted = held_and_drifted(one, samples, last - 5, scores)
+    _, after, gain, _ = held_and_drifted(one, samples, last, scores)
+    cost = one.costs.trade_rate("XSIM") * np.abs(after - drifted).sum()
+    net = SharpeLoss(one, samples).returns(torch.from_numpy(scores[rows]).float(), rows)
+    assert net.numpy() == pytest.approx([after @ gain - cost], abs=1e-6)
+
+
+def test_what_has_no_bar_of_a_session_is_held_over_it() -> None:
+    """It neither leaves nor enters: its own bars before and behind the hole are a horizon apart."""
+    bars = bars_of("cross_sectional")
+    days, name = bars["date"].unique().sort()[149:152], bars["instrument_id"][0]
+    hole = (pl.col("instrument_id") == name) & (pl.col("date") == days[1])
+    found = []
+    for multiplier in (0.0, 100.0):
+        one = position_spec(
+            "directional",
+            horizon=1,
+            universe={"exchanges": ["XSIM"]},
+            foundation="xsim_foundation_checkpoint",
+            costs={"multiplier": multiplier, "borrow_bps_per_year": 0.0},
+        )
+        samples = build_samples(one, bars.filter(~hole), NO_INPUTS)
+        rows = np.flatnonzero(samples.frame["date"].is_in(days.to_list()).to_numpy())
+        scores = torch.ones(len(rows), 1)
+        found.append(SharpeLoss(one, samples).returns(scores, rows))
+        largest = np.abs(to_positions(one, scores.numpy(), samples.at(rows), 1.0)).max()
+    free, dear = found
+    assert len(free) == 2
+    assert float((free - dear).max()) < 0.5 * largest * one.costs.trade_rate("XSIM")
 
 
 @pytest.mark.parametrize("task", ["directional", "cross_sectional"])
