@@ -6,8 +6,9 @@ positions (`portfolio/`). Import-light: Dagster reads specs when it loads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
@@ -15,6 +16,9 @@ from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.strategies.document import Document, SpecError
 from lim_pipelines.strategies.portfolios import OwnPositions, Portfolio
 from lim_pipelines.strategies.registry import TASKS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class StrategySpec(ModelSpec):
@@ -64,10 +68,20 @@ class StrategySpec(ModelSpec):
             spec = cls.model_validate(document.attributes)
         except ValidationError as error:
             raise SpecError(
-                "\n".join(document.explain(problem, cls) for problem in error.errors())
+                "\n".join(document.explain(problem, cls) for problem in _causes(error.errors()))
             ) from error
         folder = document.path.parent.name
         if spec.name != folder:
             words = f"is {spec.name!r}, must be the folder's name {folder!r}; rename one of them"
             raise SpecError(document.at(("name",), words))
         return spec
+
+
+def _causes(problems: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out what follows from another finding: a list is too short once its wrong items are gone."""
+    places = [problem["loc"] for problem in problems]
+
+    def follows(own: tuple[int | str, ...]) -> bool:
+        return any(len(at) > len(own) and at[: len(own)] == own for at in places)
+
+    return [problem for problem in problems if not follows(problem["loc"])]

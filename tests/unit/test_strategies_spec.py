@@ -102,6 +102,14 @@ def test_an_error_names_file_line_field_and_remedy(
     assert remedy in message
 
 
+def test_a_list_with_a_wrong_item_is_not_called_too_short_as_well(tmp_path: Path) -> None:
+    seeds = next(line.strip() for line in WTI.splitlines() if line.strip().startswith("seeds:"))
+    with pytest.raises(SpecError) as caught:
+        StrategySpec.from_yaml(edited(tmp_path, seeds, "seeds: [a]"))
+    (message,) = str(caught.value).splitlines()
+    assert ": seeds.0: Input should be a valid integer" in message
+
+
 def test_a_key_that_stands_twice_is_named_where_it_stands_again(tmp_path: Path) -> None:
     path = edited(tmp_path, "horizon: 5", "horizon: 5\n  horizon: 6")
     line = WTI.splitlines().index("  horizon: 5") + 2
