@@ -26,7 +26,7 @@ from lim_pipelines.schemas import BACKTEST_DAILY, TARGETS
 from lim_pipelines.strategies.check import check
 from lim_pipelines.strategies.document import SpecError
 from lim_pipelines.strategies.spec import StrategySpec
-from lim_pipelines.strategies.template import template
+from lim_pipelines.strategies.template import SHORTEST, template
 from lim_pipelines.walkforward import CODE_VERSION as RESULTS_VERSION
 from resources.home import Home
 from resources.trainer import Trainer
@@ -58,13 +58,33 @@ class CheckedSpec(StrategySpec):
         return super().model_json_schema(*args, **settings)
 
 
-class StrategyScaffolder(dg.Scaffolder[Any]):
-    """Writes the YAML of a new strategy: `dg scaffold defs assets.strategies.StrategyComponent <name>`."""
+class Beginning(BaseModel):
+    """What `dg scaffold defs` may be told of a new strategy.
 
-    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
+    Parameters
+    ----------
+    example
+        Folder below `lim_pipelines/examples` that it begins as.
+    """
+
+    example: str = SHORTEST
+
+
+class StrategyScaffolder(dg.Scaffolder[Beginning]):
+    """Writes the YAML of a new strategy.
+
+    `dg scaffold defs assets.strategies.StrategyComponent <name> [--example <name>]`.
+    """
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[Beginning]:
+        """Return what may be told."""
+        return Beginning
+
+    def scaffold(self, request: dg.ScaffoldRequest[Beginning]) -> None:
         """Write it."""
         try:
-            text = template(request.target_path.name)
+            text = template(request.target_path.name, request.params.example)
         except SpecError as error:
             request.target_path.rmdir()
             raise click.ClickException(str(error)) from error

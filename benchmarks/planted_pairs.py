@@ -2,7 +2,7 @@
 
     python -m benchmarks.planted_pairs [--home HOME] [--seeds 3] [--steps 100] [--pretrain 100]
 
-The shipped strategy `xsim_pairs` on XSIM, with its six planted pairs among 64 instruments, and on its
+The example `xsim_pairs` on XSIM, with its six planted pairs among 64 instruments, and on its
 control: the sessions of all instruments in one other order, so that who moves with whom stays, and nothing
 comes back. Walk forward over 2018, models once a quarter. The market is simulated: profits show that the
 machinery works.
@@ -37,9 +37,9 @@ from lim_pipelines.simulate import xsim
 from lim_pipelines.simulate.planted import Planted, shuffled_together
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.spec import StrategySpec
+from lim_pipelines.strategies.template import EXAMPLES
 from lim_pipelines.walkforward import universe
 
-DEFS = Path(__file__).parents[1] / "lim_pipelines" / "defs"
 CUTOFFS = tuple(date(2018, month, 1) for month in (1, 4, 7, 10))
 END = date(2019, 1, 1)
 
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--pretrain", type=int, default=100, help="steps of the first backbone")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    shipped = StrategySpec.from_yaml(DEFS / "xsim_pairs" / "defs.yaml")
+    shipped = StrategySpec.from_yaml(EXAMPLES / "xsim_pairs" / "defs.yaml")
     spec = shipped.model_copy(
         update={
             "seeds": tuple(range(1, given.seeds + 1)),

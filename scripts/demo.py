@@ -49,7 +49,10 @@ ALTERNATIVE = (
     *(f"validated_{shape}" for shape in SHAPES),
 )
 STRATEGIES = ("wti_transfer", "xsim_long_short")
-"""Those that the demo runs, one on real data and one on the simulated exchange; the others are examples."""
+"""Those that the demo runs, one on real data and one on the simulated exchange.
+
+Not all that are loaded: a user's own may need data that the demo does not have.
+"""
 
 DEMO_TAG = {"lim/demo": "true"}
 NOT_SHOWN = {

@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from assets.partitions import RANGES
+from lim_pipelines.strategies.template import examples, template
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOT = Path(__file__).with_name("graph.json")
@@ -159,9 +160,9 @@ def test_the_committed_manifest_is_that_of_the_marts() -> None:
 GOOD_YAML = (ROOT / "lim_pipelines/defs/wti_transfer/defs.yaml").read_text()
 
 
-def load(folder: Path, yaml: str) -> dg.Definitions:
+def load(folder: Path, yaml: str, name: str = "wti_transfer") -> dg.Definitions:
     """What Dagster's own component loader makes of a strategy folder in a project of its own."""
-    strategy = folder / "pocket" / "defs" / "wti_transfer"
+    strategy = folder / "pocket" / "defs" / name
     strategy.mkdir(parents=True)
     (folder / "pocket" / "__init__.py").touch()
     (folder / "pocket" / "defs" / "__init__.py").touch()
@@ -186,14 +187,14 @@ def pocket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         del sys.modules[name]
 
 
-def test_a_strategy_folder_becomes_three_assets(pocket: Path) -> None:
-    made = {
-        key.to_user_string()
-        for asset in load(pocket, GOOD_YAML).assets or ()
-        if isinstance(asset, dg.AssetsDefinition)
-        for key in asset.keys
-    }
-    assert made == {"wti_transfer_model", "wti_transfer_targets", "wti_transfer_backtest"}
+@pytest.mark.parametrize("example", examples())
+def test_an_example_that_is_taken_becomes_three_assets_with_their_audits(pocket: Path, example: str) -> None:
+    made = load(pocket, template("mine", example), "mine")
+    assets = [one for one in made.assets or () if isinstance(one, dg.AssetsDefinition)]
+    names = {f"mine_{asset}" for asset in ("model", "targets", "backtest")}
+    assert {key.to_user_string() for one in assets for key in one.keys} == names
+    checked = [key.asset_key for one in made.asset_checks or () for key in one.check_keys]
+    assert {key.to_user_string() for key in checked} == names
 
 
 def test_an_unknown_key_is_refused_with_file_and_line(pocket: Path) -> None:

@@ -21,11 +21,13 @@ from lim_pipelines.schemas import LISTINGS
 from lim_pipelines.strategies import check as checking
 from lim_pipelines.strategies import schema
 from lim_pipelines.strategies.document import SpecError
+from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
-from lim_pipelines.strategies.template import template
+from lim_pipelines.strategies.template import EXAMPLES, examples, template
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFS = ROOT / "lim_pipelines" / "defs"
+SHIPPED = sorted([*DEFS.glob("*/defs.yaml"), *EXAMPLES.glob("*/defs.yaml")])
 SESSIONS = session_days("XNYM", date(2015, 1, 2), date(2018, 7, 1))
 OIL = template("oil")
 
@@ -131,9 +133,10 @@ def test_instruments_of_vendors_listings_may_be_named(tmp_path: Path) -> None:
     assert checking.check(tmp_path / "more", lake) == checking.Checked((), ())
 
 
-def test_of_data_that_has_not_come_nothing_is_said(tmp_path: Path) -> None:
-    assert checking.check(DEFS, Lake(tmp_path / "none")) == checking.Checked((), ())
-    assert checking.check(DEFS, oil_lake(tmp_path / "lake", 800)).wrong == ()
+@pytest.mark.parametrize("folder", [DEFS, EXAMPLES], ids=lambda folder: folder.name)
+def test_of_data_that_has_not_come_nothing_is_said(tmp_path: Path, folder: Path) -> None:
+    assert checking.check(folder, Lake(tmp_path / "none")) == checking.Checked((), ())
+    assert checking.check(folder, oil_lake(tmp_path / "lake", 800)).wrong == ()
 
 
 def test_the_universe_is_what_its_exchanges_hold_at_the_moment() -> None:
@@ -152,9 +155,10 @@ def test_the_schema_for_editors_is_current() -> None:
     )
 
 
-@pytest.mark.parametrize("path", sorted(DEFS.glob("*/defs.yaml")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)
 def test_shipped_strategies_name_the_schema_and_keep_to_it(path: Path) -> None:
     assert path.read_text().startswith(schema.LINE + "\n")
+    assert (path.parent / schema.LINE.partition("$schema=")[2]).resolve() == schema.PATH
     content = {"type": schema.COMPONENT, "attributes": StrategySpec.from_yaml(path).model_dump(mode="json")}
     assert not list(Draft202012Validator(schema.schema()).iter_errors(content))
 
@@ -165,6 +169,28 @@ def test_a_name_that_cannot_be_is_refused_with_one_that_can(name: str) -> None:
         template(name)
     assert StrategySpec.model_fields["name"].metadata
     template(str(caught.value).rpartition(" ")[2])
+
+
+@pytest.mark.parametrize("example", examples())
+def test_what_begins_as_an_example_is_the_example_but_for_its_name(tmp_path: Path, example: str) -> None:
+    path = tmp_path / "mine" / "defs.yaml"
+    path.parent.mkdir()
+    path.write_text(template("mine", example))
+    shipped = StrategySpec.from_yaml(EXAMPLES / example / "defs.yaml")
+    assert StrategySpec.from_yaml(path) == shipped.model_copy(update={"name": "mine"})
+
+
+def test_of_every_task_there_is_an_example_on_real_data_and_none_is_loaded() -> None:
+    shipped = [StrategySpec.from_yaml(path) for path in SHIPPED]
+    assert {one.task for one in shipped if not one.simulated} == set(TASKS)
+    assert {path.parent.name for path in DEFS.glob("*/defs.yaml")}.isdisjoint(examples())
+
+
+def test_an_example_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(
+        SpecError, match=r"no example 'us_pears' \(did you mean 'us_pairs'\?\); there are oil, "
+    ):
+        template("mine", "us_pears")
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +207,34 @@ def run(project: Path, home: Path, *command: str) -> subprocess.CompletedProcess
     environment = {**os.environ, "PYTHONPATH": str(project), "LIM_HOME": str(home), "COLUMNS": "400"}
     command = (str(Path(sys.executable).with_name(command[0])), *command[1:])
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_dg_takes_an_example_and_all_of_them_pass_and_are_loaded(project: Path, tmp_path: Path) -> None:
+    defs = project / "lim_pipelines" / "defs"
+    scaffold = ("dg", "scaffold", "defs", schema.COMPONENT)
+    unknown = run(project, tmp_path, *scaffold, "mine", "--example", "us_pears")
+    assert unknown.returncode != 0
+    assert "did you mean 'us_pairs'?" in unknown.stdout + unknown.stderr
+    assert not (defs / "mine").exists()
+
+    names = {f"my_{example}": example for example in examples()}
+    made = run(project, tmp_path, *scaffold, "my_us_pairs", "--example", "us_pairs")
+    assert made.returncode == 0, made.stderr
+    assert (defs / "my_us_pairs" / "defs.yaml").read_text() == template("my_us_pairs", "us_pairs")
+    for name, example in names.items():
+        (defs / name).mkdir(exist_ok=True)
+        (defs / name / "defs.yaml").write_text(template(name, example))
+    passed = run(project, tmp_path, "dg", "check", "yaml")
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    keys = "sorted(key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys())"
+    code = f"from lim_pipelines.definitions import defs; print('assets:', *{keys})"
+    loaded = run(project, tmp_path, "python", "-c", code)
+    assert loaded.returncode == 0, loaded.stderr
+    made_of = {f"{name}_{asset}" for name in names for asset in ("model", "targets", "backtest")}
+    assert made_of <= set(loaded.stdout.split())
+    for name in names:
+        shutil.rmtree(defs / name)
 
 
 @pytest.mark.slow

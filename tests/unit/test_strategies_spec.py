@@ -11,20 +11,19 @@ from strategy_world import spec
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.strategies.document import SpecError
 from lim_pipelines.strategies.spec import StrategySpec
+from lim_pipelines.strategies.template import EXAMPLES
 
 DEFS = Path(__file__).resolve().parents[2] / "lim_pipelines" / "defs"
+SHIPPED = sorted([*DEFS.glob("*/defs.yaml"), *EXAMPLES.glob("*/defs.yaml")])
 WTI = (DEFS / "wti_transfer" / "defs.yaml").read_text()
 
 
-@pytest.mark.parametrize(
-    "name", ["wti_transfer", "xsim_long_short", "xsim_pairs", "us_pairs", "us_companies"]
-)
-def test_shipped_strategies_are_valid_and_survive_json(name: str) -> None:
-    one = StrategySpec.from_yaml(DEFS / name / "defs.yaml")
-    assert one.name == name
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)
+def test_shipped_strategies_are_valid_and_survive_json(path: Path) -> None:
+    one = StrategySpec.from_yaml(path)
     assert StrategySpec.model_validate(one.model_dump(mode="json")) == one
     assert StrategySpec.model_validate_json(one.model_dump_json()).digest() == one.digest()
-    assert one.simulated == name.startswith("xsim_")
+    assert one.simulated == one.name.startswith("xsim_")
     assert one.books()[0] == (one.method, one.seeds[0])
 
 
