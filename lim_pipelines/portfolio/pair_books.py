@@ -11,12 +11,13 @@ What does not belong here: when a spread is entered and left (`spread_rule.py`),
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 import polars as pl
 
 from lim_pipelines.finetune.selection import Pair
 from lim_pipelines.finetune.spec import ModelSpec
-from lim_pipelines.portfolio.spread_rule import NOTHING, Held, step
+from lim_pipelines.portfolio.spread_rule import NOTHING, Held, step, walked
 from lim_pipelines.strategies.base import Known
 from lim_pipelines.strategies.portfolios import PairsPortfolio
 from lim_pipelines.strategies.spreads import spread_bars, z_scores
@@ -28,8 +29,10 @@ Book = tuple[str, int]
 class PairBooks:
     """One book an arm and seed; a `strategies.task.Books`.
 
-    A new object holds nothing: give it the decisions of the `hold_sessions` before a period first, and it
-    holds what the same models would have held by then.
+    Give a new object the decisions of the `hold_sessions` before a period first, and it holds what the same
+    models would have held by then. Before those only the spreads are looked at, not what models said of them:
+    a loss that would have been taken, had the model agreed, is waited for to come back, however long ago it
+    was. A position from then is never traded: its time is up before the period begins.
 
     Parameters
     ----------
@@ -46,6 +49,7 @@ class PairBooks:
         self._settings = settings
         self._pairs = pairs
         self._held: dict[tuple[Book, str], Held] = {}
+        self._began: dict[str, Held] | None = None
 
     def rebalance(self, known: Known) -> pl.DataFrame:
         """Choose the books' new weights.
@@ -64,6 +68,8 @@ class PairBooks:
         """
         bars = known.bars
         scores = z_scores(spread_bars(bars, self._pairs), self._spec.pairs.window)
+        if self._began is None:
+            self._began = _before(scores, known.decision.date, self._settings)
         here = scores.filter(pl.col("date") == known.decision.date).drop_nulls()
         z = dict(here.select("instrument_id", "z_score").iter_rows())
         exchanges = dict(bars.select("instrument_id", "exchange").unique().sort("instrument_id").iter_rows())
@@ -75,7 +81,7 @@ class PairBooks:
             for pair in self._pairs:
                 if pair.name in z and pair.name in forecasts:
                     agreed = self._agreed(pair, forecasts[pair.name], exchanges)
-                    before = self._held.get((book, pair.name), NOTHING)
+                    before = self._held.get((book, pair.name), self._began.get(pair.name, NOTHING))
                     self._held[book, pair.name] = step(before, z[pair.name], agreed, self._settings)
             sides = {pair.name: self._held.get((book, pair.name), NOTHING).side for pair in self._pairs}
             weights = legs(self._pairs, sides, self._settings)
@@ -96,6 +102,13 @@ class PairBooks:
         if abs(forecast) <= cost:
             return 0
         return 1 if forecast > 0 else -1
+
+
+def _before(scores: pl.DataFrame, day: date, settings: PairsPortfolio) -> dict[str, Held]:
+    """Return what each spread before a day says of what is held, by `Pair.name`: see `PairBooks`."""
+    past = scores.filter(pl.col("date") < day).drop_nulls().sort("date")
+    paths = past.group_by("instrument_id").agg("z_score").iter_rows()
+    return {name: walked(path, settings) for name, path in paths}
 
 
 def legs(pairs: Sequence[Pair], sides: Mapping[str, int], settings: PairsPortfolio) -> dict[str, float]:

@@ -12,6 +12,7 @@ What does not belong here: sizes and legs (`pair_books.py`), what the model says
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from lim_pipelines.strategies.portfolios import PairsPortfolio
@@ -72,3 +73,21 @@ def step(held: Held, z: float, agreed: int, settings: PairsPortfolio) -> Held:
     if settings.entry <= abs(z) < settings.stop and agreed == against:
         return Held(against)
     return NOTHING
+
+
+def walked(path: Iterable[float], settings: PairsPortfolio) -> Held:
+    """Return what a book holds whose model agreed at all times, and that began with nothing.
+
+    From a session with z within exit on it is all the same what a book held before.
+
+    Parameters
+    ----------
+    path
+        z-scores, oldest first, finite.
+    settings
+        Thresholds.
+    """
+    held = NOTHING
+    for z in path:
+        held = step(held, z, -1 if z > 0 else 1, settings)
+    return held
