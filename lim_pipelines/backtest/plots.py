@@ -54,6 +54,7 @@ def drawdown_figure(daily: pl.DataFrame, arm: str) -> Figure:
     figure, axes = _axes("drawdown, %")
     loss = 100 * drawdowns(record["net_return"].to_numpy())
     axes.fill_between(record["date"].to_list(), loss, 0, color=drawing.COLORS[0], alpha=0.45, lw=0)
+    axes.set_ylim(top=0)
     return figure
 
 
@@ -96,7 +97,7 @@ def positions_figure(positions: pl.DataFrame, dates: pl.Series, arm: str) -> Fig
                 color=drawing.COLORS[i],
                 alpha=0.55,
                 lw=0,
-                label=f"{label}, {held:.0f} instruments a day",
+                label=f"{label}, {drawing.counted(round(held), 'instrument')} a day",
             )
         axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=drawing.INK)
     axes.axhline(0.0, color=drawing.INK, lw=0.6)

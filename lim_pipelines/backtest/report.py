@@ -17,6 +17,7 @@ import yaml
 
 from lim_pipelines import drawing
 from lim_pipelines.backtest import plots
+from lim_pipelines.backtest.choices import choices
 from lim_pipelines.backtest.judgements import judgements
 from lim_pipelines.backtest.metrics import pooled
 from lim_pipelines.finetune.spec import RELATIVE_TASKS
@@ -112,8 +113,11 @@ def render(
     figures = {
         "equity": plots.equity_figure(daily, spec.arms),
         "drawdown": plots.drawdown_figure(daily, spec.method),
-        "positions": plots.positions_figure(positions, record["date"], spec.method),
     }
+    held = positions.filter(pl.col("arm") == spec.method)
+    if held.height:
+        figures["positions"] = plots.positions_figure(held, record["date"], spec.method)
+    chosen, about_chosen = choices(spec, targets, models)
     html: str = (
         drawing.environment()
         .from_string(template)
@@ -128,11 +132,13 @@ def render(
             first=record["date"].min(),
             last=record["date"].max(),
             method=spec.method,
-            seeds=len(spec.arm_seeds(spec.method)),
+            seeds=drawing.counted(len(spec.arm_seeds(spec.method)), "seed"),
             columns=list(_COLUMNS.values()),
             arms=[_arm(scores, arm) for arm in spec.arms],
             ic_note=_IC_ACROSS if spec.task in RELATIVE_TASKS else _IC_OVER_TIME,
             cutoffs=_cutoffs(spec, record, targets, models),
+            choices=chosen,
+            about_choices=about_chosen,
             judgements=judgements(judged),
             modalities=[_modality(row) for row in modalities],
             provenance=[("specification", spec.digest()), *provenance],
@@ -151,13 +157,19 @@ def _number(value: float | None, metric: str = "") -> str:
     return f"{value:.3f}" if metric == "rank_ic" else f"{value:.2f}"
 
 
+def _interval(low: float, high: float) -> str:
+    return DASH if low != low else f"{_number(low)} to {_number(high)}"
+
+
 def _facts(verdict: Verdict, scores: pl.DataFrame, method: str) -> list[dict[str, str]]:
     mean = _means(scores, method)
-    interval = f"{_number(verdict.low)} to {_number(verdict.high)}"
     return [
         {"name": "Sharpe ratio, net", "value": _number(verdict.net_sharpe)},
-        {"name": "95 % interval (bootstrap)", "value": interval},
-        {"name": f"deflated Sharpe, {verdict.trials} trials", "value": _probability(verdict.deflated)},
+        {"name": "95 % interval (bootstrap)", "value": _interval(verdict.low, verdict.high)},
+        {
+            "name": f"deflated Sharpe, {drawing.counted(verdict.trials, 'trial')}",
+            "value": _probability(verdict.deflated),
+        },
         {
             "name": "largest drawdown, mean of seeds",
             "value": _number(mean.get("max_drawdown"), "max_drawdown"),
@@ -184,7 +196,7 @@ def _arm(scores: pl.DataFrame, arm: str) -> dict[str, Any]:
         mean = sum(values) / len(values) if values else None
         spread = f"{_number(min(values), metric)} … {_number(max(values), metric)}" if len(values) > 1 else ""
         cells.append({"mean": _number(mean, metric), "range": spread})
-    return {"name": arm, "seeds": own["seed"].n_unique(), "cells": cells}
+    return {"name": arm, "seeds": drawing.counted(own["seed"].n_unique(), "seed"), "cells": cells}
 
 
 def _modality(row: Mapping[str, Any]) -> dict[str, str]:
@@ -192,7 +204,7 @@ def _modality(row: Mapping[str, Any]) -> dict[str, str]:
         "name": row["modality"],
         "features": row["features"],
         "gain": _number(row["gain"]),
-        "interval": f"{_number(row['low'])} to {_number(row['high'])}",
+        "interval": _interval(row["low"], row["high"]),
         "rank_ic": f"{_number(row['rank_ic'], 'rank_ic')} / {_number(row['rank_ic_without'], 'rank_ic')}",
         "sharpe": f"{_number(row['sharpe'])} / {_number(row['sharpe_without'])}",
     }

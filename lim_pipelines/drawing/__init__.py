@@ -4,11 +4,12 @@ What does not belong here: what is drawn (`backtest/plots.py`, `panorama/`).
 """
 
 from lim_pipelines.drawing.figures import COLORS, INK, dated, figure_of, png, styled, svg
-from lim_pipelines.drawing.page import environment, style, write_page
+from lim_pipelines.drawing.page import counted, environment, style, write_page
 
 __all__ = [
     "COLORS",
     "INK",
+    "counted",
     "dated",
     "environment",
     "figure_of",

@@ -19,6 +19,9 @@ COLORS = ("#3b82d6", "#e08a1e", "#2a9d8f", "#b565c9", "#8a8f98")
 INK = "#808183"
 """Drawn for axes and text; the SVG turns it into the page's own ink."""
 
+_TICKS = 8
+"""Points of all labels along an axis."""
+
 
 def figure_of(width: float, height: float) -> Figure:
     """Make an empty figure without a background.
@@ -41,7 +44,7 @@ def styled(axes: Any, label: str = "") -> Any:
     """Give axes the house's look: two spines, a faint grid, the page's ink; return them."""
     axes.patch.set_alpha(0)
     axes.set_ylabel(label, color=INK, fontsize=9)
-    axes.tick_params(colors=INK, labelsize=8)
+    axes.tick_params(colors=INK, labelsize=_TICKS)
     axes.grid(axis="y", color=INK, alpha=0.25, lw=0.6)
     for name, spine in axes.spines.items():
         spine.set_visible(name in ("left", "bottom"))
@@ -56,7 +59,7 @@ def dated(axes: Any, most: int = 8) -> Any:
     locator = AutoDateLocator(minticks=3, maxticks=most)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.xaxis.get_offset_text().set_color(INK)
+    axes.xaxis.get_offset_text().set(color=INK, fontsize=_TICKS)
     axes.margins(x=0.01)
     return axes
 

@@ -25,6 +25,11 @@ def environment() -> Environment:
     return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural but for one: "1 seed", "3 seeds"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def write_page(path: Path, html: str) -> None:
     """Put a page into place whole: a reader sees the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)

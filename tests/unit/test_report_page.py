@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -66,9 +68,10 @@ def world(one: StrategySpec) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, 
     )
 
 
-def page(one: StrategySpec, judged: Sequence[Event] = ()) -> str:
+def page(one: StrategySpec, judged: Sequence[Event] = (), modalities: Sequence[dict[str, Any]] = ()) -> str:
     daily, scores, targets, positions = world(one)
-    return render(one, VERDICT, daily, scores, targets, positions, {}, [("lake", "version <7>")], judged)
+    where = [("lake", "version <7>")]
+    return render(one, VERDICT, daily, scores, targets, positions, {}, where, judged, modalities)
 
 
 class Checker(HTMLParser):
@@ -131,6 +134,63 @@ def test_the_table_shows_means_and_ranges_over_seeds() -> None:
     assert "0.015" in html  # rank IC of seeds 1 and 2
     assert "0.010 … 0.020" in html
     assert html.count("<td>2018-0") == 2  # cutoffs
+
+
+def test_what_was_chosen_has_a_place_only_where_a_task_chooses() -> None:
+    assert "What was chosen" not in page(spec())
+    held = spec(portfolio={"selection": 2})
+    daily, scores, targets, positions = world(held)
+    bought = targets.with_columns(
+        arm=pl.lit("head"), seed=pl.lit(1), instrument_id=pl.lit("XSIM:<1>"), weight=pl.lit(0.5)
+    )
+    html = render(held, VERDICT, daily, scores, bought, positions, {}, [])
+    assert html.index("What was chosen") < html.index("<details open>") < html.index("XSIM:&lt;1&gt;")
+    checker = Checker()
+    checker.feed(html)
+    assert not checker.open
+
+
+def test_what_each_modality_is_worth_is_a_row_each() -> None:
+    worth = {
+        **{"modality": "macro", "features": "vix_level, credit_spread", "sharpe": 0.9, "sharpe_without": 0.4},
+        **{"gain": 0.5, "low": -0.25, "high": 1.25, "rank_ic": 0.031, "rank_ic_without": math.nan},
+    }
+    short = worth | {"modality": "texts", "gain": math.nan, "low": math.nan, "high": math.nan}
+    html = page(spec("directional"), modalities=[worth, short])
+    for cells in (
+        ("macro", "vix_level, credit_spread", "0.90 / 0.40", "0.50", "-0.25 to 1.25", "0.031 / –"),
+        ("texts", "vix_level, credit_spread", "0.90 / 0.40", "–", "–", "0.031 / –"),
+    ):
+        row = "".join(rf"<td[^>]*>{re.escape(cell)}</td>" for cell in cells)
+        assert re.search(row, html), cells
+    checker = Checker()
+    checker.feed(html)
+    assert not checker.open
+    assert "What each modality is worth" not in page(spec("directional"))
+
+
+def test_who_held_nothing_has_no_plot_of_positions() -> None:
+    one = spec()
+    daily, scores, targets, positions = world(one)
+    others = positions.filter(pl.col("arm") != one.method)
+    html = render(one, VERDICT, daily, scores, targets, others, {}, [])
+    assert html.count("<svg") == 2
+    assert "head held nothing" in html
+
+
+def test_labels_of_a_time_axis_are_of_one_size_and_numbers_agree_with_their_nouns() -> None:
+    one = spec()
+    daily, _, _, positions = world(one)
+    axes = plots.drawdown_figure(daily, "head").axes[0]
+    assert axes.xaxis.get_offset_text().get_fontsize() == axes.get_xticklabels()[0].get_fontsize()
+    dates = pooled(daily, "head")["date"]
+    several = positions.with_columns(
+        weight=pl.when(pl.col("instrument_id") == NAMES[0]).then(0.1).otherwise(-0.1)
+    )
+    legend = plots.positions_figure(several, dates, "head").axes[0].get_legend()
+    assert legend is not None
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == ["long, 1 instrument a day", "short, 5 instruments a day"]
 
 
 def test_metadata_plots_are_small_and_reproducible() -> None:
