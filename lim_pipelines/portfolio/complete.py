@@ -24,14 +24,16 @@ class MissingTargetsError(RuntimeError):
 def refuse_stale(spec: StrategySpec, targets: pl.DataFrame) -> None:
     """Refuse targets of another specification, and none at all."""
     stale = targets.filter(pl.col("spec_digest") != spec.digest())["cutoff"].unique().sort().to_list()
-    if stale or not targets.height:
-        what = (
-            f"targets of cutoffs {', '.join(map(str, stale))} were made for another specification"
-            if stale
-            else "no targets yet"
-        )
+    first = f"materialise {spec.name}_model and {spec.name}_targets first"
+    if stale:
         raise MissingTargetsError(
-            f"strategy {spec.name}: {what}; materialise {spec.name}_model and {spec.name}_targets first"
+            f"strategy {spec.name}: targets of cutoffs {', '.join(map(str, stale))} were made for another"
+            f" specification; {first}"
+        )
+    if not targets.height:
+        raise MissingTargetsError(
+            f"strategy {spec.name}: no targets; {first}. If you did, its universe has no bars behind those"
+            " cutoffs: take cutoffs that its bars reach over, or import newer ones"
         )
 
 
