@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from model_world import EARLY, END, FAMILIES, LATE, OIL, SHARES, SPREADS, ModelWorld
+from model_world import EARLY, END, FAMILIES, FOLLOWERS, LATE, OIL, SHARES, SPREADS, ModelWorld
 
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.backtest import engine, panel
@@ -31,7 +31,7 @@ from lim_pipelines.foundation.windows import Span
 from lim_pipelines.lake import LATEST, Past, as_of_view, midnight
 from lim_pipelines.portfolio import targets as portfolio_targets
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, VALIDATED_BARS
-from lim_pipelines.strategies import base, pairs, task
+from lim_pipelines.strategies import base, lead_lag, pairs, task
 from lim_pipelines.strategies.registry import TASKS
 
 Patch = pytest.MonkeyPatch
@@ -221,6 +221,20 @@ def _pairs_that_lasted(world: ModelWorld, patch: Patch) -> list[Verdict]:
     patch.setattr(pairs, "formations", survivors)
     world.fit(SPREADS, EARLY)
     return world.audit_model(SPREADS)
+
+
+def _leaders_of_later(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    """Leaders are screened on bars up to months behind the cutoff; the samples are honest."""
+    honest = lead_lag.formation
+
+    def later(spec: Any, known: pl.DataFrame) -> pl.DataFrame:
+        rows, _ = finetune_train.read_inputs(world.lake, spec, END)
+        return honest(spec, rows)
+
+    with patch.context() as only_training:
+        only_training.setattr(lead_lag, "formation", later)
+        world.fit(FOLLOWERS, EARLY)
+    return world.audit_model(FOLLOWERS)
 
 
 def _bars_dated_before_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
@@ -513,6 +527,13 @@ LEAKS = (
         "windows",
         "not those that the bars before it give",
         _pairs_that_lasted,
+    ),
+    Leak(
+        "leaders of later",
+        "strategies/lead_lag.py",
+        "windows",
+        "(leaders) is not what the bars that were known",
+        _leaders_of_later,
     ),
     Leak("corrections in a fit", "finetune/train.py", "reads", "were known", _bars_dated_before_the_cutoff),
     Leak(

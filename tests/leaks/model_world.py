@@ -52,6 +52,10 @@ SPREADS = spec(
     portfolio={},
 )
 
+FOLLOWERS = spec(
+    "lead_lag", name="followers", seeds=[1], fit=_FIT, controls=["ridge"], leaders={"most": 2}, portfolio={}
+)
+
 
 def bars() -> pl.DataFrame:
     shares, oil = market(end=END), market(seed=1, names=("XNYM:WTI",), end=END)
