@@ -3,7 +3,7 @@
 A vector is filed under the digest of what was encoded and of the encoder. A text's depends on its words
 alone, so only since when it counts as known can look ahead. The nodes of a cutoff are filed under the digest
 of the graph they were learnt from: the graph known at the cutoff must have that digest. What does not belong
-here: other tables (`tables.py`), inference and training (`checkpoints.py`).
+here: other tables (`tables.py`), inference and training (`retrained.py`).
 """
 
 from __future__ import annotations

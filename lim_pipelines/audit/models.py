@@ -16,8 +16,9 @@ from typing import NamedTuple
 import polars as pl
 
 from lim_pipelines.audit.backtests import audit_backtest
-from lim_pipelines.audit.checkpoints import audit_checkpoint, audit_model, retrain_checkpoint, retrain_model
+from lim_pipelines.audit.checkpoints import audit_checkpoint, audit_model
 from lim_pipelines.audit.decisions import audit_decision
+from lim_pipelines.audit.retrained import retrain_checkpoint, retrain_model
 from lim_pipelines.audit.samples import leaks_of_inference, sample_of
 from lim_pipelines.audit.targets import audit_targets
 from lim_pipelines.audit.verdict import Audit, Verdict

@@ -4,8 +4,9 @@ Training and the last decisions before a cutoff must share no return: purge and 
 Advances in Financial Machine Learning, section 7.4). Validation always lies behind training here, so what
 must be purged is before it, and no embargo behind it is needed: nothing is trained on there.
 
-What does not belong here: which rows were read and whether they give these weights (`checkpoints.py`). No
-window is cut here as training cuts it: reaches and counts are computed again from the bars' moments alone.
+What does not belong here: which rows were read (`checkpoints.py`) and whether they give these weights
+(`retrained.py`). No window is cut here as training cuts it: reaches and counts are computed again from the
+bars' moments alone.
 """
 
 from __future__ import annotations

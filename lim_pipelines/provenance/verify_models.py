@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from lim_pipelines.audit.checkpoints import TOLERANCE
+from lim_pipelines.audit.retrained import TOLERANCE
 from lim_pipelines.finetune import store
 from lim_pipelines.finetune import train as finetune
 from lim_pipelines.finetune.features import MissingInputsError

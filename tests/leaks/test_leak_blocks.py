@@ -13,8 +13,8 @@ from model_world import EARLY, FAMILIES, LATE, OIL, SHARES, ModelWorld
 from assets.audits_models import NAME, build_strategy_audits, result
 from assets.partitions import exchanges
 from assets.strategies import build_backtest, build_targets
-from lim_pipelines.audit.checkpoints import retrain_checkpoint, retrain_model
 from lim_pipelines.audit.models import audit_models
+from lim_pipelines.audit.retrained import retrain_checkpoint, retrain_model
 from lim_pipelines.audit.verdict import Verdict, record
 from lim_pipelines.lake import LATEST, Lake, as_of_view
 from lim_pipelines.schemas import AUDIT_RESULTS, BACKTEST_DAILY, INPUT_SCALES
