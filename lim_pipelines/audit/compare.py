@@ -5,10 +5,11 @@ What does not belong here: making it again (`tables.py`, `inputs.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -124,3 +125,22 @@ def quote(example: dict[str, object]) -> str:
 def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= _CHARACTERS else f"{text[:_CHARACTERS]}..."
+
+
+def alike(one: Any, other: Any, smallest: float = 0.0) -> bool:
+    """Whether two nested choices or measurements are the same; numbers but for another machine's last bits.
+
+    Parameters
+    ----------
+    one, other
+        As from pydantic's `model_dump`.
+    smallest
+        Difference of numbers that is none, however small they are: what they were rounded to.
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key], smallest) for key in one)
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(alike(a, b, smallest) for a, b in zip(one, other, strict=True))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6, abs_tol=smallest)
+    return bool(one == other)

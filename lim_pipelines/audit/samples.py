@@ -9,7 +9,6 @@ What does not belong here: which rows were read (`checkpoints.py`), whole decisi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from lim_pipelines.audit.compare import alike
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.finetune.spec import ModelSpec
@@ -103,24 +103,15 @@ def leaks_of_selection(spec: ModelSpec, bars: pl.DataFrame, selection: Selection
     found = [
         f"what was chosen ({name}) is not what the bars that were known at the cutoff give"
         for name in Selection.model_fields
-        if not _alike(again.model_dump()[name], selection.model_dump()[name])
+        if not alike(again.model_dump()[name], selection.model_dump()[name])
     ]
     for past in selection.formations[-2:-1]:
         # Where nothing was to be fitted on before it, the choice cannot be made as of then.
         with suppress(TooLittleHistoryError):
             then = TASKS[spec.task].select(spec, bars.filter(pl.col("date") < past.since)).formations[-1]
-            if not _alike(then.model_dump()["pairs"], past.model_dump()["pairs"]):
+            if not alike(then.model_dump()["pairs"], past.model_dump()["pairs"]):
                 found.append(f"pairs of {past.since} are not those that the bars before it give")
     return found
-
-
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two choices are the same; numbers to what another machine's last bits may change."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
-    if isinstance(one, tuple):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    return math.isclose(one, other, rel_tol=1e-6) if isinstance(one, float) else bool(one == other)
 
 
 def leaks_of_contexts(bars: Bars) -> list[str]:
