@@ -9,9 +9,9 @@ every row, gives it session, end, moment of knowledge and line, and is ready to 
 
 from __future__ import annotations
 
+import argparse
 import io
 import statistics
-import sys
 import tempfile
 import time
 import zipfile
@@ -80,7 +80,11 @@ def drain(blocks: Iterator[object]) -> None:
 
 
 def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", type=int, nargs="?", default=1_000_000)
+    rows = parser.parse_args().rows
     columns = {name: name for name in ("symbol", *NAMES)}
     with tempfile.TemporaryDirectory() as folder:
         for name, frame in (daily(rows), minute(rows)):

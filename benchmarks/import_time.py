@@ -1,4 +1,6 @@
-"""How long `import lim_pipelines.definitions` takes in a fresh process: `python benchmarks/import_time.py`.
+"""How long `import lim_pipelines.definitions` takes in a fresh process, beside a bare Python and Dagster.
+
+    python benchmarks/import_time.py [--runs 5]
 
 Every Dagster process pays it; the target is less than 3 s on two cores. Not a test: the figure depends on
 what else the machine does.
@@ -6,6 +8,7 @@ what else the machine does.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -32,4 +35,8 @@ def main(runs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=5)
+    main(parser.parse_args().runs)

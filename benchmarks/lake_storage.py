@@ -1,6 +1,6 @@
 """Plain Parquet files with a small manifest of our own against Delta's log, on what the lake promises.
 
-    python benchmarks/lake_storage.py [--rows 20000]
+    python -m benchmarks.lake_storage [--rows 20000]
 
 Three stores hold partitions (exchange, date): the lake (own sorted Parquet files, Delta's log),
 `write_deltalake` as it comes (its files too), and the smallest honest manifest there can be: one JSON file a
@@ -24,8 +24,8 @@ from pathlib import Path
 import polars as pl
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
-from point_in_time import bars
 
+from benchmarks.point_in_time import bars
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import VALIDATED_BARS
 

@@ -1,5 +1,7 @@
 """StockNet's tweets as text features: what was known when each session's decision could be taken.
 
+    python -m benchmarks.stocknet_texts HOME TWEETS
+
 What does not belong here: prices (`us_shares.py`), models (`stocknet.py`). Tweets are read by the platform's
 own source, encoded by its own encoders, and kept in its own store, so that a second run encodes nothing.
 
@@ -9,6 +11,7 @@ so that no later tweet changes which count.
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from datetime import date, timedelta
@@ -103,8 +106,14 @@ def features(home: Path, most: int, window: timedelta = WINDOW) -> pl.DataFrame:
 
 
 def main() -> None:
-    """Encode what is not there yet: `python -m benchmarks.stocknet_texts HOME TWEETS`."""
-    print(features(Path(sys.argv[1]), int(sys.argv[2])).shape)
+    """Encode what is not there yet."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("home", type=Path)
+    parser.add_argument("tweets", type=int, help="most of a company between two decisions")
+    dials = parser.parse_args()
+    print(features(dials.home, dials.tweets).shape)
 
 
 if __name__ == "__main__":

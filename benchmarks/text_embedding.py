@@ -10,7 +10,7 @@ again, all stored. Without a file of tweets (a column text_tokens) texts are sim
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -57,11 +57,17 @@ def rows_of(texts: list[str]) -> pl.DataFrame:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 3072
-    if len(sys.argv) > 2:
-        texts = pl.read_parquet(sys.argv[2])["text_tokens"].unique(maintain_order=True).head(count).to_list()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("texts", type=int, nargs="?", default=3072)
+    parser.add_argument("tweets", type=Path, nargs="?", help="Parquet file; without it texts are simulated")
+    dials = parser.parse_args()
+    if dials.tweets is not None:
+        tokens = pl.read_parquet(dials.tweets)["text_tokens"]
+        texts = tokens.unique(maintain_order=True).head(dials.texts).to_list()
     else:
-        texts = simulated(count)
+        texts = simulated(dials.texts)
     bare, ours = load_model(), MiniLM()
     bare.encode(texts[:64])
     ratios, rates, alone = [], [], []
