@@ -31,9 +31,8 @@ from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.quality.tables import markdown
 from lim_pipelines.lake import midnight
-from lim_pipelines.schemas import VALIDATED_BARS
 from lim_pipelines.simulate import xsim
-from lim_pipelines.simulate.planted import MIC, Planted, lead_lag, shuffled
+from lim_pipelines.simulate.planted import MIC, Planted, lead_lag, published, shuffled
 from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -78,17 +77,8 @@ def worlds(seeds: int) -> Iterator[tuple[str, int, Planted]]:
 def simulated() -> Planted:
     """XSIM's daily bars, as the platform publishes them, and its leaders."""
     made = xsim.simulate(end=END)
-    named = made.bars.filter(pl.col("freq") == "1d").with_columns(
-        exchange=pl.lit(MIC),
-        instrument_id=pl.format(MIC + ":{}", "symbol"),
-        asset_class=pl.lit("equity"),
-        ex_factor=1.0,
-        known_at=pl.col("ts"),
-        source=pl.lit("xsim"),
-    )
-    bars = VALIDATED_BARS.conform(named.select(pl.exclude("symbol"))).sort(VALIDATED_BARS.key)
     pairs = tuple((f"{MIC}:{leader}", f"{MIC}:{lagger}") for leader, lagger in made.truth.lead_lag)
-    return Planted(bars, pairs)
+    return Planted(published(made), pairs)
 
 
 def spec(bars: pl.DataFrame, seed: int, steps: int) -> StrategySpec:

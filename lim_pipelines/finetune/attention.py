@@ -54,8 +54,8 @@ class Attention(Head):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """See `Head.forward`; the rows of a session must all be in the batch."""
+    def read(self, batch: Batch) -> Tensor:
+        """See `Head.read`; the rows of a session must all be in the batch."""
         rows: Tensor = self.row(self.fusion(batch.embedding, batch.features, batch.known))
         rows = rows + self.dropout(self._across(self.before(rows), batch.group))
         out: Tensor = self.out(self.dropout(nn.functional.gelu(self.hidden(self.behind(rows)))))

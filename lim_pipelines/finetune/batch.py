@@ -15,6 +15,7 @@ from torch import Tensor
 from lim_pipelines.finetune.embedding import Embedded
 from lim_pipelines.finetune.samples import Indices, Samples
 from lim_pipelines.finetune.scaling import Scaling
+from lim_pipelines.finetune.trend import trends
 
 
 class Batch(NamedTuple):
@@ -34,6 +35,8 @@ class Batch(NamedTuple):
         (B, K, d) windows of related instruments; 0 where there is none.
     has_other
         (B, K) bool, whether there is one.
+    trend
+        (B, T) where each has gone lately (`trend.py`).
     """
 
     embedding: Tensor
@@ -42,6 +45,7 @@ class Batch(NamedTuple):
     group: Tensor
     others: Tensor
     has_other: Tensor
+    trend: Tensor
 
 
 class Reader:
@@ -60,6 +64,7 @@ class Reader:
         self._known = torch.from_numpy(np.isfinite(samples.features))
         self._has_other = torch.from_numpy(samples.others[..., 1] >= 0)
         self._groups = samples.groups()
+        self._trend = torch.from_numpy(trends(samples)).float()
 
     def batch(self, rows: Indices, embedded: Embedded) -> Batch:
         """Put some rows (B,) beside their embeddings."""
@@ -72,4 +77,5 @@ class Reader:
             group=torch.from_numpy(group),
             others=embedded.others,
             has_other=self._has_other[index],
+            trend=self._trend[index],
         )

@@ -17,13 +17,16 @@ from lim_pipelines.finetune.fusion import Fusion, make_fusion
 from lim_pipelines.finetune.samples import Floats
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.foundation.scaling import RECENT
 
 HIDDEN = 64
 DROPOUT = 0.1
 
 
 class Head(nn.Module, ABC):
-    """What every head has: the scaling of the features, and a number of outputs.
+    """What every head has: the scaling of the features, a number of outputs, and a linear path beside it all.
+
+    The first output, location or score, is what the head makes of a sample plus a weighted sum of its trends.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ class Head(nn.Module, ABC):
     def __init__(self, features: int, outputs: int) -> None:
         super().__init__()
         self.width_out = outputs
+        # As what is below: an unfitted head forecasts nothing.
+        self.trend = nn.Parameter(torch.zeros(len(RECENT)))
         # Buffers: the scaling is part of the model's file.
         self.register_buffer("feature_mean", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("feature_spread", torch.ones(features, dtype=torch.float64))
@@ -54,14 +59,24 @@ class Head(nn.Module, ABC):
         self.feature_spread.copy_(torch.from_numpy(scaling.spread))
 
     @torch.no_grad()
+    def begin_with(self, trend: Floats) -> None:
+        """Let the linear path begin with some weights of the trends, as from `trend.fit`."""
+        self.trend.copy_(torch.from_numpy(trend))
+
+    @torch.no_grad()
     def outputs(self, batch: Batch) -> Floats:
         """Say (B, Q) of a batch, without dropout and gradients."""
         self.eval()
         return np.asarray(self(batch).double().numpy())
 
-    @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
-        """Return outputs (B, Q), see `base.Forecaster`."""
+        """Return outputs (B, Q), see `base.Forecaster`; of a cross-section all rows of its sessions."""
+        said = self.read(batch)
+        return torch.cat([said[:, :1] + (batch.trend @ self.trend)[:, None], said[:, 1:]], dim=-1)
+
+    @abstractmethod
+    def read(self, batch: Batch) -> Tensor:
+        """Return what is said (B, Q) beside the linear path."""
 
 
 class Related(nn.Module):
@@ -109,8 +124,8 @@ class Perceptron(Head):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """See `Head.forward`."""
+    def read(self, batch: Batch) -> Tensor:
+        """See `Head.read`."""
         x = self.fusion(batch.embedding, batch.features, batch.known)
         x = nn.functional.gelu(self.hidden(torch.cat([x, self.related(batch)], dim=-1)))
         out: Tensor = self.out(self.dropout(x))

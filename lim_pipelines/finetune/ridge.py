@@ -91,14 +91,39 @@ def fit(spec: ModelSpec, samples: Samples, split: Split, context: int) -> Ridge:
     """
     fitted, held_out = samples.at(split.fit), samples.at(split.validation)
     scaling = Scaling.of(fitted.features)
-    x, y = _whitened(spec, fitted, inputs(fitted, scaling, context))
-    x_out, y_out = _whitened(spec, held_out, inputs(held_out, scaling, context))
+    coefficients, penalty = solve(
+        spec,
+        (fitted, inputs(fitted, scaling, context)),
+        (held_out, inputs(held_out, scaling, context)),
+    )
+    return Ridge(coefficients, scaling, context, penalty)
+
+
+def solve(
+    spec: ModelSpec, fitted: tuple[Samples, Floats], held_out: tuple[Samples, Floats]
+) -> tuple[Floats, float]:
+    """Regress labels, in units of the sample's scale, on anything; see the module.
+
+    Parameters
+    ----------
+    spec
+        Task and horizon.
+    fitted, held_out
+        Samples and their regressors (N, k): those that are fitted on, those that choose the penalty.
+
+    Returns
+    -------
+    coefficients, penalty
+        Shape (k,); lambda.
+    """
+    x, y = _whitened(spec, *fitted)
+    x_out, y_out = _whitened(spec, *held_out)
     values, vectors = np.linalg.eigh(x.T @ x / len(y))
     projected = vectors.T @ (x.T @ y / len(y))
     paths = [vectors @ (projected / (np.maximum(values, 0.0) + penalty)) for penalty in PENALTIES]
     errors = [float(((y_out - x_out @ b) ** 2).mean()) for b in paths]
     best = int(np.argmin(errors))
-    return Ridge(paths[best], scaling, context, PENALTIES[best])
+    return paths[best], PENALTIES[best]
 
 
 def _whitened(spec: ModelSpec, samples: Samples, x: Floats) -> tuple[Floats, Floats]:

@@ -45,7 +45,7 @@ from lim_pipelines.lake import Lake, Past, fingerprint, midnight
 from lim_pipelines.schemas import MODEL_INPUTS, ONE_PRICE, VALIDATED_BARS
 from lim_pipelines.strategies.registry import TASKS
 
-CODE_VERSION = "finetune-4"
+CODE_VERSION = "finetune-5"
 """Part of every input digest. Raise it when the same inputs would give other weights."""
 
 WORKERS = 2

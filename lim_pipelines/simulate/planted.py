@@ -22,6 +22,7 @@ from lim_pipelines.exchanges import get_exchange, sessions
 from lim_pipelines.schemas import VALIDATED_BARS
 from lim_pipelines.simulate import intraday
 from lim_pipelines.simulate.processes import Floats, ar1, fat_tailed, garch, lagged, stream
+from lim_pipelines.simulate.xsim import Simulated
 
 MIC = "XSIM"
 FIRST_SESSION = date(2014, 1, 2)
@@ -127,6 +128,30 @@ def bars_of(seed: int, world: Market, returns: Floats) -> pl.DataFrame:
         ex_factor=1.0,
         known_at=pl.col("ts") + get_exchange(MIC).feed_lag,
         source=pl.lit("planted"),
+    )
+    return VALIDATED_BARS.conform(rows.select(pl.exclude("symbol"))).sort(VALIDATED_BARS.key)
+
+
+def published(made: Simulated) -> pl.DataFrame:
+    """Take XSIM's daily bars as the platform publishes them, without the way through the lake.
+
+    Parameters
+    ----------
+    made
+        As from `xsim.simulate`.
+
+    Returns
+    -------
+    pl.DataFrame
+        Rows of `VALIDATED_BARS`, sorted by its key; instrument ids are `XSIM:<symbol>`.
+    """
+    rows = made.bars.filter(pl.col("freq") == "1d").with_columns(
+        exchange=pl.lit(MIC),
+        instrument_id=pl.format(MIC + ":{}", "symbol"),
+        asset_class=pl.lit("equity"),
+        ex_factor=1.0,
+        known_at=pl.col("ts") + get_exchange(MIC).feed_lag,
+        source=pl.lit("xsim"),
     )
     return VALIDATED_BARS.conform(rows.select(pl.exclude("symbol"))).sort(VALIDATED_BARS.key)
 

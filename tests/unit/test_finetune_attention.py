@@ -15,6 +15,7 @@ from lim_pipelines.finetune.fusion import make_fusion
 from lim_pipelines.finetune.heads import make_head
 from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.foundation.model import FoundationModel
+from lim_pipelines.foundation.scaling import RECENT
 from lim_pipelines.schemas import VALIDATED_MACRO
 from lim_pipelines.strategies.registry import TASKS
 
@@ -46,6 +47,7 @@ def batch(sizes: list[int], seed: int) -> Batch:
         group,
         torch.zeros(rows, 0, WIDTH),
         nothing.bool(),
+        torch.randn(rows, len(RECENT), generator=dice),
     )
 
 
@@ -103,7 +105,8 @@ def test_it_is_chosen_in_yaml_and_says_nothing_before_it_is_fitted() -> None:
     rows = torch.zeros(7, 0)
     others = torch.zeros(7, 0, WIDTH)
     group = torch.tensor([0, 0, 1, 1, 1, 0, 1])
-    said = made.outputs(Batch(torch.randn(7, WIDTH), rows, rows.bool(), group, others, rows.bool()))
+    trend = torch.randn(7, len(RECENT))
+    said = made.outputs(Batch(torch.randn(7, WIDTH), rows, rows.bool(), group, others, rows.bool(), trend))
     assert said.shape == (7, spec().outputs)
     assert not said.any()
     with pytest.raises(ValueError, match="head: attention reads a whole cross-section"):

@@ -12,10 +12,9 @@ import torch
 from lim_pipelines.finetune import neural
 from lim_pipelines.finetune.batch import Reader
 from lim_pipelines.finetune.batches import Rows
-from lim_pipelines.finetune.heads import make_head
 from lim_pipelines.finetune.methods.job import Job
+from lim_pipelines.finetune.methods.new_head import new_head
 from lim_pipelines.finetune.network import FrozenNetwork
-from lim_pipelines.finetune.scaling import Scaling
 
 
 def fit(job: Job) -> tuple[FrozenNetwork, neural.Fitted]:
@@ -28,8 +27,7 @@ def fit(job: Job) -> tuple[FrozenNetwork, neural.Fitted]:
     """
     torch.manual_seed(job.seed)
     embedded = job.frozen.embed(job.samples)
-    head = make_head(job.spec, embedded.own.shape[1])
-    head.set_scaling(Scaling.of(job.samples.features[job.split.fit]))
+    head = new_head(job)
     reader = Reader(job.samples, head.scaling)
 
     def outputs(rows: Rows) -> torch.Tensor:

@@ -13,11 +13,10 @@ from lim_pipelines.finetune import neural
 from lim_pipelines.finetune.batch import Reader
 from lim_pipelines.finetune.batches import Rows
 from lim_pipelines.finetune.embedding import embed, encoder
-from lim_pipelines.finetune.heads import make_head
 from lim_pipelines.finetune.losses import Loss
 from lim_pipelines.finetune.methods.job import Job
+from lim_pipelines.finetune.methods.new_head import new_head
 from lim_pipelines.finetune.network import Network
-from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.foundation.model import FoundationModel
 
 
@@ -41,8 +40,7 @@ def fit(
         See `neural.fit`.
     """
     torch.manual_seed(job.seed)
-    network = Network(backbone, make_head(job.spec, backbone.config.shape.d_model))
-    network.head.set_scaling(Scaling.of(job.samples.features[job.split.fit]))
+    network = Network(backbone, new_head(job))
     encode, samples = encoder(backbone, job.samples), job.samples
     reader = Reader(samples, network.head.scaling)
 

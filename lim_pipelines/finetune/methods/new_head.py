@@ -1,0 +1,25 @@
+"""The head that a fit begins with: what can be known before the first step is in it.
+
+What does not belong here: the heads themselves (`heads.py`), steps (`neural.py`).
+"""
+
+from __future__ import annotations
+
+from lim_pipelines.finetune import trend
+from lim_pipelines.finetune.heads import Head, make_head
+from lim_pipelines.finetune.methods.job import Job
+from lim_pipelines.finetune.scaling import Scaling
+
+
+def new_head(job: Job) -> Head:
+    """Make a head with its features scaled, and its linear path solved, on the rows that are fitted on.
+
+    Parameters
+    ----------
+    job
+        What to fit; the seed is set before.
+    """
+    head = make_head(job.spec, job.frozen.backbone.config.shape.d_model)
+    head.set_scaling(Scaling.of(job.samples.features[job.split.fit]))
+    head.begin_with(trend.fit(job.spec, job.samples, job.split))
+    return head

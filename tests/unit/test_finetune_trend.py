@@ -1,0 +1,133 @@
+"""The linear path of every head: what it reads; planted momentum is found by it, and nothing in a shuffle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from functools import cache
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategy_world import CUTOFF, config, inputs, market, spec
+
+from lim_pipelines.finetune.arms import fit_arms
+from lim_pipelines.finetune.base import forecast, rank_correlation, targets
+from lim_pipelines.finetune.samples import Samples, build_samples, demean, samples_of
+from lim_pipelines.finetune.trend import BARS, trends
+from lim_pipelines.foundation.model import FoundationModel
+from lim_pipelines.foundation.scaling import RECENT
+from lim_pipelines.schemas import VALIDATED_MACRO
+from lim_pipelines.simulate import xsim
+from lim_pipelines.simulate.planted import Planted, published, shuffled
+from lim_pipelines.strategies.base import LOOKBACK_SESSIONS
+
+torch.set_num_threads(1)
+MOMENT, END = date(2016, 1, 1), date(2016, 12, 31)
+HORIZON = 5
+
+
+def samples() -> Samples:
+    bars = market(end=CUTOFF)
+    return build_samples(spec(), bars, inputs(spec(), bars, VALIDATED_MACRO.empty(), CUTOFF))
+
+
+def with_returns(one: Samples, returns: np.ndarray) -> Samples:
+    """Samples whose first series has other close returns."""
+    values = one.series[0].values.copy()
+    values[:, 0] = returns
+    return replace(one, series=[replace(one.series[0], values=values), *one.series[1:]])
+
+
+def test_a_trend_is_a_weighted_sum_of_the_returns_up_to_the_decision() -> None:
+    one = samples()
+    own = np.flatnonzero(one.picks[:, 0] == 0)
+    returns = np.nan_to_num(one.series[0].values[:, 0].astype(np.float64))
+    found = trends(one)[own]
+    for at in (0, len(own) // 2, len(own) - 1):
+        row = one.picks[own[at], 1]
+        before = returns[max(row - BARS + 1, 0) : row + 1][::-1]
+        for k, half_life in enumerate(RECENT):
+            weights = 0.5 ** (np.arange(BARS) / half_life)
+            size = one.volatility[own[at]] * np.sqrt((weights**2).sum())
+            assert found[at, k] == pytest.approx((weights[: len(before)] * before).sum() / size, abs=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 60), st.floats(-1, 1))
+def test_what_happens_after_a_decision_changes_no_trend(last: int, jump: float) -> None:
+    one = samples()
+    returns = one.series[0].values[:, 0].copy()
+    cut = len(returns) - last
+    returns[cut:] += jump
+    same = (one.picks[:, 0] != 0) | (one.picks[:, 1] < cut)
+    assert np.array_equal(trends(with_returns(one, returns))[same], trends(one)[same])
+
+
+def test_noise_has_trends_of_unit_size_and_a_decision_looks_far_enough_back() -> None:
+    one = samples()
+    noise = np.random.default_rng(0).standard_normal(len(one.series[0])).astype(np.float32)
+    full = (one.picks[:, 0] == 0) & (one.picks[:, 1] >= BARS)
+    found = trends(replace(with_returns(one, noise), volatility=np.ones(len(one))))[full]
+    assert found[:, 0].std() == pytest.approx(1.0, abs=0.15)
+    assert BARS < LOOKBACK_SESSIONS
+
+
+def test_no_samples_have_no_trends() -> None:
+    assert trends(samples().at(np.zeros(0, dtype=np.int64))).shape == (0, len(RECENT))
+
+
+@cache
+def world() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Bars of XSIM, and what was planted in its momentum: the sum of its drift over each label."""
+    made = xsim.simulate(seed=11, end=END)
+    drift = (
+        made.truth.expected.filter(pl.col("symbol").is_in(list(made.truth.momentum)))
+        .with_columns(instrument_id=pl.format("XSIM:{}", "symbol"))
+        .sort("instrument_id", "date")
+        .with_columns(drift=pl.col("expected").rolling_sum(HORIZON).shift(-HORIZON - 1).over("instrument_id"))
+    )
+    return published(made).filter(pl.col("instrument_id").is_in(drift["instrument_id"].unique())), drift
+
+
+def said_behind(bars: pl.DataFrame, head: str) -> tuple[Samples, np.ndarray]:
+    """Samples behind the cutoff, and what heads on an untaught backbone say of them, in scales."""
+    nothing = pl.DataFrame(schema={"exchange": pl.String, "date": pl.Date, "instrument_id": pl.String})
+    everything = samples_of(bars, nothing, [], HORIZON)
+    asked = spec(
+        universe={"instruments": bars["instrument_id"].unique().sort().to_list()},
+        controls=[],
+        head=head,
+        fit={"steps": 20, "batch": 8, "validation_sessions": 60, "judged_sessions": 0, "sample_every": 4},
+    )
+    torch.manual_seed(0)
+    model = FoundationModel(config("xsim_foundation_checkpoint")).eval()
+    past = everything.at((everything.frame["label_end"] < MOMENT).fill_null(False).to_numpy())
+    fitted = fit_arms(asked, model, past, MOMENT).forecasters
+    behind = (everything.frame["date"] >= MOMENT).to_numpy() & np.isfinite(everything.label)
+    out = everything.at(behind)
+    said = np.mean([forecast(asked, one, out) for one in fitted.values()], axis=0)
+    return out, said / out.scale(HORIZON)
+
+
+@pytest.mark.parametrize("head", ["perceptron", "attention"])
+def test_planted_momentum_is_found(head: str) -> None:
+    bars, drift = world()
+    out, said = said_behind(bars, head)
+    key = ["date", "instrument_id"]
+    true = out.frame.join(drift.select(*key, "drift"), on=key, how="left", maintain_order="left")
+    planted = demean(true["drift"].to_numpy(), out.groups()) / out.scale(HORIZON)
+    # A filter that knows the process finds about .6 of the drift; heads without the path .42 here.
+    assert rank_correlation(said, planted) > 0.5
+
+
+@pytest.mark.parametrize("head", ["perceptron", "attention"])
+def test_nothing_is_found_where_sessions_are_shuffled(head: str) -> None:
+    bars, _ = world()
+    out, said = said_behind(shuffled(Planted(bars, ()), seed=1).bars, head)
+    true = targets("cross_sectional", out) / out.scale(HORIZON)
+    # Labels overlap: about 50 independent weeks of 24 instruments.
+    assert abs(rank_correlation(said, true)) < 3 / np.sqrt(50 * 24)
