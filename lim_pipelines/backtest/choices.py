@@ -20,16 +20,16 @@ from lim_pipelines.strategies.spec import StrategySpec
 LONGEST_OPEN = 12
 """Lines of a list that is shown before anybody asks for it."""
 
-_PAIR = ("pair", "hedge", "test statistic", "p-value", "half-life, sessions", "traded")
-_LEADER = ("follower", "leader", "correlation", "p-value", "traded")
+_PAIR = ("pair", "hedge", "test statistic", "p-value", "half-life, sessions", "believed")
+_LEADER = ("follower", "leader", "correlation", "p-value", "believed")
 _HELD = ("instrument", "held at, share of decisions", "mean weight")
 _ABOUT = {
     "pairs": "Chosen on what was known at the cutoff, among the pairs with the nearest returns. The p-value"
-    " is that of the test for cointegration, before the control of false discoveries, which says what is"
-    " traded. Hedge: units of the second that hedge one of the first.",
+    " is that of the test for cointegration, before the control of false discoveries. Only what passes that"
+    " is believed, and may be traded. Hedge: units of the second that hedge one of the first.",
     "lead_lag": "Chosen on what was known at the cutoff. Correlation of the leader's return of a session with"
     " the follower's of the next ones, each less its session's mean; the p-value is that before the control"
-    " of false discoveries, which says what is traded.",
+    " of false discoveries. Only a follower of a believed leader may be traded.",
 }
 _ABOUT_HELD = "Of all decisions and seeds of {method} behind a cutoff, those that held the instrument."
 
@@ -102,7 +102,7 @@ def _pair(pair: Pair) -> tuple[str, ...]:
         f"{pair.statistic:.2f}",
         _chance(pair.p_value),
         f"{pair.half_life:.1f}",
-        _traded(pair),
+        _believed(pair),
     )
 
 
@@ -119,7 +119,7 @@ def _leaders(models: Mapping[date, ModelMeta]) -> list[Choice]:
 
 def _leader(leader: Leader, first: bool) -> tuple[str, ...]:
     name = leader.lagger if first else ""
-    return name, leader.leader, f"{leader.correlation:+.3f}", _chance(leader.p_value), _traded(leader)
+    return name, leader.leader, f"{leader.correlation:+.3f}", _chance(leader.p_value), _believed(leader)
 
 
 def _held(spec: StrategySpec, targets: pl.DataFrame) -> list[Choice]:
@@ -146,13 +146,12 @@ def _each(models: Mapping[date, ModelMeta]) -> Iterable[ModelMeta]:
 
 def _title(meta: ModelMeta, chosen: Sequence[Pair | Leader], noun: str) -> str:
     if not chosen:
-        return f"{meta.cutoff}: no {noun} found, nothing to trade"
+        return f"{meta.cutoff}: no {noun} found"
     believed = sum(one.believed for one in chosen)
-    what = f"{believed} believed and traded" if believed else "none believed, nothing to trade"
-    return f"{meta.cutoff}: {counted(len(chosen), noun)}, {what}"
+    return f"{meta.cutoff}: {counted(len(chosen), noun)}, {believed or 'none'} believed"
 
 
-def _traded(one: Pair | Leader) -> str:
+def _believed(one: Pair | Leader) -> str:
     return "yes" if one.believed else "no"
 
 

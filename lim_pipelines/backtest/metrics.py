@@ -21,9 +21,13 @@ from lim_pipelines.schemas import SCORES
 Floats = npt.NDArray[np.float64]
 
 
+DUST = 1e-9
+"""Fraction of equity: a weight that a solver leaves where it wants none is smaller, and no position."""
+
+
 def sharpe_per_day(returns: Floats) -> float:
-    """Mean over standard deviation of daily returns, not annualised; NaN where they do not vary."""
-    if len(returns) < 2 or np.ptp(returns) == 0:
+    """Mean over standard deviation of daily returns, not annualised; NaN where only dust moves."""
+    if len(returns) < 2 or np.ptp(returns) < DUST:
         return math.nan
     return float(returns.mean() / returns.std(ddof=1))
 
@@ -57,16 +61,16 @@ def performance(daily: pl.DataFrame) -> dict[str, float]:
     cagr = growth ** (year / days) - 1.0 if days and growth > 0 else (-1.0 if days else math.nan)
     downside = math.sqrt(float((np.minimum(net, 0.0) ** 2).mean())) if days else math.nan
     deepest = float(drawdowns(net).min()) if days else math.nan
-    held = daily["gross_exposure"].to_numpy() > 0
+    held = daily["gross_exposure"].to_numpy() > DUST
     return {
         "total_return": total if days else math.nan,
         "cagr": cagr,
         "volatility": float(net.std(ddof=1)) * math.sqrt(year) if days > 1 else math.nan,
         "sharpe": sharpe_per_day(net) * math.sqrt(year),
         "gross_sharpe": sharpe_per_day(gross) * math.sqrt(year),
-        "sortino": float(net.mean()) / downside * math.sqrt(year) if downside > 0 else math.nan,
+        "sortino": float(net.mean()) / downside * math.sqrt(year) if downside > DUST else math.nan,
         "max_drawdown": deepest,
-        "calmar": cagr / -deepest if deepest < 0 else math.nan,
+        "calmar": cagr / -deepest if deepest < -DUST else math.nan,
         "hit_rate": float((net[held] > 0).mean()) if held.any() else math.nan,
         "turnover_per_year": float(daily["turnover"].to_numpy().mean()) * year if days else math.nan,
         "cost_per_year": float(daily["cost"].to_numpy().mean()) * year if days else math.nan,

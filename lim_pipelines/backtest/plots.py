@@ -44,7 +44,7 @@ def equity_figure(daily: pl.DataFrame, arms: tuple[str, ...]) -> Figure:
             dates, net, color=color, lw=2.2 if i == 0 else 1.1, label=f"{arm}, net", zorder=3 if i == 0 else 2
         )
     axes.axhline(1.0, color=drawing.INK, lw=0.6)
-    axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=drawing.INK, ncols=2)
+    _legend(axes)
     return figure
 
 
@@ -83,10 +83,11 @@ def positions_figure(positions: pl.DataFrame, dates: pl.Series, arm: str) -> Fig
             )
             line = one.sort("date")["weight"].fill_null(0.0).to_list()
             axes.step(days, line, where="post", color=drawing.COLORS[i], lw=1.4, label=name)
-        axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=drawing.INK)
     else:
         for i, (label, side) in enumerate((("long", pl.col("weight") > 0), ("short", pl.col("weight") < 0))):
             total = weights.filter(side).group_by("date").agg(pl.col("weight").sum(), pl.len())
+            if total.is_empty():
+                continue
             one = pl.DataFrame({"date": dates}).join(total, on="date", how="left").sort("date")
             held = float(one["len"].fill_null(0).to_numpy().mean())
             axes.fill_between(
@@ -99,9 +100,21 @@ def positions_figure(positions: pl.DataFrame, dates: pl.Series, arm: str) -> Fig
                 lw=0,
                 label=f"{label}, {drawing.counted(round(held), 'instrument')} a day",
             )
-        axes.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=drawing.INK)
+    _legend(axes)
     axes.axhline(0.0, color=drawing.INK, lw=0.6)
     return figure
+
+
+def _legend(axes: Any) -> None:
+    """Put the legend above the axes, where it hides no curve."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        fontsize=7,
+        frameon=False,
+        labelcolor=drawing.INK,
+        ncols=2,
+    )
 
 
 def _axes(label: str) -> tuple[Figure, Any]:

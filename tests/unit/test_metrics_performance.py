@@ -62,6 +62,13 @@ def test_a_first_day_loss_is_a_drawdown_and_still_water_has_no_sharpe() -> None:
     assert math.isnan(performance(record([]))["total_return"])
 
 
+def test_the_dust_that_a_solver_leaves_is_no_position() -> None:
+    dust = record([3e-12, -1e-12, 2e-12]).with_columns(gross_exposure=pl.lit(8e-11))
+    figures = performance(dust)
+    for name in ("sharpe", "gross_sharpe", "sortino", "calmar", "hit_rate"):
+        assert math.isnan(figures[name]), name
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-0.5, 0.5), min_size=2, max_size=60))
 def test_drawdown_is_the_worst_stretch(returns: list[float]) -> None:

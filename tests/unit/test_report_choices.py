@@ -55,14 +55,14 @@ def test_pairs_of_the_newest_choice_with_their_statistics() -> None:
     pairs = (pair(NAMES[1], believed=True), pair(NAMES[2], believed=False))
     models = {FIRST: meta(one, FIRST, formed(())), SECOND: meta(one, SECOND, formed(pairs))}
     (new, old), about = choices(one, NOTHING, models)
-    assert new.title == "2018-11-01: 2 pairs, 1 believed and traded"
+    assert new.title == "2018-11-01: 2 pairs, 1 believed"
     assert new.shown
     assert not old.shown
     assert new.rows == (
         (f"{NAMES[0]} and {NAMES[1]}", "0.95", "-4.32", "2.0e-05", "6.7", "yes"),
         (f"{NAMES[0]} and {NAMES[2]}", "0.95", "-4.32", "0.250", "6.7", "no"),
     )
-    assert old.title == "2018-10-01: no pair found, nothing to trade"
+    assert old.title == "2018-10-01: no pair found"
     assert "cointegration" in about
 
 
@@ -70,7 +70,7 @@ def test_models_that_stay_in_use_are_named_once() -> None:
     one = spec("pairs", portfolio={})
     kept = meta(one, FIRST, formed((pair(NAMES[1], believed=False),)))
     (only,), _ = choices(one, NOTHING, {FIRST: kept, SECOND: kept, THIRD: kept})
-    assert only.title == "2018-10-01: 1 pair, none believed, nothing to trade"
+    assert only.title == "2018-10-01: 1 pair, none believed"
 
 
 def test_leaders_stand_beside_their_follower() -> None:
@@ -81,8 +81,8 @@ def test_leaders_stand_beside_their_follower() -> None:
     )
     models = {FIRST: meta(one, FIRST, Selection(leaders=leaders)), SECOND: meta(one, SECOND, Selection())}
     (none, some), about = choices(one, NOTHING, models)
-    assert none.title == "2018-11-01: no leader found, nothing to trade"
-    assert some.title == "2018-10-01: 3 leaders, 3 believed and traded"
+    assert none.title == "2018-11-01: no leader found"
+    assert some.title == "2018-10-01: 3 leaders, 3 believed"
     assert [row[:3] for row in some.rows] == [
         (NAMES[1], NAMES[2], "+0.123"),
         ("", NAMES[3], "+0.123"),

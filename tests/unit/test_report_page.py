@@ -191,6 +191,10 @@ def test_labels_of_a_time_axis_are_of_one_size_and_numbers_agree_with_their_noun
     assert legend is not None
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts == ["long, 1 instrument a day", "short, 5 instruments a day"]
+    bought = several.with_columns(pl.col("weight").abs())
+    legend = plots.positions_figure(bought, dates, "head").axes[0].get_legend()
+    assert legend is not None
+    assert len(legend.get_texts()) == 1
 
 
 def test_metadata_plots_are_small_and_reproducible() -> None:
