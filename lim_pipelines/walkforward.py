@@ -15,6 +15,8 @@ import polars as pl
 
 from lim_pipelines import drawing
 from lim_pipelines.backtest import engine, metrics, plots, report
+from lim_pipelines.backtest.facts import read_facts
+from lim_pipelines.backtest.result import Result
 from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
 from lim_pipelines.evaluate.ablation import by_modality
@@ -36,7 +38,7 @@ from lim_pipelines.schemas import (
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.spec import StrategySpec
 
-CODE_VERSION = "results-2"
+CODE_VERSION = "results-3"
 """Of targets and backtests. Raise it when the same models and bars would give other results."""
 
 
@@ -175,7 +177,7 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     refuse_other_models(spec, targets, metas)
     through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
     bars = _sorted(lake, VALIDATED_BARS, universe(spec) & (pl.col("date") <= through))
-    result = engine.run(targets, bars, through, spec.costs)
+    result = trade(lake, spec, targets, bars, through)
     # The trial first: whatever happens next, it has been made.
     trials = ledger.trials(spec.name, spec.digest(), spec.simulated, result.daily)
     lake.write(TRIALS, trials, trials.select(TRIALS.partition_key))
@@ -212,6 +214,24 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
         worth,
         drawing.png(plots.equity_figure(result.daily, spec.arms)),
     )
+
+
+def trade(lake: Lake, spec: StrategySpec, targets: pl.DataFrame, bars: pl.DataFrame, through: date) -> Result:
+    """Run a strategy's targets through the engine as its YAML says, with what the lake knows.
+
+    Parameters
+    ----------
+    lake
+        Where listings, corporate actions and exchange rates lie.
+    spec
+        The strategy.
+    targets, bars
+        Rows of `TARGETS` and of `VALIDATED_BARS`.
+    through
+        Last session.
+    """
+    facts = read_facts(lake, bars, spec.execution.currency)
+    return engine.run(targets, bars, through, spec.costs, spec.execution, facts)
 
 
 def _judgements(models: Path, spec: StrategySpec, cutoffs: Sequence[date]) -> list[Event]:

@@ -14,7 +14,7 @@ import polars as pl
 from lim_pipelines import walkforward
 from lim_pipelines.audit.compare import difference, quote
 from lim_pipelines.audit.verdict import Audit, Verdict
-from lim_pipelines.backtest import engine, metrics
+from lim_pipelines.backtest import metrics
 from lim_pipelines.lake import LATEST, Lake, fingerprint, midnight, next_cutoff
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALIDATED_BARS, Table
 from lim_pipelines.strategies.spec import StrategySpec
@@ -45,13 +45,13 @@ def audit_backtest(lake: Lake, spec: StrategySpec, sessions: int) -> list[Verdic
     bars = _read(lake, VALIDATED_BARS, walkforward.universe(spec) & (pl.col("date") <= through))
     broken = (
         _fills(targets, bars)
-        + _orders(spec, stored, targets, bars)
+        + _orders(lake, spec, stored, targets, bars)
         + _results(lake, spec, stored, targets, bars)
     )
     end = midnight(through + timedelta(days=1))
     return [
         _verdict(spec, "windows", end, targets.height, len(broken), "; ".join(broken)),
-        *(_again(spec, stored, targets, bars, day) for day in _sampled(stored, sessions)),
+        *(_again(lake, spec, stored, targets, bars, day) for day in _sampled(stored, sessions)),
     ]
 
 
@@ -66,12 +66,12 @@ def _sampled(stored: pl.DataFrame, count: int) -> list[date]:
 
 
 def _again(
-    spec: StrategySpec, stored: pl.DataFrame, targets: pl.DataFrame, bars: pl.DataFrame, day: date
+    lake: Lake, spec: StrategySpec, stored: pl.DataFrame, targets: pl.DataFrame, bars: pl.DataFrame, day: date
 ) -> Verdict:
     """Run the engine where no bar lies behind a session; what it says up to there must be what is stored."""
     there = bars.filter(pl.col("date") <= day)
     due = targets.join(there.select("instrument_id").unique(), on="instrument_id", how="semi")
-    rows = engine.run(due, there, day, spec.costs).daily
+    rows = walkforward.trade(lake, spec, due, there, day).daily
     own = stored.filter(pl.col("date") <= day)
     found = difference(BACKTEST_DAILY, own, rows.sort(BACKTEST_DAILY.row_key))
     text = "" if found is None else f"without bars after {day}: {quote(found.example)}: {found.words}"
@@ -97,7 +97,9 @@ def _fills(targets: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
     ]
 
 
-def _orders(spec: StrategySpec, stored: pl.DataFrame, targets: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
+def _orders(
+    lake: Lake, spec: StrategySpec, stored: pl.DataFrame, targets: pl.DataFrame, bars: pl.DataFrame
+) -> list[str]:
     """Turn all targets from a session on round: nothing up to the close that fills them may change."""
     days = targets["date"].unique().sort()
     turned = days[len(days) // 2]
@@ -106,7 +108,7 @@ def _orders(spec: StrategySpec, stored: pl.DataFrame, targets: pl.DataFrame, bar
     if fill is None:
         return []
     weight = pl.when(pl.col("date") >= turned).then(-0.5 * pl.col("weight")).otherwise("weight")
-    other = engine.run(targets.with_columns(weight=weight), bars, results[-1], spec.costs).daily
+    other = walkforward.trade(lake, spec, targets.with_columns(weight=weight), bars, results[-1]).daily
     parts = (
         (pl.col("date") < fill, [name for name in stored.columns if name not in _BOOKS]),
         (pl.col("date") == fill, list(_HELD)),

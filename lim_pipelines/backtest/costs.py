@@ -1,38 +1,70 @@
-"""What trading and shorting cost, instrument by instrument.
+"""What trading and shorting cost, instrument by instrument: the linear rates.
 
-What does not belong here: the rates themselves (`exchanges/`, `finetune/costs.py`), when something is traded
-(`engine.py`).
+What does not belong here: the rates themselves (`exchanges/`, `finetune/costs.py`), costs that depend on the
+trade (`impact.py`, `ticks.py`, `tax.py`), interest (`overnight.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from lim_pipelines.backtest.grid import Floats
 from lim_pipelines.finetune.costs import Costs
 
-Floats = npt.NDArray[np.float64]
-
 DAYS_PER_YEAR = 365.0
+
+TRADE_PARTS = ("commission", "spread", "tax", "impact")
+"""Parts of what a trade costs."""
+
+PARTS = (*TRADE_PARTS, "borrow", "financing")
+"""Parts of all costs, as columns of `BACKTEST_DAILY`."""
 
 
 @dataclass(frozen=True)
 class CostRates:
-    """Costs of n instruments.
+    """Linear costs of n instruments.
 
     Parameters
     ----------
-    trade
+    commission, spread
         Commission and half spread, fraction of the traded value, shape (n,).
     borrow
         Fee for what is held short, fraction of its value a year (actual days over 365), shape (n,).
     """
 
-    trade: Floats
+    commission: Floats
+    spread: Floats
     borrow: Floats
+
+
+class Charge(Protocol):
+    """A cost that is no plain fraction of the traded value."""
+
+    @property
+    def part(self) -> str:
+        """One of `TRADE_PARTS`."""
+
+    def __call__(self, t: int, trade: Floats, value: Floats) -> Floats:
+        """Money charged for trades of session t.
+
+        Parameters
+        ----------
+        t
+            Session.
+        trade
+            Units, negative for sales, shape (B, n).
+        value
+            Value traded, at least 0, base currency, shape (B, n).
+
+        Returns
+        -------
+        array
+            Base currency, shape (B, n).
+        """
 
 
 def cost_rates(mics: Sequence[str], costs: Costs) -> CostRates:
@@ -51,6 +83,7 @@ def cost_rates(mics: Sequence[str], costs: Costs) -> CostRates:
         An identifier is not registered.
     """
     return CostRates(
-        np.array([costs.trade_rate(mic) for mic in mics]),
+        np.array([costs.commission_rate(mic) for mic in mics]),
+        np.array([costs.spread_rate(mic) for mic in mics]),
         np.array([costs.borrow_rate(mic) for mic in mics]),
     )

@@ -1,63 +1,55 @@
-r"""From target weights to daily results: one engine for every strategy.
+"""From target weights to daily results: one engine for every strategy.
 
-A target decided at session d is filled at the instrument's next close, and earns from there on. Between
-decisions positions drift with prices; a trade is the difference to the drifted position, and that is what is
-paid for. An instrument without a row in a decision keeps its position; one without a close on a session
-keeps its value, and an order for it waits. Splits and dividends are in the returns (`ex_factor`).
+The loop goes through the sessions once, all books beside each other: overnight, orders, rules, costs, close
+(docs/backtest.md says what happens in which order). What a strategy leaves out costs nothing: rules and
+charges are put together before the loop starts, and a session without orders is two products.
 
-In the books of value V (per instrument) and cash C, with E = C + sum V, at each close:
-
-.. math::
-    V \leftarrow V (1 + r), \quad C \leftarrow C - \text{borrow}, \quad
-    \Delta = w E - V,\\
-    V \leftarrow V + \Delta, \quad C \leftarrow C - \textstyle\sum \Delta - \kappa |\Delta|
-
-Sizing uses the equity before the trade's own cost. Cash earns nothing, which costs a net-zero book its
-interest and spares a levered one its financing. A book whose equity falls to zero is closed, and stays
-closed.
-
-What does not belong here: forecasts and models (the engine knows only targets), metrics (`metrics.py`).
+What does not belong here: forecasts and models (the engine knows only targets), the steps themselves
+(`rules/`, `overnight.py`, `impact.py`, ...), metrics (`metrics.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import polars as pl
 
-from lim_pipelines.backtest.costs import DAYS_PER_YEAR, cost_rates
-from lim_pipelines.backtest.panel import Floats, Panel, build_panel
+from lim_pipelines.backtest.books import Books
+from lim_pipelines.backtest.daily import Totals
+from lim_pipelines.backtest.facts import Facts
+from lim_pipelines.backtest.grid import Floats, build_grid
+from lim_pipelines.backtest.market import Market
+from lim_pipelines.backtest.orders import Orders, books_of, place
+from lim_pipelines.backtest.overnight import go_ex, pay_out, roll_costs
+from lim_pipelines.backtest.plan import Plan, make_plan
+from lim_pipelines.backtest.recorder import Recorder
+from lim_pipelines.backtest.result import Result, result
+from lim_pipelines.backtest.rules.order import Codes, Order
 from lim_pipelines.finetune.costs import Costs
-from lim_pipelines.schemas import BACKTEST_DAILY
+from lim_pipelines.strategies.execution import Execution
 
 AS_EXCHANGES_SAY = Costs()
 """Costs of a strategy that names none of its own."""
 
+AS_USUAL = Execution()
+"""Execution of a strategy that says nothing about it."""
 
-@dataclass(frozen=True)
-class Result:
-    """What a backtest gives.
+NO_FACTS = Facts()
+"""Instruments that are what their exchange and their bars say, in one currency."""
 
-    Parameters
-    ----------
-    daily
-        Rows of `BACKTEST_DAILY`: returns are fractions of the equity at the previous close, turnover of
-        the equity it is traded with, exposures those held over the session.
-    positions
-        Columns arm, seed, date, instrument_id, weight: held after that close, zero weights left out.
-    pnl
-        Columns arm, seed, date, instrument_id, pnl (before costs, initial equity 1), zeros left out.
-    """
-
-    daily: pl.DataFrame
-    positions: pl.DataFrame
-    pnl: pl.DataFrame
+BLOCK = 1 << 16
+"""Entries (books times instruments) that are stepped together: as many as stay in a core's cache."""
 
 
 def run(
-    targets: pl.DataFrame, bars: pl.DataFrame, through: date | None = None, costs: Costs = AS_EXCHANGES_SAY
+    targets: pl.DataFrame,
+    bars: pl.DataFrame,
+    through: date | None = None,
+    costs: Costs = AS_EXCHANGES_SAY,
+    execution: Execution = AS_USUAL,
+    facts: Facts = NO_FACTS,
+    record: bool = True,
 ) -> Result:
     """Run all books (arms and seeds) of one strategy over all its cutoffs.
 
@@ -66,11 +58,17 @@ def run(
     targets
         Rows of `TARGETS` of one strategy, any number of cutoffs.
     bars
-        Bars as in `VALIDATED_BARS`, one revision a bar; only freq 1d is used.
+        Bars as in `VALIDATED_BARS` or `CONTINUOUS_FUTURES`, one revision a bar; only freq 1d is used.
     through
         Last session; None is the last bar.
     costs
         What the strategy says of its costs.
+    execution
+        How orders are filled, with how much money, under which rules.
+    facts
+        What the instruments are: currency, multiplier, lots, corporate actions.
+    record
+        Whether positions, profits and trades are kept; they are many where books are.
 
     Returns
     -------
@@ -81,73 +79,181 @@ def run(
     Raises
     ------
     BacktestError
-        There are no targets, they are of several strategies, or an instrument has no bars.
+        There are no targets, they are of several strategies, an instrument has no bars, an exchange rate or a
+        volume is missing, or a fill would come before its decision.
     """
-    panel = build_panel(targets, bars, through)
-    n, count = panel.instruments.height, panel.books.height
-    rates = cost_rates(panel.instruments["exchange"].to_list(), costs)
-    value, cash = np.zeros((count, n)), np.ones(count)
-    pending = np.full((count, n), np.nan)
-    equity, closed = np.ones(count), np.zeros(count, dtype=bool)
-    shape = (len(panel.dates), count)
-    out = {name: np.zeros(shape) for name in ("gross", "cost", "turnover", "gross_exposure", "net_exposure")}
-    weights, pnls = np.zeros((*shape, n)), np.zeros((*shape, n))
-    for t in range(len(panel.dates)):
-        before = np.where(equity > 0, equity, 1.0)  # a closed book divides zeros
-        out["gross_exposure"][t] = np.abs(value).sum(axis=1) / before
-        out["net_exposure"][t] = value.sum(axis=1) / before
-        borrow = (np.maximum(-value, 0.0) @ rates.borrow) * (panel.days[t] / DAYS_PER_YEAR)
-        pnls[t] = value * (panel.ratio[t] - 1.0)
-        value = value + pnls[t]
-        cash = cash - borrow
-        equity = cash + value.sum(axis=1)
-
-        if t in panel.orders:
-            orders = panel.orders[t]
-            pending[orders.book, orders.instrument] = orders.weight
-        closed |= equity <= 0
-        pending[closed] = 0.0
-        due = np.isfinite(pending) & panel.traded[t]
-        trade = np.where(due, np.where(due, pending, 0.0) * np.maximum(equity, 0.0)[:, None] - value, 0.0)
-        pending[due] = np.nan
-        fee = np.abs(trade) @ rates.trade
-        out["turnover"][t] = np.abs(trade).sum(axis=1) / np.where(equity > 0, equity, 1.0)
-        value = value + trade
-        cash = cash - trade.sum(axis=1) - fee
-        equity = cash + value.sum(axis=1)
-        out["gross"][t] = pnls[t].sum(axis=1) / before
-        out["cost"][t] = (borrow + fee) / before
-        weights[t] = value / np.where(equity > 0, equity, 1.0)[:, None]
-    return _result(targets["strategy"][0], panel, out, weights, pnls)
+    grid = build_grid(targets, bars, through)
+    plan, market = make_plan(grid, costs, execution, facts)
+    orders = place(targets, grid, execution).without(market.ends)
+    books = books_of(targets)
+    width = max(1, BLOCK // grid.instruments.height)
+    totals, recorders = [], []
+    for first in range(0, books.height, width):
+        end = min(first + width, books.height)
+        recorder = Recorder(first, market, plan.rates) if record else None
+        totals.append(simulate(market, orders.of_books(first, end), end - first, plan, recorder))
+        recorders.append(recorder)
+    return result(targets["strategy"][0], books, market, Totals.beside(totals), recorders, execution.capital)
 
 
-def _result(strategy: str, panel: Panel, out: dict[str, Floats], weights: Floats, pnls: Floats) -> Result:
-    grid = (
-        pl.DataFrame({"date": panel.dates})
-        .with_row_index("t")
-        .join(panel.books.with_row_index("book"), how="cross")
-    )
-    daily = grid.with_columns(
-        strategy=pl.lit(strategy),
-        gross_return=out["gross"].ravel(),
-        cost=out["cost"].ravel(),
-        net_return=(out["gross"] - out["cost"]).ravel(),
-        turnover=out["turnover"].ravel(),
-        gross_exposure=out["gross_exposure"].ravel(),
-        net_exposure=out["net_exposure"].ravel(),
-    )
-    return Result(BACKTEST_DAILY.conform(daily), _long(panel, weights, "weight"), _long(panel, pnls, "pnl"))
+def simulate(
+    market: Market, orders: Orders, count: int, plan: Plan, recorder: Recorder | None = None
+) -> Totals:
+    """Step books through all sessions.
+
+    Parameters
+    ----------
+    market
+        Prices and events of T sessions and n instruments.
+    orders
+        What becomes due.
+    count
+        Books B.
+    plan
+        Costs, rules, charges and interest.
+    recorder
+        Where positions, profits and trades go; None leaves them out.
+
+    Returns
+    -------
+    Totals
+        Money by session and book.
+    """
+    shape = (count, market.unit.shape[1])
+    books = Books.new(*shape, plan.capital)
+    totals = Totals.new(len(market.dates), count)
+    short_fee = np.zeros(count)
+    for t in range(len(market.dates)):
+        totals.before[t] = books.equity
+        profit = _overnight(t, market, books, plan, totals, short_fee, recorder)
+        books.receive(orders.due(t, shape))
+        if books.equity.min() <= 0:
+            books.close_the_broke()
+        totals.sized[t] = books.equity
+        if books.open is not None or books.called.any():
+            _trade(t, market, books, plan, totals, recorder)
+        if market.to_close is not None:
+            gain = np.vecdot(books.quantity, market.to_close[t])
+            totals.gain[t] += gain
+            books.equity = books.equity + gain
+            if profit is not None:
+                profit = profit + books.quantity * market.to_close[t]
+        short_fee = _mark(t, market, books, plan, totals)
+        if recorder is not None and profit is not None:
+            recorder.earned(t, profit)
+            recorder.held(t, books.quantity * market.unit[t], books.equity)
+    return totals
 
 
-def _long(panel: Panel, values: Floats, name: str) -> pl.DataFrame:
-    """Non-zero entries of (T, B, n) as rows."""
-    t, book, instrument = np.nonzero(values)
-    return pl.DataFrame(
-        {
-            "arm": panel.books["arm"].gather(book),
-            "seed": panel.books["seed"].gather(book),
-            "date": panel.dates.gather(t),
-            "instrument_id": panel.instruments["instrument_id"].gather(instrument),
-            name: values[t, book, instrument],
-        }
-    )
+def _overnight(
+    t: int,
+    market: Market,
+    books: Books,
+    plan: Plan,
+    totals: Totals,
+    short_fee: Floats,
+    recorder: Recorder | None,
+) -> Floats | None:
+    """All before trading; returns profits by instrument, shape (B, n), where they are recorded."""
+    paid = short_fee * market.days[t]
+    totals.cost["borrow"][t] = paid
+    if plan.interest is not None and t:
+        interest = plan.interest.paid(books, t)
+        totals.cost["financing"][t] = interest
+        paid = paid + interest
+    beside = None
+    if t in market.ex:
+        lieu = go_ex(books, market.ex[t])
+        totals.gain[t] += lieu.sum(axis=1)
+        beside = (market.ex[t].columns, lieu)
+    if t in market.rolls:
+        roll = market.rolls[t]
+        commission, spread = roll_costs(books, roll, t, market, plan.rates)
+        totals.cost["commission"][t] += commission
+        totals.cost["spread"][t] += spread
+        paid = paid + commission + spread
+        if recorder is not None:
+            recorder.rolled(t, roll.columns, books.quantity[:, roll.columns], roll.ratio)
+    gain = np.vecdot(books.quantity, market.to_fill[t])
+    totals.gain[t] += gain
+    books.equity = books.equity + (gain - paid)
+    profit = None if recorder is None else books.quantity * market.to_fill[t]
+    if profit is not None and beside is not None:
+        profit[:, beside[0]] += beside[1]
+    if t in market.ends:
+        columns = market.ends[t]
+        if recorder is not None:
+            recorder.paid_out(t, columns, books.quantity[:, columns], plan.haircut)
+        lost = pay_out(books, columns, t, market, plan.haircut)
+        totals.gain[t] += lost.sum(axis=1)
+        if profit is not None:
+            profit[:, columns] += lost
+    return profit
+
+
+def _trade(
+    t: int, market: Market, books: Books, plan: Plan, totals: Totals, recorder: Recorder | None
+) -> None:
+    """Size what is open, cut it by the rules, pay for it."""
+    equity, price = np.maximum(books.equity, 0.0), market.price[t]
+    weights = np.full(books.quantity.shape, np.nan) if books.open is None else books.open
+    wanted = weights * equity[:, None] / price
+    due = np.isfinite(wanted)
+    everything = bool(due.all())
+    if not everything:
+        wanted = np.where(due, wanted, books.quantity)
+        price = np.where(np.isfinite(price), price, 0.0)
+    reason = None
+    if plan.rules:
+        order = Order.new(t, books, market, wanted, due)
+        for rule in plan.rules:
+            rule(order)
+        trade, reason = order.trade, order.reason
+        books.done(order.due & ~order.waits)
+        held = books.quantity + trade
+    else:
+        trade, held = wanted - books.quantity, wanted
+        books.done(due)
+    value = np.abs(trade) * price
+    totals.traded[t] = value.sum(axis=1)
+    paid = _charge(t, trade, value, plan, totals, recorder, reason)
+    books.quantity, books.equity = held, books.equity - paid
+
+
+def _charge(
+    t: int,
+    trade: Floats,
+    value: Floats,
+    plan: Plan,
+    totals: Totals,
+    recorder: Recorder | None,
+    reason: Codes | None,
+) -> Floats:
+    """Add up what trades cost, shape (B,)."""
+    commission = np.vecdot(value, plan.rates.commission)
+    spread = np.vecdot(value, plan.rates.spread)
+    totals.cost["commission"][t] += commission
+    totals.cost["spread"][t] += spread
+    paid = commission + spread
+    charged: dict[str, list[Floats]] = {}
+    for charge in plan.charges:
+        money = charge(t, trade, value)
+        charged.setdefault(charge.part, []).append(money)
+        total = money.sum(axis=1)
+        totals.cost[charge.part][t] += total
+        paid = paid + total
+    if recorder is not None:
+        recorder.traded(t, trade, value, charged, reason)
+    return np.asarray(paid)
+
+
+def _mark(t: int, market: Market, books: Books, plan: Plan, totals: Totals) -> Floats:
+    """Note what is held after the close; returns the fee for shorts until tomorrow, per day, shape (B,)."""
+    unit, size = market.unit[t], np.abs(books.quantity)
+    gross, net = np.vecdot(size, unit), np.vecdot(books.quantity, unit)
+    totals.gross[t], totals.net[t] = gross, net
+    if plan.maintenance is not None:
+        books.called = books.equity < plan.maintenance * gross
+    # Half of size less quantity is what is short, and exactly nothing where nothing is.
+    fees = unit * plan.borrow_a_day
+    return np.asarray((np.vecdot(size, fees) - np.vecdot(books.quantity, fees)) / 2.0)

@@ -42,12 +42,23 @@ class Costs(Setting):
         description="Fee for being short, basis points a year; the exchange's if absent.",
     )
 
+    def commission_rate(self, mic: str) -> float:
+        """Commission on an exchange, fraction of the traded value."""
+        return self._commission_bps(mic) * BASIS_POINT * self.multiplier
+
+    def spread_rate(self, mic: str) -> float:
+        """Half the bid-ask spread on an exchange, fraction of the traded value."""
+        return self._half_spread_bps(mic) * BASIS_POINT * self.multiplier
+
     def trade_rate(self, mic: str) -> float:
         """Commission and half spread on an exchange, fraction of the traded value."""
-        exchange = get_exchange(mic)
-        commission = exchange.commission_bps if self.commission_bps is None else self.commission_bps
-        spread = exchange.half_spread_bps if self.half_spread_bps is None else self.half_spread_bps
-        return (commission + spread) * BASIS_POINT * self.multiplier
+        return (self._commission_bps(mic) + self._half_spread_bps(mic)) * BASIS_POINT * self.multiplier
+
+    def _commission_bps(self, mic: str) -> float:
+        return get_exchange(mic).commission_bps if self.commission_bps is None else self.commission_bps
+
+    def _half_spread_bps(self, mic: str) -> float:
+        return get_exchange(mic).half_spread_bps if self.half_spread_bps is None else self.half_spread_bps
 
     def borrow_rate(self, mic: str) -> float:
         """Fee for what is held short on an exchange, fraction of its value a year of 365 days."""

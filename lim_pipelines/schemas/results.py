@@ -37,6 +37,11 @@ TARGETS = Table(
     stored_by=("strategy",),
 )
 
+
+def _part(description: str) -> Column:
+    return Column(pl.Float64, "fraction of equity", description, default=0.0)
+
+
 BACKTEST_DAILY = Table(
     "backtest_daily",
     "Daily results of every arm, net of costs with the gross figure beside.",
@@ -46,7 +51,13 @@ BACKTEST_DAILY = Table(
         "seed": columns.SEED,
         "date": Column(pl.Date, "", "session on which the result was earned"),
         "gross_return": Column(pl.Float64, "fraction of equity", "return before costs"),
-        "cost": Column(pl.Float64, "fraction of equity", "commission, spread and borrow paid"),
+        "commission": _part("commission of trades"),
+        "spread": _part("half the bid-ask spread, and prices rounded to ticks"),
+        "tax": _part("stamp duty and transaction tax"),
+        "impact": _part("what trades move the price"),
+        "borrow": _part("fees for what is held short"),
+        "financing": _part("interest on owed cash; negative where cash earns"),
+        "cost": Column(pl.Float64, "fraction of equity", "sum of commission, ..., financing"),
         "net_return": Column(pl.Float64, "fraction of equity", "return after costs"),
         "turnover": Column(pl.Float64, "fraction of equity", "sum of absolute weight changes traded"),
         "gross_exposure": Column(pl.Float64, "fraction of equity", "sum of absolute weights held"),

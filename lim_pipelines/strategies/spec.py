@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.strategies.document import Document, SpecError
+from lim_pipelines.strategies.execution import Execution
 from lim_pipelines.strategies.portfolios import OwnPositions, Portfolio
 from lim_pipelines.strategies.registry import TASKS
 
@@ -28,6 +29,9 @@ class StrategySpec(ModelSpec):
         default=OwnPositions(),
         validate_default=True,
         description="How forecasts become positions; its fields depend on `task`. Not of `output: position`.",
+    )
+    execution: Execution = Field(
+        default=Execution(), description="How targets are traded: when, at which price, with how much money."
     )
 
     @field_validator("portfolio", mode="before")

@@ -18,7 +18,7 @@ import pytest
 from model_world import EARLY, END, FAMILIES, FOLLOWERS, LATE, OIL, SHARES, SPREADS, ModelWorld
 
 from lim_pipelines.audit.verdict import Verdict
-from lim_pipelines.backtest import engine, panel
+from lim_pipelines.backtest import engine
 from lim_pipelines.finetune import arms, champions, promotion, samples
 from lim_pipelines.finetune import train as finetune_train
 from lim_pipelines.finetune.methods import moving
@@ -426,12 +426,12 @@ def _decided_before_the_session(world: ModelWorld, patch: Patch) -> list[Verdict
 
 
 def _filled_at_its_own_close(world: ModelWorld, patch: Patch) -> list[Verdict]:
-    honest = panel._orders
+    honest = engine.place
 
-    def same_close(targets: pl.DataFrame, dates: pl.Series, *rest: Any) -> Any:
-        return honest(targets.with_columns(pl.col("date") - timedelta(days=1)), dates, *rest)
+    def same_close(targets: pl.DataFrame, *rest: Any) -> Any:
+        return honest(targets.with_columns(pl.col("date") - timedelta(days=1)), *rest)
 
-    patch.setattr(panel, "_orders", same_close)
+    patch.setattr(engine, "place", same_close)
     world.backtest(OIL)
     return world.audit_backtest(OIL)
 
@@ -443,13 +443,13 @@ def _decided_after_the_fill(world: ModelWorld, patch: Patch) -> list[Verdict]:
 
 
 def _sized_by_later_volatility(world: ModelWorld, patch: Patch) -> list[Verdict]:
-    honest = engine.build_panel
+    honest = engine.place
 
-    def sized(targets: pl.DataFrame, *rest: Any) -> Any:
-        ratio = honest(targets, *rest).ratio
-        return honest(targets.with_columns(pl.col("weight") * 0.01 / float(ratio.std())), *rest)
+    def sized(targets: pl.DataFrame, grid: Any, *rest: Any) -> Any:
+        spread = np.nanstd(grid.scatter(pl.col("close").log()))
+        return honest(targets.with_columns(pl.col("weight") * 0.01 / spread), grid, *rest)
 
-    patch.setattr(engine, "build_panel", sized)
+    patch.setattr(engine, "place", sized)
     world.backtest(SHARES)
     return world.audit_backtest(SHARES)
 
@@ -577,7 +577,7 @@ LEAKS = (
     ),
     Leak(
         "filled at the decision's close",
-        "backtest/panel.py",
+        "backtest/orders.py",
         "windows",
         "before they can",
         _filled_at_its_own_close,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -9,11 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategy_world import bars_of, session_days
 
-from lim_pipelines.backtest.engine import Result, run
-from lim_pipelines.backtest.panel import BacktestError
+from lim_pipelines.backtest import engine
+from lim_pipelines.backtest.engine import Result
+from lim_pipelines.backtest.errors import BacktestError
 from lim_pipelines.schemas import TARGETS
+from lim_pipelines.strategies.execution import Execution
 
 DAYS = session_days("XSIM", date(2018, 3, 1), date(2018, 3, 29))
+FREE = Execution(exchange_rules=False)
+"""Fractions of a share are traded, so that ledgers are exact."""
+
+run = partial(engine.run, execution=FREE)
+
 A, B, WTI = "XSIM:SIM01", "XSIM:SIM02", "XNYM:WTI"
 FEE = 2.5e-4  # XSIM: commission 0.5 and half spread 2 basis points
 BORROW = 50e-4

@@ -1,0 +1,127 @@
+"""Target weights as orders: which session they are due on.
+
+What does not belong here: how they are sized and what of them is traded (`engine.py`, `rules/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from lim_pipelines.backtest.errors import BacktestError
+from lim_pipelines.backtest.grid import Floats, Grid, Indices
+from lim_pipelines.exchanges import sessions
+from lim_pipelines.strategies.execution import Execution
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Target weights that become due, sorted by session, book and instrument; one entry an order.
+
+    Parameters
+    ----------
+    session, book, instrument
+        Indices; of session, book and instrument each combination occurs once.
+    weight
+        Fraction of the equity.
+    """
+
+    session: Indices
+    book: Indices
+    instrument: Indices
+    weight: Floats
+
+    def of_books(self, first: int, end: int) -> Orders:
+        """Orders of books first, ..., end - 1, which become 0, ..., end - first - 1."""
+        own = (self.book >= first) & (self.book < end)
+        return Orders(self.session[own], self.book[own] - first, self.instrument[own], self.weight[own])
+
+    def without(self, ends: dict[int, Indices]) -> Orders:
+        """Orders but those in instruments (columns by session) that have ended by then."""
+        if not ends:
+            return self
+        end = {int(column): t for t, columns in ends.items() for column in columns}
+        never = len(self.session) and int(self.session[-1]) + 1
+        last = np.array([end.get(i, never) for i in range(int(self.instrument.max(initial=0)) + 1)])
+        own = self.session < last[self.instrument]
+        return Orders(self.session[own], self.book[own], self.instrument[own], self.weight[own])
+
+    def due(self, t: int, shape: tuple[int, int]) -> Floats | None:
+        """Weights that become due at session t, shape (B, n), NaN for none; None if nothing does."""
+        begin, end = np.searchsorted(self.session, [t, t + 1])
+        if begin == end:
+            return None
+        if end - begin == shape[0] * shape[1]:  # all of them, so they lie in order
+            return self.weight[begin:end].reshape(shape)
+        weights = np.full(shape, np.nan)
+        weights[self.book[begin:end], self.instrument[begin:end]] = self.weight[begin:end]
+        return weights
+
+
+def books_of(targets: pl.DataFrame) -> pl.DataFrame:
+    """Columns arm, seed of the books, sorted."""
+    return targets.select("arm", "seed").unique().sort("arm", "seed")
+
+
+def place(targets: pl.DataFrame, grid: Grid, execution: Execution) -> Orders:
+    """Find the session on which each target is due.
+
+    Parameters
+    ----------
+    targets
+        Rows of `TARGETS` of one strategy.
+    grid
+        Sessions and instruments.
+    execution
+        The delay, and the price that must not be older than the decision.
+
+    Returns
+    -------
+    Orders
+        Of two targets due on one session the later decided counts; those due after the last session are left
+        out.
+
+    Raises
+    ------
+    BacktestError
+        A decision would be filled at a price before it.
+    """
+    books = books_of(targets).with_row_index("book")
+    columns = grid.instruments.select("instrument_id").with_row_index("instrument")
+    dates = grid.dates[grid.start :]
+    due = dates.search_sorted(targets["date"], side="right").cast(pl.Int64) + (execution.delay - 1)
+    rows = targets.select("arm", "seed", "exchange", "instrument_id", "date", "decided_at", "weight", due=due)
+    rows = rows.filter(pl.col("due") < len(dates))
+    if execution.fill != "close":
+        _refuse_early_opens(rows, dates, execution)
+    rows = (
+        rows.join(books, on=["arm", "seed"])
+        .join(columns, on="instrument_id")
+        .sort("due", "book", "instrument", "date")
+        .unique(["due", "book", "instrument"], keep="last", maintain_order=True)
+    )
+    return Orders(
+        rows["due"].to_numpy(),
+        rows["book"].to_numpy().astype(np.int64),
+        rows["instrument"].to_numpy().astype(np.int64),
+        rows["weight"].to_numpy(),
+    )
+
+
+def _refuse_early_opens(rows: pl.DataFrame, dates: pl.Series, execution: Execution) -> None:
+    """Refuse fills that begin before the decision: where trading opens again soon, the open does."""
+    for (mic,), own in rows.group_by("exchange", maintain_order=True):
+        decided = own.group_by("due").agg(pl.col("decided_at").max())
+        decided = decided.with_columns(date=dates.gather(decided["due"]))
+        first, last = decided["date"].min(), decided["date"].max()
+        opens = sessions(str(mic), first, last)  # type: ignore[arg-type]  # dates of a Date column
+        early = decided.join(opens, on="date").filter(pl.col("open") < pl.col("decided_at")).sort("date")
+        if early.height:
+            row = early.row(0, named=True)
+            raise BacktestError(
+                f"execution: fill {execution.fill}: {early.height} sessions of {mic} open before the decision"
+                f" that they fill (first {row['date']}: opens {row['open']}, decided {row['decided_at']});"
+                " write fill: close, or delay: 2"
+            )

@@ -1,0 +1,91 @@
+"""Orders of one session on their way through the rules.
+
+What does not belong here: the rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lim_pipelines.backtest.books import Books
+from lim_pipelines.backtest.grid import Floats
+from lim_pipelines.backtest.market import Market
+
+Flags = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int8]
+
+REASONS = ("", "short_ban", "lot", "margin_call", "price_limit", "participation", "margin")
+"""Why a trade is less than wanted, or what it is; a trade's code is the place in this list."""
+
+
+@dataclass
+class Order:
+    """Orders of B books in n instruments; shapes (B, n) where nothing else is said.
+
+    Parameters
+    ----------
+    t
+        Session.
+    books
+        The accounts; their equity is at the fill prices.
+    market
+        Prices.
+    wanted
+        Quantity wanted, what is held where nothing is due.
+    trade
+        Units to trade, negative to sell; rules cut it.
+    due
+        Whether an order is worked on.
+    waits
+        Whether what a rule cut waits for the next session.
+    reason
+        Codes of `REASONS`.
+    """
+
+    t: int
+    books: Books
+    market: Market
+    wanted: Floats
+    trade: Floats
+    due: Flags
+    waits: Flags
+    reason: Codes
+
+    @classmethod
+    def new(cls, t: int, books: Books, market: Market, wanted: Floats, due: Flags) -> Order:
+        """Orders before any rule."""
+        return cls(
+            t,
+            books,
+            market,
+            wanted,
+            wanted - books.quantity,
+            due,
+            np.zeros(due.shape, dtype=bool),
+            np.zeros(due.shape, dtype=np.int8),
+        )
+
+    def cut(self, where: Flags, reason: str) -> None:
+        """Note why orders were cut."""
+        self.reason[where] = REASONS.index(reason)
+
+
+class Rule(Protocol):
+    """Cuts orders."""
+
+    def __call__(self, order: Order) -> None:
+        """Change `trade`, and say why."""
+
+
+def whole_lots(quantity: Floats, lot: Floats) -> Floats:
+    """Round towards zero to multiples of lots, shape (n,) or as `quantity`; 0 is no lot.
+
+    A billionth of a lot is rounding error.
+    """
+    size = np.where(lot > 0, lot, 1.0)
+    lots = np.copysign(np.floor(np.abs(quantity) / size + 1e-9) * size, quantity)
+    return np.where(lot > 0, lots, quantity)

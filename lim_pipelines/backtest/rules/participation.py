@@ -1,0 +1,33 @@
+"""No more than a share of a session's volume.
+
+What does not belong here: what a large trade costs (`impact.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lim_pipelines.backtest.grid import Floats
+from lim_pipelines.backtest.rules.order import Order, whole_lots
+from lim_pipelines.backtest.rules.table import RuleTable
+
+
+@dataclass(frozen=True)
+class Participation:
+    """Trades are at most `share` of the volume, shape (T, n); the rest waits."""
+
+    share: float
+    volume: Floats
+    rules: RuleTable | None
+
+    def __call__(self, order: Order) -> None:
+        """Cut trades to the share."""
+        most = np.nan_to_num(self.share * self.volume[order.t])
+        cut = np.abs(order.trade) > most
+        if self.rules is not None:
+            most = whole_lots(most, self.rules.at(order.t).lot)
+        order.trade = np.where(cut, np.copysign(most, order.trade), order.trade)
+        order.waits |= cut
+        order.cut(cut, "participation")
