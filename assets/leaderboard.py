@@ -28,7 +28,18 @@ COLUMNS = dg.TableSchema(
         dg.TableColumn("best_control", "string", "control with the highest net Sharpe ratio"),
         dg.TableColumn("best_control_sharpe", "float", "that ratio"),
         dg.TableColumn("trials", "int", "trials in the ledger, of the same world"),
+        dg.TableColumn("compared", "int", "of them those whose daily returns it is compared with"),
+        dg.TableColumn(
+            "probabilistic", "float", "probability of a Sharpe ratio above 0, were it the only trial"
+        ),
         dg.TableColumn("deflated", "float", "probability of being better than the best trial without skill"),
+        dg.TableColumn("sessions_needed", "float", "minimum track record length against 0"),
+        dg.TableColumn("sessions_needed_deflated", "float", "against the best trial without skill"),
+        dg.TableColumn("p_anything", "float", "SPA p-value of no trial earning money"),
+        dg.TableColumn("p_money", "float", "step-down p-value of it not earning money"),
+        dg.TableColumn("p_control", "float", "step-down p-value of it not being better than best_control"),
+        dg.TableColumn("may_be_best", "bool", "in the 95 % model confidence set of all trials"),
+        dg.TableColumn("pbo", "float", "probability of backtest overfitting, of choosing among all trials"),
         dg.TableColumn("verdict", "string", "all of it in words"),
     ]
 )

@@ -36,3 +36,24 @@ def resampled_rows(
     # Index of the last block start at or before each position.
     last = np.maximum.accumulate(np.where(new, position, 0), axis=1)
     return np.asarray((np.take_along_axis(starts, last, axis=1) + position - last) % days)
+
+
+def times_drawn(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Count how often each sample has each day.
+
+    Sums over samples are then a product of matrices: of whatever many records, in one go.
+
+    Parameters
+    ----------
+    rows
+        As from `resampled_rows`, shape (R, T).
+
+    Returns
+    -------
+    numpy.ndarray
+        Whole numbers, shape (R, T); each row adds up to T.
+    """
+    resamples, days = rows.shape
+    flat = (rows + np.arange(resamples)[:, None] * days).ravel()
+    counts = np.bincount(flat, minlength=resamples * days).reshape(resamples, days)
+    return counts.astype(np.float64)

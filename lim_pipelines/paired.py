@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lim_pipelines.bootstrap import resampled_rows
+from lim_pipelines.bootstrap import resampled_rows, times_drawn
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -127,8 +127,7 @@ def _resampled(sums: Floats, counts: Floats, reach: float, seed: int) -> Floats:
     total = len(sums)
     block = max(1.0, min(max(reach, total ** (1 / 3)), total / _FEWEST_BLOCKS))
     rows = resampled_rows(total, RESAMPLES, block, np.random.default_rng(seed))
-    flat = (rows + np.arange(RESAMPLES)[:, None] * total).ravel()
-    times = np.bincount(flat, minlength=RESAMPLES * total).reshape(RESAMPLES, total)
+    times = times_drawn(rows)
     found = times @ counts
     out: Floats = np.divide(times @ sums, found, out=np.full_like(found, np.nan), where=found > 0)
     return out

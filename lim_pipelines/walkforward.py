@@ -31,7 +31,6 @@ from lim_pipelines.schemas import (
     ONE_PRICE,
     SCORES,
     TARGETS,
-    TRIALS,
     VALIDATED_BARS,
     Table,
 )
@@ -179,18 +178,22 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     bars = _sorted(lake, VALIDATED_BARS, universe(spec) & (pl.col("date") <= through))
     result = trade(lake, spec, targets, bars, through)
     # The trial first: whatever happens next, it has been made.
-    trials = ledger.trials(spec.name, spec.digest(), spec.simulated, result.daily)
-    lake.write(TRIALS, trials, trials.select(TRIALS.partition_key))
+    ledger.enter(lake, spec.name, spec.digest(), spec.simulated, result.daily)
     scope = scope_of({"strategy": [spec.name]})
     scores = metrics.scores(spec.name, spec.task, spec.horizon, result.daily, targets, bars)
     lake.write(SCORES, scores, scope)
     commit = lake.write(BACKTEST_DAILY, result.daily, scope)
-    judged = board.judge(spec, result.daily, _trials(lake, spec.simulated))
+    judged = board.judge(spec, result.daily, ledger.read(lake, spec.simulated))
     worth = by_modality(spec, result.daily, scores)
     page = report.render(
         spec,
         report.Verdict(
-            judged.verdict, judged.net_sharpe, judged.low, judged.high, judged.deflated, judged.trials
+            judged.verdict,
+            judged.net_sharpe,
+            judged.low,
+            judged.high,
+            judged.luck.deflated,
+            judged.luck.trials,
         ),
         result.daily,
         scores,
@@ -290,15 +293,12 @@ def leaderboard(lake: Lake, specs: Sequence[StrategySpec]) -> pl.DataFrame:
         As `evaluate.leaderboard.leaderboard`.
     """
     judgements = []
+    worlds = {simulated: ledger.read(lake, simulated) for simulated in {spec.simulated for spec in specs}}
     for spec in specs:
         daily = _sorted(lake, BACKTEST_DAILY, pl.col("strategy") == spec.name)
         if daily.height:
-            judgements.append(board.judge(spec, daily, _trials(lake, spec.simulated)))
+            judgements.append(board.judge(spec, daily, worlds[spec.simulated]))
     return board.leaderboard(judgements)
-
-
-def _trials(lake: Lake, simulated: bool) -> pl.DataFrame:
-    return _sorted(lake, TRIALS, pl.col("simulated") == simulated)
 
 
 def _sorted(lake: Lake, table: Table, where: pl.Expr) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """One table over all strategies, and a verdict on each that a committee can read.
 
-What does not belong here: backtests (`backtest/`), storage.
+What does not belong here: backtests (`backtest/`), statistics (`luck.py`), words (`verdict.py`), storage.
 
 Simulated strategies stand in a section of their own and are judged against simulated trials only.
 """
@@ -8,19 +8,19 @@ Simulated strategies stand in a section of their own and are judged against simu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from lim_pipelines.backtest.metrics import performance, pooled, sharpe_per_day
-from lim_pipelines.evaluate.deflated_sharpe import deflated_sharpe
 from lim_pipelines.evaluate.intervals import sharpe_interval
+from lim_pipelines.evaluate.ledger import Ledger
+from lim_pipelines.evaluate.luck import Luck, luck
+from lim_pipelines.evaluate.verdict import Control, verdict
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 from lim_pipelines.finetune.spec import ModelSpec
-
-CONFIDENT = 0.95
-SHORTEST_RECORD = 60
-"""Sessions below which nothing is said about skill."""
 
 SECTIONS = ("real data", "SIMULATED data")
 
@@ -43,10 +43,8 @@ class Judgement:
         After costs.
     best_control, best_control_sharpe
         Control with the highest net Sharpe ratio, and that ratio; empty and NaN without controls.
-    trials
-        Trials in the ledger of the same world, real or simulated.
-    deflated
-        Probability that the record is better than the best of as many trials without skill; NaN if undefined.
+    luck
+        How much of it may be luck, against the trials of the same world, real or simulated.
     verdict
         All of it in plain words.
     """
@@ -65,12 +63,11 @@ class Judgement:
     turnover_per_year: float
     best_control: str
     best_control_sharpe: float
-    trials: int
-    deflated: float
+    luck: Luck
     verdict: str
 
 
-def judge(spec: ModelSpec, daily: pl.DataFrame, trials: pl.DataFrame) -> Judgement:
+def judge(spec: ModelSpec, daily: pl.DataFrame, ledger: Ledger) -> Judgement:
     """Judge one strategy.
 
     Parameters
@@ -79,18 +76,17 @@ def judge(spec: ModelSpec, daily: pl.DataFrame, trials: pl.DataFrame) -> Judgeme
         The strategy.
     daily
         Rows of `BACKTEST_DAILY` of the strategy.
-    trials
-        Rows of `TRIALS` of all strategies of the same world, real or simulated, this one's among them.
+    ledger
+        Trials of all strategies of the same world, real or simulated, this one's among them.
     """
     record = pooled(daily, spec.method)
     net = record["net_return"].to_numpy()
     figures = performance(record)
-    controls = {str(arm): _sharpe(daily, arm) for arm in spec.controls}
-    known = {arm: value for arm, value in controls.items() if not math.isnan(value)}
-    best = max(known, key=known.__getitem__) if known else ""
     sharpe = figures["sharpe"]
     low, high = sharpe_interval(net)
-    deflated = math.nan if math.isnan(sharpe) else deflated_sharpe(net, trials["sharpe_per_day"].to_numpy())
+    best = _best(daily, spec.controls)
+    beside = pooled(daily, best.arm) if best is not None else None
+    found = luck(record, spec.name, beside, ledger)
     return Judgement(
         strategy=spec.name,
         simulated=spec.simulated,
@@ -104,35 +100,20 @@ def judge(spec: ModelSpec, daily: pl.DataFrame, trials: pl.DataFrame) -> Judgeme
         cagr=figures["cagr"],
         max_drawdown=figures["max_drawdown"],
         turnover_per_year=figures["turnover_per_year"],
-        best_control=best,
-        best_control_sharpe=known.get(best, math.nan),
-        trials=trials.height,
-        deflated=deflated,
-        verdict=_verdict(spec, len(net), sharpe, deflated, trials.height, best, known.get(best, math.nan)),
+        best_control=best.arm if best is not None else "",
+        best_control_sharpe=best.sharpe if best is not None else math.nan,
+        luck=found,
+        verdict=verdict(len(net), sharpe, best, found, spec.simulated),
     )
 
 
-def _sharpe(daily: pl.DataFrame, arm: str) -> float:
-    return sharpe_per_day(pooled(daily, arm)["net_return"].to_numpy()) * math.sqrt(SESSIONS_PER_YEAR)
-
-
-def _verdict(
-    spec: ModelSpec, days: int, sharpe: float, deflated: float, trials: int, best: str, control: float
-) -> str:
-    after = f"after {trials} trial{'s' if trials != 1 else ''}"
-    if days < SHORTEST_RECORD:
-        words = f"Too short to judge: {days} sessions"
-    elif math.isnan(sharpe):
-        words = "Never traded"
-    elif sharpe <= 0:
-        words = f"Loses money after costs (Sharpe {sharpe:.2f})"
-    elif deflated >= CONFIDENT:
-        words = f"Better than luck {after}, with probability {deflated:.0%} (Sharpe {sharpe:.2f})"
-    else:
-        words = f"Not distinguishable from luck {after} (Sharpe {sharpe:.2f}, deflated {deflated:.0%})"
-    if best and not math.isnan(sharpe):
-        words += f"; {'no better than' if control >= sharpe else 'ahead of'} {best} ({control:.2f})"
-    return f"SIMULATED market, no real result. {words}." if spec.simulated else f"{words}."
+def _best(daily: pl.DataFrame, controls: Sequence[str]) -> Control | None:
+    """Return the control with the highest net Sharpe ratio; None if none has one."""
+    year = math.sqrt(SESSIONS_PER_YEAR)
+    found = [
+        Control(arm, sharpe_per_day(pooled(daily, arm)["net_return"].to_numpy()) * year) for arm in controls
+    ]
+    return max((one for one in found if not math.isnan(one.sharpe)), key=lambda one: one.sharpe, default=None)
 
 
 def leaderboard(judgements: list[Judgement]) -> pl.DataFrame:
@@ -141,11 +122,21 @@ def leaderboard(judgements: list[Judgement]) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        One row a strategy: section (real before SIMULATED), then the fields of `Judgement`; within a
-        section by deflated Sharpe ratio, highest first.
+        One row a strategy: section (real before SIMULATED), then the fields of `Judgement`, for luck those of
+        `Luck`, and pbo for what it has of overfitting; within a section by deflated Sharpe ratio, highest
+        first. Undefined figures are null.
     """
-    rows = [{"section": SECTIONS[one.simulated], **one.__dict__} for one in judgements]
-    if not rows:
+    if not judgements:
         return pl.DataFrame(schema={"section": pl.String, "strategy": pl.String, "verdict": pl.String})
-    frame = pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col(pl.Float64).fill_nan(None))
+    frame = pl.DataFrame([_row(one) for one in judgements], infer_schema_length=None)
+    frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
     return frame.sort("simulated", "deflated", "strategy", descending=[False, True, False], nulls_last=True)
+
+
+def _row(one: Judgement) -> dict[str, Any]:
+    own, of = dict(vars(one)), dict(vars(one.luck))
+    words = own.pop("verdict")
+    del own["luck"]
+    choosing = of.pop("overfitting")
+    pbo = math.nan if choosing is None else choosing.probability
+    return {"section": SECTIONS[one.simulated], **own, **of, "pbo": pbo, "verdict": words}

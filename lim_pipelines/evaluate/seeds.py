@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lim_pipelines.bootstrap import resampled_rows
+from lim_pipelines.bootstrap import resampled_rows, times_drawn
 from lim_pipelines.evaluate.intervals import LEVEL, MEAN_BLOCK, RESAMPLES, SEED
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 
@@ -58,9 +58,7 @@ class SeededSharpes:
         if days < 20:
             raise ValueError(f"an interval from {days} days says nothing; at least 20 are needed")
         rows = resampled_rows(days, resamples, MEAN_BLOCK, np.random.default_rng(SEED))
-        flat = (rows + np.arange(resamples)[:, None] * days).ravel()
-        # How often each sample has each day: moments of all methods are then products of matrices.
-        self._times = np.bincount(flat, minlength=resamples * days).reshape(resamples, days) / days
+        self._times = times_drawn(rows) / days
 
     def of(self, returns: Floats) -> Estimate:
         """Estimate the Sharpe ratio of one method from net daily returns, shape (S, T)."""

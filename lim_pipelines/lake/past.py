@@ -28,6 +28,7 @@ from lim_pipelines.schemas import (
     RELEASES,
     SCORES,
     TARGETS,
+    TRIAL_RETURNS,
     TRIALS,
     Table,
 )
@@ -46,6 +47,7 @@ WITHOUT_CLOCK: Final = {
     BACKTEST_DAILY.name: "the end of the line: reports and the leaderboard read it, no decision does",
     SCORES.name: "as backtest_daily",
     TRIALS.name: "a count of all that was ever tried; it only lowers a Sharpe ratio",
+    TRIAL_RETURNS.name: "as backtest_daily",
 }
 """Tables that a `Past` shows as they are today, and why that hides no look-ahead."""
 

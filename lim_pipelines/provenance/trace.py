@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from lim_pipelines.evaluate import ledger
 from lim_pipelines.evaluate.leaderboard import judge
 from lim_pipelines.finetune import champions, store
 from lim_pipelines.foundation import checkpoint
@@ -154,16 +155,15 @@ class _Results:
         newest = self._newest_meta()
         if newest is None or daily.is_empty():
             return facts
-        world = self.lake.read(TRIALS, as_of=LATEST, where=pl.col("simulated") == newest.spec.simulated)
-        judged = judge(newest.spec, daily, world.sort(TRIALS.key).collect())
+        judged = judge(newest.spec, daily, ledger.read(self.lake, newest.spec.simulated))
         return {
             **facts,
-            f"trials of {'simulated' if newest.spec.simulated else 'real'} markets": judged.trials,
+            f"trials of {'simulated' if newest.spec.simulated else 'real'} markets": judged.luck.trials,
             # Not the mean over seeds: one curve, which varies less than each seed's.
             f"net Sharpe ratio of {judged.arm} as one fund that splits its capital over the seeds": (
                 judged.net_sharpe
             ),
-            "deflated Sharpe ratio": judged.deflated,
+            "deflated Sharpe ratio": judged.luck.deflated,
             "verdict": judged.verdict,
         }
 

@@ -18,7 +18,7 @@ from lim_pipelines.portfolio.complete import MissingTargetsError
 from lim_pipelines.provenance.compare import Finding, compare
 from lim_pipelines.provenance.scratch import Scratch
 from lim_pipelines.provenance.subject import SubjectError
-from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, Table
+from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIAL_RETURNS, TRIALS, Table
 from lim_pipelines.strategies.spec import StrategySpec
 
 DEFINITIONS = Path(__file__).resolve().parents[1] / "defs"
@@ -84,11 +84,14 @@ def _backtest(places: Places, lake: Lake, spec: StrategySpec) -> list[Finding]:
                 compare(table.name, _of(lake, table, spec.name), _of(into, table, spec.name), table)
                 for table in (BACKTEST_DAILY, SCORES)
             ),
-            compare(
-                TRIALS.name,
-                _of(lake, TRIALS, spec.name).filter(own),
-                _of(into, TRIALS, spec.name).filter(own),
-                TRIALS,
+            *(
+                compare(
+                    table.name,
+                    _of(lake, table, spec.name).filter(own),
+                    _of(into, table, spec.name).filter(own),
+                    table,
+                )
+                for table in (TRIALS, TRIAL_RETURNS)
             ),
         ]
 

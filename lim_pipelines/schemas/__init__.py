@@ -37,7 +37,7 @@ from lim_pipelines.schemas.entities import ENTITIES, ENTITY_LINKS, LINK_REVIEWS
 from lim_pipelines.schemas.inputs import INPUT_SCALES, MODEL_INPUTS
 from lim_pipelines.schemas.macro import ALIGNED_MACRO, RAW_MACRO, VALIDATED_MACRO
 from lim_pipelines.schemas.reference import CORPORATE_ACTIONS, INDEX_MEMBERS, LANDING_FILES, LISTINGS, ROLLS
-from lim_pipelines.schemas.results import BACKTEST_DAILY, SCORES, TARGETS, TRIALS
+from lim_pipelines.schemas.results import BACKTEST_DAILY, SCORES, TARGETS, TRIAL_RETURNS, TRIALS
 from lim_pipelines.schemas.table import (
     INTRADAY,
     MUST_BE_GIVEN,
@@ -88,6 +88,7 @@ TABLES: dict[str, Table] = {
         BACKTEST_DAILY,
         SCORES,
         TRIALS,
+        TRIAL_RETURNS,
         DRIFT_RESULTS,
         AUDIT_RESULTS,
         LISTINGS,
@@ -140,6 +141,7 @@ __all__ = [
     "TABLES",
     "TARGETS",
     "TRIALS",
+    "TRIAL_RETURNS",
     "UTC_TIME",
     "VALIDATED_BARS",
     "VALIDATED_EVENTS",

@@ -101,3 +101,19 @@ TRIALS = Table(
     partition_key=("strategy", "spec_digest"),
     stored_by=("strategy",),
 )
+
+TRIAL_RETURNS = Table(
+    "trial_returns",
+    "The trial ledger's daily records: what statistics of many trials at once are computed from.",
+    {
+        "strategy": columns.STRATEGY,
+        "spec_digest": Column(pl.String, "", "content hash of the strategy's specification"),
+        "arm": columns.ARM,
+        "seed": columns.SEED,
+        "date": Column(pl.Date, "", "session on which the result was earned"),
+        "net_return": Column(pl.Float64, "fraction of equity", "return after costs"),
+    },
+    key=("strategy", "spec_digest", "arm", "seed", "date"),
+    partition_key=("strategy", "spec_digest"),
+    stored_by=("strategy",),
+)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,10 @@ from strategy_world import spec
 from lim_pipelines.bootstrap import resampled_rows
 from lim_pipelines.evaluate.deflated_sharpe import deflated_sharpe, expected_best, probabilistic_sharpe
 from lim_pipelines.evaluate.intervals import sharpe_interval
-from lim_pipelines.evaluate.leaderboard import judge, leaderboard
-from lim_pipelines.evaluate.ledger import trials
+from lim_pipelines.evaluate.leaderboard import Judgement, judge, leaderboard
+from lim_pipelines.evaluate.ledger import Ledger, enter, read, trial_returns, trials
+from lim_pipelines.evaluate.verdict import missing
+from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import BACKTEST_DAILY, TRIALS
 
 
@@ -110,6 +113,14 @@ def daily(mean: float, days: int = 250, task: str = "directional") -> pl.DataFra
     )
 
 
+def ledger(*backtests: tuple[str, pl.DataFrame], simulated: bool = False) -> Ledger:
+    """Ledger of backtests, given as (specification, daily results)."""
+    return Ledger(
+        pl.concat([trials(str(rows["strategy"][0]), one, simulated, rows) for one, rows in backtests]),
+        pl.concat([trial_returns(one, rows) for one, rows in backtests]),
+    )
+
+
 def test_the_ledger_counts_every_arm_and_seed_once() -> None:
     one = trials("small", "digest", False, daily(0.001))
     assert one.schema == TRIALS.schema
@@ -132,7 +143,7 @@ def test_the_ledger_counts_every_arm_and_seed_once() -> None:
 )
 def test_verdicts_in_plain_words(mean: float, days: int, words: str) -> None:
     rows = daily(mean, days)
-    verdict = judge(spec("directional"), rows, trials("small", "d", False, rows)).verdict
+    verdict = judge(spec("directional"), rows, ledger(("d", rows))).verdict
     assert words in verdict
     assert ("ahead of" in verdict) == (mean > 0)
     assert "SIMULATED" not in verdict
@@ -140,17 +151,17 @@ def test_verdicts_in_plain_words(mean: float, days: int, words: str) -> None:
 
 def test_a_strategy_that_never_trades_is_said_to() -> None:
     rows = daily(0.0).with_columns(net_return=0.0, gross_return=0.0)
-    judged = judge(spec("directional"), rows, trials("small", "d", False, rows))
+    judged = judge(spec("directional"), rows, ledger(("d", rows)))
     assert "Never traded" in judged.verdict
-    assert math.isnan(judged.deflated)
+    assert math.isnan(judged.luck.deflated)
 
 
 def test_simulated_strategies_stand_apart() -> None:
     real, pretend = spec("directional", name="real_one"), spec(name="pretend")
     table = leaderboard(
         [
-            judge(pretend, daily(0.004, task="cross_sectional"), trials("pretend", "d", True, daily(0.001))),
-            judge(real, daily(0.001), trials("real_one", "d", False, daily(0.001))),
+            judge(pretend, daily(0.004, task="cross_sectional"), ledger(("d", daily(0.001)), simulated=True)),
+            judge(real, daily(0.001), ledger(("d", daily(0.001)))),
         ]
     )
     assert table["strategy"].to_list() == ["real_one", "pretend"]
@@ -158,3 +169,102 @@ def test_simulated_strategies_stand_apart() -> None:
     assert table["trials"].to_list() == [6, 6]
     assert table["verdict"][1].startswith("SIMULATED market")
     assert leaderboard([]).height == 0
+
+
+def judged_among(mean: float, *others: tuple[str, pl.DataFrame]) -> Judgement:
+    rows = daily(mean)
+    return judge(spec("directional"), rows, ledger(("d", rows), *others))
+
+
+def test_all_statistics_of_a_good_record() -> None:
+    found = judged_among(0.002).luck
+    assert (found.trials, found.compared) == (6, 6)
+    assert found.deflated < found.probabilistic
+    assert found.sessions_needed < 250
+    assert found.sessions_needed < found.sessions_needed_deflated
+    assert found.p_money <= 0.05
+    assert found.p_control <= 0.05
+    assert found.p_anything == found.p_money
+    assert found.may_be_best is True
+    assert found.overfitting is not None
+    assert found.overfitting.probability < 0.2
+
+
+def test_a_record_is_worth_less_after_more_trials() -> None:
+    rng = np.random.default_rng(11)
+    noise = [
+        (f"e{i}", record(rng.normal(0, 0.01, 250), "full", i).with_columns(strategy=pl.lit("other")))
+        for i in range(60)
+    ]
+    few, many = judged_among(0.0012).luck, judged_among(0.0012, *noise).luck
+    assert (few.compared, many.compared) == (6, 66)
+    assert many.deflated < few.deflated
+    assert many.p_money > few.p_money
+    assert many.sessions_needed == few.sessions_needed
+    assert many.sessions_needed_deflated > few.sessions_needed_deflated
+    # Corrected for what its own strategy tried, which is the same.
+    assert many.p_control == few.p_control
+
+
+def test_the_same_trial_again_is_no_evidence_against_it() -> None:
+    rows = daily(0.0012)
+    again = judge(spec("directional"), rows, ledger(("d", rows), ("e", rows))).luck
+    assert (again.trials, again.compared) == (12, 6)
+    assert again.p_money == judged_among(0.0012).luck.p_money
+
+
+def test_leverage_is_no_skill() -> None:
+    rows = daily(0.0012)
+    twice = rows.with_columns(
+        pl.when(pl.col("arm") != "full").then(3.0).otherwise(0.5) * pl.col("net_return")
+    )
+    one, other = (judge(spec("directional"), each, ledger(("d", each))).luck for each in (rows, twice))
+    assert one.p_control == pytest.approx(other.p_control, abs=1e-9)
+    assert one.p_anything == pytest.approx(other.p_anything, abs=1e-9)
+    assert one.may_be_best == other.may_be_best
+
+
+def test_trials_of_other_days_count_but_are_not_compared() -> None:
+    elsewhere = daily(0.001).with_columns(pl.col("date").dt.offset_by("3y"), strategy=pl.lit("late"))
+    found = judged_among(0.0012, ("late", elsewhere)).luck
+    assert (found.trials, found.compared) == (12, 6)
+
+
+def test_trials_from_before_their_returns_were_kept_still_count() -> None:
+    rows = daily(0.0012)
+    whole = ledger(("d", rows), ("old", rows))
+    found = judge(spec("directional"), rows, Ledger(whole.trials, whole.returns.clear())).luck
+    assert (found.trials, found.compared) == (12, 0)
+    assert found.overfitting is None
+    assert not math.isnan(found.deflated)
+    assert found.p_money == found.p_anything
+
+
+@pytest.mark.parametrize(
+    ("days", "needed", "words"),
+    [
+        (62, 70.0, "needs 1 more month like these"),
+        (62, 62 + 14 * 21.0, "needs 14 more months like these"),
+        (62, 62 + 252 * 7.2, "needs 7 more years like these"),
+        (62, math.inf, "no record of this kind could be long enough"),
+    ],
+)
+def test_how_much_more_is_needed_in_words(days: int, needed: float, words: str) -> None:
+    assert missing(days, needed) == words
+
+
+def test_the_ledger_in_the_lake_keeps_every_specification(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    rows = daily(0.001)
+    for digest in ("one", "two", "one"):
+        enter(lake, "small", digest, False, rows)
+    enter(lake, "pretend", "one", True, rows.with_columns(strategy=pl.lit("pretend")))
+    real, simulated = read(lake, False), read(lake, True)
+    assert (real.trials.height, simulated.trials.height) == (12, 6)
+    assert real.returns.height == 2 * rows.height
+    assert set(simulated.returns["strategy"]) == {"pretend"}
+    panel = real.beside(rows["date"].unique().sort())
+    assert panel.returns.shape == (250, 6)
+    first = panel.books.row(0, named=True)
+    own = rows.filter((pl.col("arm") == first["arm"]) & (pl.col("seed") == first["seed"])).sort("date")
+    assert (panel.returns[:, 0] == own["net_return"].to_numpy()).all()

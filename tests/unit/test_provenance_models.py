@@ -128,7 +128,7 @@ def test_decisions_and_results_come_out_again_to_the_bit(original: Places) -> No
     before = everything(original)
     found = results(original)
     assert verdict(found) == "equal", found
-    assert [one.what for one in found] == ["targets", "backtest_daily", "scores", "trials"]
+    assert [one.what for one in found] == ["targets", "backtest_daily", "scores", "trials", "trial_returns"]
     assert everything(original) == before
 
 
