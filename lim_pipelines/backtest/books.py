@@ -8,48 +8,56 @@ What does not belong here: what changes them (`engine.py` and its steps).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import numpy.typing as npt
 
-from lim_pipelines.backtest.grid import Floats
+from lim_pipelines.backtest.grid import Floats, Indices
 
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass
 class Books:
     """State of B books with n instruments.
 
     Parameters
     ----------
-    quantity
-        Units held, negative for short, shape (B, n).
+    count, n
+        Books B and instruments.
+    capital
+        What each starts with.
+
+    Attributes
+    ----------
+    quantity, size
+        Units held, negative for short, and without the sign, shape (B, n). Changed by `hold` only.
     equity
         Base currency, shape (B,).
+    worth
+        Value held after the last close, long less short, shape (B,).
     open
         Target weights not yet done, NaN for none, shape (B, n); None if no book has any.
-    closed
-        Whether the equity has fallen to zero, shape (B,).
+    closed, any_closed
+        Whether the equity has fallen to zero, shape (B,), and whether that of any book has.
     called
         Whether the last close called for margin, shape (B,).
     """
 
-    quantity: Floats
-    equity: Floats
-    open: Floats | None = None
-    closed: Flags = field(init=False)
-    called: Flags = field(init=False)
+    def __init__(self, count: int, n: int, capital: float) -> None:
+        self.quantity = self.size = np.zeros((count, n))
+        self.equity, self.worth = np.full(count, capital), np.zeros(count)
+        self.open: Floats | None = None
+        self.any_closed = False
+        self.closed, self.called = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
 
-    def __post_init__(self) -> None:
-        self.closed = np.zeros(len(self.equity), dtype=bool)
-        self.called = np.zeros(len(self.equity), dtype=bool)
+    def hold(self, quantity: Floats) -> None:
+        """Hold other quantities, shape (B, n)."""
+        self.quantity, self.size = quantity, np.abs(quantity)
 
-    @classmethod
-    def new(cls, count: int, n: int, capital: float) -> Books:
-        """Books with nothing but capital."""
-        return cls(np.zeros((count, n)), np.full(count, capital))
+    def hold_of(self, columns: Indices, quantity: Floats | float) -> None:
+        """Hold other quantities of some instruments, shape (B, k)."""
+        changed = self.quantity.copy()
+        changed[:, columns] = quantity
+        self.hold(changed)
 
     def receive(self, weights: Floats | None) -> None:
         """Take orders that became due, shape (B, n), NaN for none; they replace those still open."""
@@ -60,16 +68,21 @@ class Books:
         self.open = weights
 
     def close_the_broke(self) -> None:
-        """Close books without equity: from then on all their orders are to hold nothing."""
-        self.closed |= self.equity <= 0
-        if self.closed.any():
-            orders = np.full(self.quantity.shape, np.nan) if self.open is None else self.open
-            nothing = np.where(self.quantity != 0, 0.0, np.nan)
-            orders = np.where(self.closed[:, None], nothing, orders)
-            self.open = None if np.isnan(orders).all() else orders
+        """Close books without equity: from then on all their orders are to hold nothing.
 
-    def done(self, orders: Flags) -> None:
-        """Forget orders that are done, shape (B, n)."""
-        if self.open is not None:
+        What they still hold may bring them above zero again; they stay closed.
+        """
+        self.closed |= self.equity <= 0
+        self.any_closed = True
+        orders = np.full(self.quantity.shape, np.nan) if self.open is None else self.open
+        nothing = np.where(self.quantity != 0, 0.0, np.nan)
+        orders = np.where(self.closed[:, None], nothing, orders)
+        self.open = None if np.isnan(orders).all() else orders
+
+    def done(self, orders: Flags | None) -> None:
+        """Forget orders that are done, shape (B, n); None is all."""
+        if orders is None:
+            self.open = None
+        elif self.open is not None:
             left = np.where(orders, np.nan, self.open)
             self.open = None if np.isnan(left).all() else left

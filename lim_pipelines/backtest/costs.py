@@ -24,6 +24,26 @@ PARTS = (*TRADE_PARTS, "borrow", "financing")
 """Parts of all costs, as columns of `BACKTEST_DAILY`."""
 
 
+class Rate:
+    """A fraction of the value of each of n instruments.
+
+    Parameters
+    ----------
+    each
+        Fractions, shape (n,).
+    """
+
+    def __init__(self, each: Floats) -> None:
+        self.each = each
+        self._same = float(each[0]) if np.ptp(each) == 0 else None
+
+    def on(self, units: Floats, price: Floats, value: Floats) -> Floats:
+        """Sum units (B, n) times price (n,) times rate over instruments; `value` (B,) lacks the rate."""
+        if self._same is not None:  # one exchange: nothing to add up
+            return value * self._same
+        return np.asarray(np.vecdot(units, price * self.each))
+
+
 @dataclass(frozen=True)
 class CostRates:
     """Linear costs of n instruments.
@@ -36,9 +56,9 @@ class CostRates:
         Fee for what is held short, fraction of its value a year (actual days over 365), shape (n,).
     """
 
-    commission: Floats
-    spread: Floats
-    borrow: Floats
+    commission: Rate
+    spread: Rate
+    borrow: Rate
 
 
 class Charge(Protocol):
@@ -83,7 +103,7 @@ def cost_rates(mics: Sequence[str], costs: Costs) -> CostRates:
         An identifier is not registered.
     """
     return CostRates(
-        np.array([costs.commission_rate(mic) for mic in mics]),
-        np.array([costs.spread_rate(mic) for mic in mics]),
-        np.array([costs.borrow_rate(mic) for mic in mics]),
+        Rate(np.array([costs.commission_rate(mic) for mic in mics])),
+        Rate(np.array([costs.spread_rate(mic) for mic in mics])),
+        Rate(np.array([costs.borrow_rate(mic) for mic in mics])),
     )

@@ -16,11 +16,12 @@ import numpy as np
 import polars as pl
 
 from lim_pipelines.backtest.books import Books
+from lim_pipelines.backtest.costs import DAYS_PER_YEAR
 from lim_pipelines.backtest.daily import Totals
 from lim_pipelines.backtest.facts import Facts
 from lim_pipelines.backtest.grid import Floats, build_grid
 from lim_pipelines.backtest.market import Market
-from lim_pipelines.backtest.orders import Orders, books_of, place
+from lim_pipelines.backtest.orders import Orders, Schedule, books_of, place
 from lim_pipelines.backtest.overnight import go_ex, pay_out, roll_costs
 from lim_pipelines.backtest.plan import Plan, make_plan
 from lim_pipelines.backtest.recorder import Recorder
@@ -120,18 +121,19 @@ def simulate(
         Money by session and book.
     """
     shape = (count, market.unit.shape[1])
-    books = Books.new(*shape, plan.capital)
+    books, schedule = Books(*shape, plan.capital), Schedule(orders, len(market.dates), shape)
     totals = Totals.new(len(market.dates), count)
     short_fee = np.zeros(count)
     for t in range(len(market.dates)):
         totals.before[t] = books.equity
         profit = _overnight(t, market, books, plan, totals, short_fee, recorder)
-        books.receive(orders.due(t, shape))
-        if books.equity.min() <= 0:
+        books.receive(schedule.due(t))
+        if books.any_closed or np.minimum.reduce(books.equity) <= 0:
             books.close_the_broke()
         totals.sized[t] = books.equity
-        if books.open is not None or books.called.any():
-            _trade(t, market, books, plan, totals, recorder)
+        if books.open is not None or (plan.maintenance is not None and books.called.any()):
+            whole = market.complete[t] and schedule.whole(t) and not books.any_closed
+            _trade(t, market, books, plan, totals, recorder, whole)
         if market.to_close is not None:
             gain = np.vecdot(books.quantity, market.to_close[t])
             totals.gain[t] += gain
@@ -154,8 +156,8 @@ def _overnight(
     short_fee: Floats,
     recorder: Recorder | None,
 ) -> Floats | None:
-    """All before trading; returns profits by instrument, shape (B, n), where they are recorded."""
-    paid = short_fee * market.days[t]
+    """Do all before trading; returns profits by instrument, shape (B, n), where they are recorded."""
+    paid = short_fee * (market.days[t] / DAYS_PER_YEAR)
     totals.cost["borrow"][t] = paid
     if plan.interest is not None and t:
         interest = plan.interest.paid(books, t)
@@ -174,10 +176,9 @@ def _overnight(
         paid = paid + commission + spread
         if recorder is not None:
             recorder.rolled(t, roll.columns, books.quantity[:, roll.columns], roll.ratio)
-    gain = np.vecdot(books.quantity, market.to_fill[t])
+    gain, profit = _marked_up(t, market, books, recorder is not None)
     totals.gain[t] += gain
     books.equity = books.equity + (gain - paid)
-    profit = None if recorder is None else books.quantity * market.to_fill[t]
     if profit is not None and beside is not None:
         profit[:, beside[0]] += beside[1]
     if t in market.ends:
@@ -191,50 +192,70 @@ def _overnight(
     return profit
 
 
+def _marked_up(t: int, market: Market, books: Books, each: bool) -> tuple[Floats, Floats | None]:
+    """Gain from the last close to the fill prices, shape (B,); of each instrument, too, where asked."""
+    held = books.quantity
+    if market.to_fill is None:
+        gain = np.vecdot(held, market.unit[t]) - books.worth
+        step = market.unit[t] - market.unit[t - 1] if each else None
+    else:
+        gain, step = np.vecdot(held, market.to_fill[t]), market.to_fill[t]
+    return gain, held * step if each else None
+
+
 def _trade(
-    t: int, market: Market, books: Books, plan: Plan, totals: Totals, recorder: Recorder | None
+    t: int,
+    market: Market,
+    books: Books,
+    plan: Plan,
+    totals: Totals,
+    recorder: Recorder | None,
+    whole: bool,
 ) -> None:
-    """Size what is open, cut it by the rules, pay for it."""
-    equity, price = np.maximum(books.equity, 0.0), market.price[t]
+    """Size what is open, cut it by the rules, pay for it. `whole`: all is due, and can be traded."""
+    price = market.price[t]
     weights = np.full(books.quantity.shape, np.nan) if books.open is None else books.open
-    wanted = weights * equity[:, None] / price
-    due = np.isfinite(wanted)
-    everything = bool(due.all())
-    if not everything:
+    wanted = weights * books.equity[:, None] / price
+    due = None if whole and not plan.rules else np.isfinite(wanted)
+    if due is not None and not whole:
         wanted = np.where(due, wanted, books.quantity)
         price = np.where(np.isfinite(price), price, 0.0)
     reason = None
-    if plan.rules:
+    if plan.rules and due is not None:
         order = Order.new(t, books, market, wanted, due)
         for rule in plan.rules:
             rule(order)
         trade, reason = order.trade, order.reason
         books.done(order.due & ~order.waits)
-        held = books.quantity + trade
+        wanted = books.quantity + trade
     else:
-        trade, held = wanted - books.quantity, wanted
+        trade = wanted - books.quantity
         books.done(due)
-    value = np.abs(trade) * price
-    totals.traded[t] = value.sum(axis=1)
-    paid = _charge(t, trade, value, plan, totals, recorder, reason)
-    books.quantity, books.equity = held, books.equity - paid
+    paid = _charge(t, trade, price, plan, totals, recorder, reason)
+    books.hold(wanted)
+    books.equity = books.equity - paid
 
 
 def _charge(
     t: int,
     trade: Floats,
-    value: Floats,
+    price: Floats,
     plan: Plan,
     totals: Totals,
     recorder: Recorder | None,
     reason: Codes | None,
 ) -> Floats:
     """Add up what trades cost, shape (B,)."""
-    commission = np.vecdot(value, plan.rates.commission)
-    spread = np.vecdot(value, plan.rates.spread)
+    size = np.abs(trade)
+    totals.traded[t] = traded = np.vecdot(size, price)
+    commission = plan.rates.commission.on(size, price, traded)
+    spread = plan.rates.spread.on(size, price, traded)
     totals.cost["commission"][t] += commission
     totals.cost["spread"][t] += spread
     paid = commission + spread
+    if recorder is None and not plan.charges:
+        return paid
+    value = size * price
     charged: dict[str, list[Floats]] = {}
     for charge in plan.charges:
         money = charge(t, trade, value)
@@ -244,16 +265,17 @@ def _charge(
         paid = paid + total
     if recorder is not None:
         recorder.traded(t, trade, value, charged, reason)
-    return np.asarray(paid)
+    return paid
 
 
 def _mark(t: int, market: Market, books: Books, plan: Plan, totals: Totals) -> Floats:
-    """Note what is held after the close; returns the fee for shorts until tomorrow, per day, shape (B,)."""
-    unit, size = market.unit[t], np.abs(books.quantity)
-    gross, net = np.vecdot(size, unit), np.vecdot(books.quantity, unit)
+    """Note what is held after the close; returns the fee for shorts, a year, shape (B,)."""
+    unit = market.unit[t]
+    gross, net = np.vecdot(books.size, unit), np.vecdot(books.quantity, unit)
     totals.gross[t], totals.net[t] = gross, net
+    books.worth = net
     if plan.maintenance is not None:
         books.called = books.equity < plan.maintenance * gross
     # Half of size less quantity is what is short, and exactly nothing where nothing is.
-    fees = unit * plan.borrow_a_day
-    return np.asarray((np.vecdot(size, fees) - np.vecdot(books.quantity, fees)) / 2.0)
+    borrow = plan.rates.borrow
+    return (borrow.on(books.size, unit, gross) - borrow.on(books.quantity, unit, net)) / 2.0

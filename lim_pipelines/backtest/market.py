@@ -59,9 +59,12 @@ class Market:
     opening
         The same at the fill price, or where there is none at the mark that is carried; 0 before there is one.
     to_fill
-        Gain of a unit from the last mark to `opening`, base currency, shape (T, n).
+        Gain of a unit from the last mark to `opening`, base currency, shape (T, n); None where that is the
+        change of `unit`: nothing goes ex, and all money is of one currency.
     to_close
         Gain from there to the close; None where orders are filled at the close.
+    complete
+        Whether all instruments can be traded, shape (T,).
     point
         Base currency for one point of price of one unit, shape (T, n).
     volume
@@ -82,8 +85,9 @@ class Market:
     price: Floats
     unit: Floats
     opening: Floats
-    to_fill: Floats
+    to_fill: Floats | None
     to_close: Floats | None
+    complete: npt.NDArray[np.bool_]
     point: Floats
     volume: Floats | None
     ex: dict[int, Ex]
@@ -125,6 +129,7 @@ def build_market(
     fill = fill_prices(grid, close, volume, execution)
     ex = ex_events(grid, before, factor, paid, point, facts.actions, rules)
 
+    complete = np.isfinite(fill).all(axis=1)
     # What a paid position was worth was paid at yesterday's rate; a margined one's change is paid at today's.
     old_point = np.where(paid, np.roll(point, 1, axis=0), point)
     unit = np.nan_to_num(mark) * point
@@ -133,6 +138,10 @@ def build_market(
     for t, event in ex.items():
         to_fill[t, event.columns] += event.extra
     to_close = np.where(opening > 0, unit - opening, 0.0)
+    at_close, price = not to_close.any(), fill * point
+    if at_close:  # the same numbers need not be read twice
+        opening, price = unit, unit if complete.all() else price
+    steady = at_close and not (factor != 1.0).any() and bool((point[1:] == point[:-1]).all())
     ends, stale = last_sessions(grid, what)
     kept = slice(grid.start, None)
     days = np.diff(grid.dates.cast(pl.Int32).to_numpy()[kept].astype(np.float64))
@@ -143,11 +152,12 @@ def build_market(
         paid=paid,
         before=before[kept],
         fill=fill[kept],
-        price=(fill * point)[kept],
+        price=price[kept],
         unit=unit[kept],
         opening=opening[kept],
-        to_fill=to_fill[kept],
-        to_close=to_close[kept] if to_close.any() else None,
+        to_fill=None if steady else to_fill[kept],
+        to_close=None if at_close else to_close[kept],
+        complete=complete[kept],
         point=point[kept],
         volume=None if volume is None else volume[kept],
         ex=_since(ex, grid.start),

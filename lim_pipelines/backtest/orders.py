@@ -48,15 +48,37 @@ class Orders:
         own = self.session < last[self.instrument]
         return Orders(self.session[own], self.book[own], self.instrument[own], self.weight[own])
 
-    def due(self, t: int, shape: tuple[int, int]) -> Floats | None:
+
+class Schedule:
+    """Orders by session.
+
+    Parameters
+    ----------
+    orders
+        Orders of B books in n instruments.
+    sessions
+        How many sessions there are.
+    shape
+        (B, n).
+    """
+
+    def __init__(self, orders: Orders, sessions: int, shape: tuple[int, int]) -> None:
+        self._orders, self._shape = orders, shape
+        self._starts = np.searchsorted(orders.session, np.arange(sessions + 1)).tolist()
+
+    def whole(self, t: int) -> bool:
+        """Whether every book has an order in every instrument due at session t."""
+        return bool(self._starts[t + 1] - self._starts[t] == self._shape[0] * self._shape[1])
+
+    def due(self, t: int) -> Floats | None:
         """Weights that become due at session t, shape (B, n), NaN for none; None if nothing does."""
-        begin, end = np.searchsorted(self.session, [t, t + 1])
-        if begin == end:
+        own = slice(self._starts[t], self._starts[t + 1])
+        if own.start == own.stop:
             return None
-        if end - begin == shape[0] * shape[1]:  # all of them, so they lie in order
-            return self.weight[begin:end].reshape(shape)
-        weights = np.full(shape, np.nan)
-        weights[self.book[begin:end], self.instrument[begin:end]] = self.weight[begin:end]
+        if self.whole(t):  # so they lie in order
+            return self._orders.weight[own].reshape(self._shape)
+        weights = np.full(self._shape, np.nan)
+        weights[self._orders.book[own], self._orders.instrument[own]] = self._orders.weight[own]
         return weights
 
 
@@ -86,8 +108,15 @@ def place(targets: pl.DataFrame, grid: Grid, execution: Execution) -> Orders:
     Raises
     ------
     BacktestError
-        A decision would be filled at a price before it.
+        A decision would be filled at a price before it, or a weight is no number.
     """
+    wrong = targets.filter(~pl.col("weight").is_finite())
+    if wrong.height:
+        arm, seed, day, name = wrong.select("arm", "seed", "date", "instrument_id").row(0)
+        raise BacktestError(
+            f"{wrong.height} targets are no numbers, first of arm {arm}, seed {seed} for {name} on {day};"
+            " materialize the strategy's targets again"
+        )
     books = books_of(targets).with_row_index("book")
     columns = grid.instruments.select("instrument_id").with_row_index("instrument")
     dates = grid.dates[grid.start :]

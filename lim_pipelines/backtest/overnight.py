@@ -62,7 +62,7 @@ def go_ex(books: Books, event: Ex) -> Floats:
     held = books.quantity[:, event.columns] / event.divisor
     whole = whole_lots(held, event.whole)
     gain = (held - whole) * event.lieu
-    books.quantity[:, event.columns] = whole
+    books.hold_of(event.columns, whole)
     books.equity += gain.sum(axis=1)
     return gain
 
@@ -70,8 +70,8 @@ def go_ex(books: Books, event: Ex) -> Floats:
 def roll_costs(books: Books, roll: Roll, t: int, market: Market, rates: CostRates) -> tuple[Floats, Floats]:
     """Commission and spread of selling one contract and buying the next, shape (B,) each."""
     at = roll.columns
-    value = np.abs(books.quantity[:, at]) * (market.unit[t - 1, at] * (1.0 + roll.ratio))
-    return np.asarray(value @ rates.commission[at]), np.asarray(value @ rates.spread[at])
+    value = books.size[:, at] * (market.unit[t - 1, at] * (1.0 + roll.ratio))
+    return np.asarray(value @ rates.commission.each[at]), np.asarray(value @ rates.spread.each[at])
 
 
 def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: float) -> Floats:
@@ -83,7 +83,7 @@ def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: flo
         What is gained by the haircut, base currency, shape (B, k): a loss of what was held long.
     """
     gain = books.quantity[:, columns] * (market.unit[t, columns] * market.paid[columns] * -haircut)
-    books.quantity[:, columns] = 0.0
+    books.hold_of(columns, 0.0)
     books.equity += gain.sum(axis=1)
     if books.open is not None:
         books.open = books.open.copy()

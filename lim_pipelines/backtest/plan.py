@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lim_pipelines.backtest.costs import DAYS_PER_YEAR, Charge, CostRates, cost_rates
+from lim_pipelines.backtest.costs import Charge, CostRates, cost_rates
 from lim_pipelines.backtest.facts import Facts, terms
-from lim_pipelines.backtest.grid import Floats, Grid
+from lim_pipelines.backtest.grid import Grid
 from lim_pipelines.backtest.impact import Impact, impact_of
 from lim_pipelines.backtest.market import Market, build_market
 from lim_pipelines.backtest.overnight import Interest
@@ -37,8 +37,6 @@ class Plan:
         Money that each starts with.
     rates
         Linear costs.
-    borrow_a_day
-        Fee for what is held short, fraction of its value a day, shape (n,).
     rules, charges
         In the order in which they apply.
     interest
@@ -51,7 +49,6 @@ class Plan:
 
     capital: float
     rates: CostRates
-    borrow_a_day: Floats
     rules: Sequence[Rule]
     charges: Sequence[Charge]
     interest: Interest | None
@@ -72,7 +69,6 @@ def make_plan(grid: Grid, costs: Costs, execution: Execution, facts: Facts) -> t
     plan = Plan(
         execution.capital,
         rates,
-        rates.borrow / DAYS_PER_YEAR,
         _rules(execution, market, table),
         _charges(execution, costs, market, rates, table, impact),
         Interest.of(execution, market),
@@ -112,5 +108,5 @@ def _charges(
     if table is not None and any((row.purchase_tax + row.sale_tax).any() for row in table.rows):
         charges.append(Tax(table, costs.multiplier))
     if table is not None and execution.fill != "vwap" and any(row.tick.any() for row in table.rows):
-        charges.append(Ticks(table, market, rates.spread, impact))
+        charges.append(Ticks(table, market, rates.spread.each, impact))
     return charges

@@ -54,8 +54,8 @@ class Recorder:
             name: sum((c[book, column] for c in charged.get(name, [])), np.zeros(len(book)))
             for name in TRADE_PARTS
         }
-        parts["commission"] += money * self._rates.commission[column]
-        parts["spread"] += money * self._rates.spread[column]
+        parts["commission"] += money * self._rates.commission.each[column]
+        parts["spread"] += money * self._rates.spread.each[column]
         codes = np.zeros(len(book), dtype=np.int8) if reason is None else reason[book, column]
         self._trades(t, book, column, trade[book, column], self._market.fill[t, column], parts, codes)
 
@@ -67,8 +67,8 @@ class Recorder:
             book, k = np.nonzero(quantity)
             money = np.abs(quantity[book, k]) * (price * point)[k]
             parts = dict.fromkeys(TRADE_PARTS, np.zeros(len(book)))
-            parts["commission"] = money * self._rates.commission[columns[k]]
-            parts["spread"] = money * self._rates.spread[columns[k]]
+            parts["commission"] = money * self._rates.commission.each[columns[k]]
+            parts["spread"] = money * self._rates.spread.each[columns[k]]
             self._trades(t, book, columns[k], side * quantity[book, k], price[k], parts, "roll")
 
     def paid_out(self, t: int, columns: Indices, quantity: Floats, haircut: float) -> None:
