@@ -206,6 +206,7 @@ def _seen(here: Samples, after: Samples, context: int) -> list[tuple[str, Any, A
         ("a feature", here.features, after.features),
         ("the volatility", here.volatility, after.volatility),
         ("the past return", here.past_return, after.past_return),
+        ("the trend", here.trend, after.trend),
     ]
 
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from lim_pipelines.finetune.embedding import Embedded
 from lim_pipelines.finetune.samples import Indices, Samples
 from lim_pipelines.finetune.scaling import Scaling
-from lim_pipelines.finetune.trend import trends
 
 
 class Batch(NamedTuple):
@@ -64,7 +63,7 @@ class Reader:
         self._known = torch.from_numpy(np.isfinite(samples.features))
         self._has_other = torch.from_numpy(samples.others[..., 1] >= 0)
         self._groups = samples.groups()
-        self._trend = torch.from_numpy(trends(samples)).float()
+        self._trend = torch.from_numpy(samples.trend).float()
 
     def batch(self, rows: Indices, embedded: Embedded) -> Batch:
         """Put some rows (B,) beside their embeddings."""

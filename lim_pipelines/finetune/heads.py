@@ -17,7 +17,7 @@ from lim_pipelines.finetune.fusion import Fusion, make_fusion
 from lim_pipelines.finetune.samples import Floats
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.spec import ModelSpec
-from lim_pipelines.foundation.scaling import RECENT
+from lim_pipelines.finetune.trend import HALF_LIVES
 
 HIDDEN = 64
 DROPOUT = 0.1
@@ -43,7 +43,7 @@ class Head(nn.Module, ABC):
         super().__init__()
         self.width_out = outputs
         # As what is below: an unfitted head forecasts nothing.
-        self.trend = nn.Parameter(torch.zeros(len(RECENT)))
+        self.trend = nn.Parameter(torch.zeros(len(HALF_LIVES)))
         # Buffers: the scaling is part of the model's file.
         self.register_buffer("feature_mean", torch.zeros(features, dtype=torch.float64))
         self.register_buffer("feature_spread", torch.ones(features, dtype=torch.float64))
@@ -60,7 +60,7 @@ class Head(nn.Module, ABC):
 
     @torch.no_grad()
     def begin_with(self, trend: Floats) -> None:
-        """Let the linear path begin with some weights of the trends, as from `trend.fit`."""
+        """Let the linear path begin with some weights of the trends."""
         self.trend.copy_(torch.from_numpy(trend))
 
     @torch.no_grad()

@@ -21,6 +21,7 @@ import polars as pl
 from lim_pipelines.finetune.features import DECISION, columns_of
 from lim_pipelines.finetune.labels import daily_returns, with_labels
 from lim_pipelines.finetune.spec import ModelSpec
+from lim_pipelines.finetune.trend import trends
 from lim_pipelines.foundation.series import Series, build_series
 
 Floats = npt.NDArray[np.float64]
@@ -50,6 +51,8 @@ class Samples:
         Trailing standard deviation of a session's log return, shape (N,).
     past_return
         Log total return of the last `horizon` sessions, shape (N,).
+    trend
+        Where each has gone lately, shape (N, T); `trend.py`.
     """
 
     series: list[Series]
@@ -60,6 +63,7 @@ class Samples:
     label: Floats
     volatility: Floats
     past_return: Floats
+    trend: Floats
 
     def __len__(self) -> int:
         return self.frame.height
@@ -77,6 +81,7 @@ class Samples:
             label=self.label[index],
             volatility=self.volatility[index],
             past_return=self.past_return[index],
+            trend=self.trend[index],
         )
 
     def scale(self, horizon: int) -> Floats:
@@ -168,15 +173,17 @@ def samples_of(
     row = np.zeros(len(ends), dtype=np.int64)
     for i, one in enumerate(series):
         row[at == i] = np.searchsorted(one.ts, ends[at == i])
+    picks, volatility = np.stack([at, row], axis=1), rows["volatility"].to_numpy()
     return Samples(
         series=series,
         frame=rows.select("exchange", "instrument_id", "date", "label_end"),
-        picks=np.stack([at, row], axis=1),
+        picks=picks,
         others=np.zeros((rows.height, 0, 2), dtype=np.int64),
         features=rows.select(pl.col(columns).fill_null(math.nan))
         .to_numpy()
         .reshape(rows.height, len(columns)),
         label=rows["label"].fill_null(float("nan")).to_numpy(),
-        volatility=rows["volatility"].to_numpy(),
+        volatility=volatility,
         past_return=rows["past_return"].to_numpy(),
+        trend=trends(series, picks, volatility),
     )

@@ -14,8 +14,8 @@ from lim_pipelines.finetune.batch import Batch
 from lim_pipelines.finetune.fusion import make_fusion
 from lim_pipelines.finetune.heads import make_head
 from lim_pipelines.finetune.selection import Selection
+from lim_pipelines.finetune.trend import HALF_LIVES
 from lim_pipelines.foundation.model import FoundationModel
-from lim_pipelines.foundation.scaling import RECENT
 from lim_pipelines.schemas import VALIDATED_MACRO
 from lim_pipelines.strategies.registry import TASKS
 
@@ -47,7 +47,7 @@ def batch(sizes: list[int], seed: int) -> Batch:
         group,
         torch.zeros(rows, 0, WIDTH),
         nothing.bool(),
-        torch.randn(rows, len(RECENT), generator=dice),
+        torch.randn(rows, len(HALF_LIVES), generator=dice),
     )
 
 
@@ -105,7 +105,7 @@ def test_it_is_chosen_in_yaml_and_says_nothing_before_it_is_fitted() -> None:
     rows = torch.zeros(7, 0)
     others = torch.zeros(7, 0, WIDTH)
     group = torch.tensor([0, 0, 1, 1, 1, 0, 1])
-    trend = torch.randn(7, len(RECENT))
+    trend = torch.randn(7, len(HALF_LIVES))
     said = made.outputs(Batch(torch.randn(7, WIDTH), rows, rows.bool(), group, others, rows.bool(), trend))
     assert said.shape == (7, spec().outputs)
     assert not said.any()

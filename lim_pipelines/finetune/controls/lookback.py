@@ -31,16 +31,15 @@ def of_past_returns(samples: Samples, bars: int, rule: Callable[[Floats], Floats
     bars
         Log returns that the rule sees, the last one being that of the decision's session.
     rule
-        Returns (n, bars), oldest first, to (n,) or (n, k). What is missing, or before the history began, is
-        0.
+        Returns (n, bars), oldest first, to (n,). What is missing, or before the history began, is 0.
 
     Returns
     -------
     ndarray
-        Shape (N,) or (N, k).
+        Shape (N,).
     """
     store = WindowStore(samples.series, bars, 1)
-    parts = [rule(np.zeros((0, bars)))]
+    parts = [np.zeros(0)]
     for start in range(0, len(samples), _CHUNK):
         returns = store.batch(samples.picks[start : start + _CHUNK]).values[:, :, _CLOSE]
         parts.append(rule(np.nan_to_num(returns.astype(np.float64))))
