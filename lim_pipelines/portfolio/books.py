@@ -1,34 +1,36 @@
 """Books of a cross-section: what is held when the next rebalance comes, and what is held after it.
 
-What does not belong here: the optimisation (`markowitz.py`), decisions and forecasts (`strategies/`).
+What does not belong here: the optimisation (`optimiser.py`), what it strives for (`objectives.py`), decisions
+and forecasts (`strategies/`).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.finetune.costs import Costs
-from lim_pipelines.finetune.labels import daily_returns
+from lim_pipelines.finetune.features import DECISION
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR, daily_returns
 from lim_pipelines.portfolio.absent import with_sold
-from lim_pipelines.portfolio.markowitz import Floats, Markowitz
-from lim_pipelines.portfolio.risk import root, shrunk_covariance
+from lim_pipelines.portfolio.known_market import KnownMarket
+from lim_pipelines.portfolio.objectives import aim
+from lim_pipelines.portfolio.optimiser import optimise
+from lim_pipelines.portfolio.question import Charges, Floats, Limits, OptimiserError, Question
+from lim_pipelines.portfolio.risk.exposures import industry_rows
+from lim_pipelines.portfolio.risk.registry import fitted
 from lim_pipelines.strategies.base import Known
+from lim_pipelines.strategies.execution import Execution
 from lim_pipelines.strategies.portfolios import Optimised
 
 Book = tuple[str, int]
 """Arm and seed."""
 
 
-@lru_cache(maxsize=8)
-def _optimiser(instruments: int, settings: Optimised) -> Markowitz:
-    """Compiled once a process for each number of instruments."""
-    return Markowitz(instruments, settings.risk_aversion, settings.gross, settings.max_position)
-
-
-class MarkowitzBooks:
+class OptimisedBooks:
     """One book an arm and seed, rebalanced together.
 
     A new object holds nothing. Give it the last decision before the period first: the books that the same
@@ -43,12 +45,15 @@ class MarkowitzBooks:
         Sessions that forecasts are over; risk is taken over the same.
     costs
         What a trade costs.
+    execution
+        How much money there is, and what impact it has. The books are taken to be worth what they began with.
     """
 
-    def __init__(self, settings: Optimised, horizon: int, costs: Costs) -> None:
+    def __init__(self, settings: Optimised, horizon: int, costs: Costs, execution: Execution) -> None:
         self._settings = settings
         self._costs = costs
         self._horizon = horizon
+        self._execution = execution
         self._held: dict[Book, pl.DataFrame] = {}
 
     def rebalance(self, known: Known) -> pl.DataFrame:
@@ -70,39 +75,81 @@ class MarkowitzBooks:
         Raises
         ------
         OptimiserError
-            The problem cannot be solved.
+            Limits clash, or the problem cannot be solved.
         """
         returns = daily_returns(known.bars)
         # Every book decides on the same instruments; they share the risk model.
         about = known.forecasts.select("exchange", "instrument_id").unique().sort("instrument_id")
         if about.height < 2:
             return known.forecasts.clear().with_columns(weight=pl.lit(0.0))
-        names = about["instrument_id"].to_list()
-        risk = root(shrunk_covariance(self._past(returns, names)) * self._horizon)
-        cost = np.array([self._costs.trade_rate(mic) for mic in about["exchange"]])
+        market = KnownMarket.of(about, known.bars, returns)
+        industries = industry_rows(market.names, known.industries)
+        risk = fitted(self._settings, market, industries, _inputs(known, market.names)).over(self._horizon)
+        charges, limits = self._charges(market), self._limits(market, industries)
         frames = []
         for (arm, seed), forecasts in known.forecasts.group_by("arm", "seed", maintain_order=True):
             book = (str(arm), int(seed))
             forecasts = forecasts.sort("instrument_id")
             previous = self._drifted(book, known, returns)
-            weight = _optimiser(len(names), self._settings).solve(
-                forecasts["forecast"].to_numpy(),
+            mean, centre = aim(self._settings, forecasts["forecast"].to_numpy(), risk, market)
+            question = Question(
+                mean,
                 risk,
-                np.array([previous.get(name, 0.0) for name in names]),
-                cost,
+                self._settings.risk_aversion,
+                np.array([previous.get(name, 0.0) for name in market.names]),
+                charges,
+                # The first book is bought as a whole.
+                limits if any(previous.values()) else replace(limits, turnover=None),
+                centre,
             )
-            decided = forecasts.with_columns(weight=weight)
+            decided = forecasts.with_columns(weight=self._answer(question, book, known))
             self._held[book] = decided.select("instrument_id", "weight", date=pl.lit(known.decision.date))
             frames.append(decided)
         return with_sold(known, pl.concat(frames))
 
-    def _past(self, returns: pl.DataFrame, names: list[str]) -> Floats:
-        """Log returns of the last `risk_sessions` sessions, shape (T, n), NaN where there is no bar."""
-        days = returns["date"].unique().sort().tail(self._settings.risk_sessions)
-        wide = returns.filter(pl.col("date").is_in(days.implode())).pivot(
-            "instrument_id", index="date", values="log_return"
+    def _answer(self, question: Question, book: Book, known: Known) -> Floats:
+        try:
+            return optimise(question)
+        except OptimiserError as error:
+            raise OptimiserError(f"book {book[0]}, seed {book[1]}, {known.decision.date}: {error}") from error
+
+    def _charges(self, market: KnownMarket) -> Charges:
+        """Costs that are weighed against forecasts, over the horizon."""
+        weighed, nothing = self._settings.weighs, np.zeros(len(market.names))
+        trade = np.array([self._costs.trade_rate(mic) for mic in market.mics])
+        borrow = np.array([self._costs.borrow_rate(mic) for mic in market.mics])
+        impact = None
+        if "impact" in weighed and self._execution.impact > 0:
+            rate = self._execution.impact * self._costs.multiplier * market.volatility()
+            # Where nobody knows what is traded nobody knows the impact; the backtest counts none either.
+            impact = np.nan_to_num(rate / np.sqrt(self._days_of_value(market)), posinf=0.0)
+        return Charges(
+            trade if "trade" in weighed else nothing,
+            borrow * self._horizon / SESSIONS_PER_YEAR if "borrow" in weighed else nothing,
+            impact,
         )
-        return wide.sort("date").select(names).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+    def _limits(self, market: KnownMarket, industries: Floats) -> Limits:
+        settings = self._settings
+        position = np.full(len(market.names), settings.max_position)
+        if settings.max_adv is not None:
+            # What nobody is known to trade is not held.
+            tradable = settings.max_adv * np.nan_to_num(self._days_of_value(market))
+            position = np.minimum(position, tradable)
+        return Limits(
+            settings.gross, settings.net, position, settings.max_turnover, settings.max_sector, industries
+        )
+
+    def _days_of_value(self, market: KnownMarket) -> Floats:
+        """Average value traded in a session, over the capital, shape (n,); NaN where not known."""
+        base = self._execution.currency
+        foreign = sorted({mic for mic in market.mics if get_exchange(mic).currency != base})
+        if foreign:
+            raise OptimiserError(
+                f"max_adv and impact compare capital in {base} with values traded on {', '.join(foreign)},"
+                " which are in other currencies; set `execution.currency` to theirs, or leave both out"
+            )
+        return market.daily_value() / self._execution.capital
 
     def _drifted(self, book: Book, known: Known, returns: pl.DataFrame) -> dict[str, float]:
         """Weights of the last rebalance as prices have moved them since their fill, by instrument."""
@@ -121,3 +168,12 @@ class MarkowitzBooks:
         if equity <= 0:
             return {}
         return dict(zip(held["instrument_id"], (value / equity).to_list(), strict=True))
+
+
+def _inputs(known: Known, names: list[str]) -> Floats:
+    """Return the strategy's features at the decision, shape (n, f), NaN where there are none."""
+    columns = [name for name in known.inputs.columns if name not in (*DECISION, "known_at")]
+    rows = pl.DataFrame({"instrument_id": names}).join(
+        known.inputs.select("instrument_id", *columns), on="instrument_id", how="left", maintain_order="left"
+    )
+    return rows.select(columns).fill_null(float("nan")).to_numpy().reshape(len(names), len(columns))

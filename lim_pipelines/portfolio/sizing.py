@@ -1,6 +1,6 @@
 """From a forecast to the position of one instrument.
 
-What does not belong here: cross-sections (`markowitz.py`), where forecasts come from.
+What does not belong here: cross-sections (`optimiser.py`), where forecasts come from.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.lake import midnight
 from lim_pipelines.schemas import TARGETS, UTC_TIME
 from lim_pipelines.strategies.base import Known, known_at
+from lim_pipelines.strategies.industries import NO_LINKS
 from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -32,6 +33,7 @@ def make_targets(
     bars: pl.DataFrame,
     inputs: pl.DataFrame,
     sessions: pl.DataFrame,
+    links: pl.DataFrame = NO_LINKS,
 ) -> pl.DataFrame:
     """Decide all sessions of a cutoff's period.
 
@@ -50,6 +52,8 @@ def make_targets(
         Features by decision, as from `finetune.features.read_features`; each decision sees its own.
     sessions
         As from `strategies.base.universe_sessions`, at least through `period_end`.
+    links
+        As from `strategies.industries.read_links`, where the portfolio asks for industries.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def make_targets(
     books = task.books(spec, meta.selection)
     for decision in task.decisions(sessions, spec, start, end):
         with store.one_thread():
-            known = known_at(spec, forecasters, meta.scales(), decision, bars, inputs, samples_of)
+            known = known_at(spec, forecasters, meta.scales(), decision, bars, inputs, samples_of, links)
         weighted = books.rebalance(known)
         # What was decided before the period is held when it begins; it is another period's row.
         if decision.decided_at >= start:

@@ -22,6 +22,7 @@ from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.lake import as_of_view
 from lim_pipelines.schemas import VALIDATED_BARS
+from lim_pipelines.strategies.industries import NO_LINKS, industries_at
 
 RHYTHM_SINCE = date(1986, 1, 1)
 """Where the count of sessions begins that a weekly rhythm goes by. Moving it moves every decision."""
@@ -65,11 +66,17 @@ class Known:
         say, fraction of equity), volatility (of a session's log return). Models say forecasts or positions,
         the other is null. One
         row a book and instrument that has a bar of this session and enough history.
+    inputs
+        The strategy's features at the decision, as from `features.read_features`.
+    industries
+        As from `industries.industries_at`; without rows where the portfolio does not ask.
     """
 
     decision: Decision
     bars: pl.DataFrame
     forecasts: pl.DataFrame
+    inputs: pl.DataFrame
+    industries: pl.DataFrame
 
 
 def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
@@ -110,6 +117,7 @@ def known_at(
     bars: pl.DataFrame,
     inputs: pl.DataFrame,
     samples_of: Callable[[pl.DataFrame, pl.DataFrame, list[date]], Samples],
+    links: pl.DataFrame = NO_LINKS,
 ) -> Known:
     """Look at the world as of a decision and ask all models.
 
@@ -127,6 +135,8 @@ def known_at(
         Features by decision, as from `features.read_features`.
     samples_of
         The task's samples of bars, features and sessions (`TaskRules.samples`).
+    links
+        As from `industries.read_links`.
     """
     wanted = (pl.col("freq") == spec.frequency) & pl.col("exchange").is_in(decision.exchanges)
     wanted &= spec.universe.rows()
@@ -137,7 +147,8 @@ def known_at(
     recent = pl.int_range(pl.len()).reverse().over("instrument_id") < LOOKBACK_SESSIONS
     view = view.sort("instrument_id", "date").filter(recent)
     own = (pl.col("date") == decision.date) & (pl.col("known_at") <= decision.decided_at)
-    samples = samples_of(view, inputs.filter(own), [decision.date])
+    features = inputs.filter(own)
+    samples = samples_of(view, features, [decision.date])
     about = samples.frame.select("exchange", "instrument_id").with_columns(
         volatility=pl.Series(samples.volatility, dtype=pl.Float64)
     )
@@ -150,7 +161,8 @@ def known_at(
         )
         for (arm, seed), forecaster in forecasters.items()
     ]
-    return Known(decision, view, pl.concat(frames))
+    industries = industries_at(links, view["instrument_id"], decision.date, decision.decided_at)
+    return Known(decision, view, pl.concat(frames), features, industries)
 
 
 def _said(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lim_pipelines.finetune.selection import Selection
-from lim_pipelines.portfolio.books import MarkowitzBooks
+from lim_pipelines.portfolio.books import OptimisedBooks
 from lim_pipelines.portfolio.positions import PositionBooks
 from lim_pipelines.portfolio.stock_selection import SelectionBooks
 from lim_pipelines.strategies.base import Decision
@@ -47,7 +47,7 @@ class CrossSectional(TaskRules):
         if isinstance(spec.portfolio, SelectionPortfolio):
             return SelectionBooks(spec.portfolio)
         assert isinstance(spec.portfolio, MarkowitzPortfolio)
-        return MarkowitzBooks(spec.portfolio, spec.horizon, spec.costs)
+        return OptimisedBooks(spec.portfolio, spec.horizon, spec.costs, spec.execution)
 
 
 def decisions(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from lim_pipelines.finetune.selection import Selection
-from lim_pipelines.portfolio.books import MarkowitzBooks
+from lim_pipelines.portfolio.books import OptimisedBooks
 from lim_pipelines.strategies.base import Decision
 from lim_pipelines.strategies.cross_sectional import decisions_on
 from lim_pipelines.strategies.portfolios import FundamentalPortfolio, Portfolio, Rhythm
@@ -45,7 +45,7 @@ class Fundamental(TaskRules):
     def books(self, spec: StrategySpec, selection: Selection) -> Books:
         """See `task.TaskRules`."""
         assert isinstance(spec.portfolio, FundamentalPortfolio)
-        return MarkowitzBooks(spec.portfolio, spec.horizon, spec.costs)
+        return OptimisedBooks(spec.portfolio, spec.horizon, spec.costs, spec.execution)
 
 
 def rhythm(sessions: pl.DataFrame, every: Rhythm) -> pl.Series:

@@ -20,6 +20,7 @@ from lim_pipelines.inputs.build import build_inputs
 from lim_pipelines.instruments import instruments
 from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.schemas import UTC_TIME, VALIDATED_BARS, VALIDATED_MACRO
+from lim_pipelines.strategies.base import Decision, Known
 from lim_pipelines.strategies.spec import StrategySpec
 
 NAMES = tuple(f"XSIM:SIM{i:02d}" for i in range(1, 7))
@@ -86,6 +87,13 @@ def macro(start: date = date(2016, 1, 1), end: date = PERIOD_END) -> pl.DataFram
             line=pl.int_range(pl.len(), dtype=pl.Int64) + 2,
         )
     )
+
+
+def alone(decision: Decision, bars: pl.DataFrame, forecasts: pl.DataFrame) -> Known:
+    """What is known of instruments that are in no industry, to a strategy without features."""
+    about = forecasts.select("exchange", "instrument_id").clear()
+    industries = pl.DataFrame(schema={"instrument_id": pl.String, "industry": pl.String})
+    return Known(decision, bars, forecasts, about, industries)
 
 
 def spec(task: str = "cross_sectional", **changes: Any) -> StrategySpec:

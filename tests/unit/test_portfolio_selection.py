@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategy_world import bars_of, session_days, spec
+from strategy_world import alone, bars_of, session_days, spec
 
 from lim_pipelines.finetune.selection import Selection
 from lim_pipelines.portfolio.stock_selection import SelectionBooks
@@ -36,7 +36,7 @@ def known(forecasts: dict[str, list[float]], listed: list[str]) -> Known:
     ]
     bars = pl.concat([bars_of(name, DAY[:2], [10.0, 11.0]) for name in listed])
     decision = Decision(DAY[1], datetime(2018, 3, 3, tzinfo=UTC), ("XSIM",))
-    return Known(decision, bars, pl.concat(frames))
+    return alone(decision, bars, pl.concat(frames))
 
 
 @settings(max_examples=50, deadline=None)

@@ -15,6 +15,7 @@ from strategy_world import (
     CUTOFF,
     NAMES,
     PERIOD_END,
+    alone,
     bars_of,
     inputs,
     macro,
@@ -34,11 +35,12 @@ from lim_pipelines.finetune.settings import DirectionalLimits
 from lim_pipelines.finetune.spec import Task
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import midnight
-from lim_pipelines.portfolio.books import MarkowitzBooks
+from lim_pipelines.portfolio.books import OptimisedBooks
 from lim_pipelines.portfolio.targets import CutoffMismatchError, make_targets
 from lim_pipelines.schemas import TARGETS
 from lim_pipelines.strategies import cross_sectional, directional
 from lim_pipelines.strategies.base import Decision, Known, universe_sessions
+from lim_pipelines.strategies.execution import Execution
 from lim_pipelines.strategies.portfolios import MarkowitzPortfolio
 from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
@@ -233,7 +235,7 @@ def known(decision_day: date, bars: pl.DataFrame) -> Known:
         }
     )
     at = datetime(decision_day.year, decision_day.month, decision_day.day, 22, tzinfo=UTC)
-    return Known(
+    return alone(
         Decision(decision_day, at, ("XSIM",)), bars.filter(pl.col("date") <= decision_day), forecasts
     )
 
@@ -243,7 +245,8 @@ def test_books_drift_from_their_fill_on() -> None:
     days = session_days("XSIM", date(2018, 3, 1), date(2018, 3, 29))
     closes = {NAMES[0]: [10.0, 9.0, 10.0, 20.0, 20.0], NAMES[1]: [10.0, 11.0, 10.0, 10.0, 10.0]}
     bars = pl.concat([bars_of(name, days[:5], values) for name, values in closes.items()])
-    books = MarkowitzBooks(MarkowitzPortfolio(max_position=0.3, gross=0.6, risk_aversion=0.01), 5, Costs())
+    settings = MarkowitzPortfolio(max_position=0.3, gross=0.6, risk_aversion=0.01)
+    books = OptimisedBooks(settings, 5, Costs(), Execution())
     first = books.rebalance(known(days[1], bars)).sort("instrument_id")["weight"].to_list()
     assert first == pytest.approx([0.3, -0.3], abs=1e-6)
     second = known(days[4], bars)
