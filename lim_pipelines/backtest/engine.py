@@ -222,7 +222,7 @@ def _trade(
         price = np.where(np.isfinite(price), price, 0.0)
     reason = None
     if plan.rules and due is not None:
-        order = Order.new(t, books, market, wanted, due)
+        order = Order.new(t, books, market, wanted, due, explained=recorder is not None)
         for rule in plan.rules:
             rule(order)
         trade, reason = order.trade, order.reason

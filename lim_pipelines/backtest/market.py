@@ -68,7 +68,7 @@ class Market:
     point
         Base currency for one point of price of one unit, shape (T, n).
     volume
-        Units traded, shape (T, n), NaN unknown; None where no limit asks for it.
+        Units traded, shape (T, n), 0 where unknown; None where no limit asks for it.
     ex, rolls, ends
         Session to what happens before trading: corporate actions; rolls of futures; columns of instruments
         whose listing ended.
@@ -159,7 +159,7 @@ def build_market(
         to_close=None if at_close else to_close[kept],
         complete=complete[kept],
         point=point[kept],
-        volume=None if volume is None else volume[kept],
+        volume=None if volume is None else np.nan_to_num(volume[kept]),
         ex=_since(ex, grid.start),
         rolls=_since(roll_events(grid, before, factor, paid), grid.start),
         ends=_since(ends, grid.start),

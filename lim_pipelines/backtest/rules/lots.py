@@ -21,13 +21,15 @@ class Lots:
 
     def __call__(self, order: Order) -> None:
         """Round trades."""
-        lot = self.rules.at(order.t).lot
-        if not lot.any():
+        rules = self.rules.at(order.t)
+        if not rules.lot.any():
             return
         held = order.books.quantity
         through_zero = order.wanted * held <= 0
-        rounded = whole_lots(np.where(through_zero, order.wanted, order.wanted - held), lot)
-        trade = np.where(through_zero, rounded - held, rounded)
-        cut = order.due & (np.abs(trade - order.trade) > 1e-9 * np.where(lot > 0, lot, 1.0))
-        order.trade = np.where(order.due, trade, 0.0)
-        order.cut(cut, "lot")
+        trade = whole_lots(np.where(through_zero, order.wanted, order.trade), rules.step)
+        trade = np.where(through_zero, trade - held, trade)
+        trade = np.where(order.due, trade, 0.0)
+        if order.reason is not None:
+            near = 1e-9 * np.where(rules.lot > 0, rules.lot, 1.0)
+            order.cut(order.due & (np.abs(trade - order.trade) > near), "lot")
+        order.trade = trade

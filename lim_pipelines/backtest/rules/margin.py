@@ -30,7 +30,7 @@ class MarginCall:
         keep = np.where(needed > equity, equity / np.where(needed > 0, needed, 1.0), 1.0)
         stays = held * keep[:, None]
         if self.rules is not None:
-            stays = whole_lots(stays, self.rules.at(order.t).lot)
+            stays = whole_lots(stays, self.rules.at(order.t).step)
         stays = np.where((keep < 1.0)[:, None], stays, held)
         forced = np.where(np.isfinite(order.market.price[order.t]), stays - held, 0.0)
         rows = called[:, None]
@@ -64,7 +64,7 @@ class InitialMargin:
         room = np.maximum(most - np.abs(reduced) @ value, 0.0)
         larger = larger * (room / np.where(grows > 0, grows, 1.0))[:, None]
         if self.rules is not None:
-            larger = whole_lots(larger, self.rules.at(order.t).lot)
+            larger = whole_lots(larger, self.rules.at(order.t).step)
         cut = over[:, None] & (after != reduced)
         order.trade = np.where(cut, reduced - held + larger, order.trade)
         order.cut(cut, "margin")

@@ -43,7 +43,7 @@ class Order:
     waits
         Whether what a rule cut waits for the next session.
     reason
-        Codes of `REASONS`.
+        Codes of `REASONS`; None where nobody asks why.
     """
 
     t: int
@@ -53,11 +53,11 @@ class Order:
     trade: Floats
     due: Flags
     waits: Flags
-    reason: Codes
+    reason: Codes | None
 
     @classmethod
-    def new(cls, t: int, books: Books, market: Market, wanted: Floats, due: Flags) -> Order:
-        """Orders before any rule."""
+    def new(cls, t: int, books: Books, market: Market, wanted: Floats, due: Flags, explained: bool) -> Order:
+        """Orders before any rule; `explained` ones note why they were cut."""
         return cls(
             t,
             books,
@@ -66,12 +66,13 @@ class Order:
             wanted - books.quantity,
             due,
             np.zeros(due.shape, dtype=bool),
-            np.zeros(due.shape, dtype=np.int8),
+            np.zeros(due.shape, dtype=np.int8) if explained else None,
         )
 
     def cut(self, where: Flags, reason: str) -> None:
         """Note why orders were cut."""
-        self.reason[where] = REASONS.index(reason)
+        if self.reason is not None:
+            np.copyto(self.reason, np.int8(REASONS.index(reason)), where=where)
 
 
 class Rule(Protocol):
@@ -81,11 +82,15 @@ class Rule(Protocol):
         """Change `trade`, and say why."""
 
 
-def whole_lots(quantity: Floats, lot: Floats) -> Floats:
-    """Round towards zero to multiples of lots, shape (n,) or as `quantity`; 0 is no lot.
+def whole_lots(quantity: Floats, lot: Floats | float) -> Floats:
+    """Round towards zero to multiples of lots, shape (n,) or as `quantity`; a lot of 0 is none.
 
     A billionth of a lot is rounding error.
     """
-    size = np.where(lot > 0, lot, 1.0)
+    if isinstance(lot, float) and lot:
+        return np.copysign(np.floor(np.abs(quantity) / lot + 1e-9) * lot, quantity)
+    if not np.any(lot):
+        return quantity
+    size = np.where(np.greater(lot, 0), lot, 1.0)
     lots = np.copysign(np.floor(np.abs(quantity) / size + 1e-9) * size, quantity)
-    return np.where(lot > 0, lots, quantity)
+    return np.where(np.greater(lot, 0), lots, quantity)

@@ -16,7 +16,7 @@ from lim_pipelines.backtest.rules.table import RuleTable
 
 @dataclass(frozen=True)
 class Participation:
-    """Trades are at most `share` of the volume, shape (T, n); the rest waits."""
+    """Trades are at most `share` of the volume, shape (T, n), 0 where unknown; the rest waits."""
 
     share: float
     volume: Floats
@@ -24,10 +24,10 @@ class Participation:
 
     def __call__(self, order: Order) -> None:
         """Cut trades to the share."""
-        most = np.nan_to_num(self.share * self.volume[order.t])
+        most = self.share * self.volume[order.t]
         cut = np.abs(order.trade) > most
         if self.rules is not None:
-            most = whole_lots(most, self.rules.at(order.t).lot)
+            most = whole_lots(most, self.rules.at(order.t).step)
         order.trade = np.where(cut, np.copysign(most, order.trade), order.trade)
         order.waits |= cut
         order.cut(cut, "participation")

@@ -25,16 +25,19 @@ class PriceLimit:
     def __call__(self, order: Order) -> None:
         """Cut trades that meet nobody."""
         rules = self.rules.at(order.t)
-        limited = np.isfinite(rules.price_limit)
         before, fill = order.market.before[order.t], order.market.fill[order.t]
-        if not limited.any():
+        # Rounding moves a limit by half a tick at most. In an instrument's first session there is no price
+        # before, and comparisons with NaN are false.
+        moved = np.abs(fill - before)
+        near = np.flatnonzero(moved >= before * (rules.price_limit - _NEAR) - rules.tick)
+        if not len(near):
             return
-        # An instrument's first session has no price before, and comparisons with NaN are false.
-        up = _to_tick(before * (1.0 + rules.price_limit), rules.tick)
-        down = _to_tick(before * (1.0 - rules.price_limit), rules.tick)
-        no_buyers = limited & (fill <= down * (1.0 + _NEAR))
-        no_sellers = limited & (fill >= up * (1.0 - _NEAR))
-        locked = (no_sellers & (order.trade > 0)) | (no_buyers & (order.trade < 0))
+        before, fill, tick, limit = before[near], fill[near], rules.tick[near], rules.price_limit[near]
+        up, down = _to_tick(before * (1.0 + limit), tick), _to_tick(before * (1.0 - limit), tick)
+        no_buyers, no_sellers = fill <= down * (1.0 + _NEAR), fill >= up * (1.0 - _NEAR)
+        trade = order.trade[:, near]
+        locked = np.zeros(order.due.shape, dtype=bool)
+        locked[:, near] = (no_sellers & (trade > 0)) | (no_buyers & (trade < 0))
         order.trade = np.where(locked, 0.0, order.trade)
         order.waits |= locked
         order.cut(locked, "price_limit")

@@ -27,6 +27,8 @@ class RuleRow:
     ----------
     lot, tick
         Units and instrument's currency; 0 is none.
+    step
+        The lot, as one number where it is that of all.
     price_limit
         Largest move, as a fraction; infinite where there is none.
     purchase_tax, sale_tax
@@ -37,6 +39,7 @@ class RuleRow:
 
     lot: Floats
     tick: Floats
+    step: Floats | float
     price_limit: Floats
     purchase_tax: Floats
     sale_tax: Floats
@@ -76,8 +79,10 @@ class RuleTable:
         own = [rules[mic] for mic in self._terms["exchange"]]
         short = [rule.short_sale for rule in own]
         limit = [np.inf if rule.price_limit is None else rule.price_limit for rule in own]
+        lot = _first([rule.lot_size for rule in own], self._terms["lot_size"])
         return RuleRow(
-            lot=_first([rule.lot_size for rule in own], self._terms["lot_size"]),
+            lot=lot,
+            step=float(lot[0]) if np.ptp(lot) == 0 else lot,
             tick=_first([rule.tick_size for rule in own], self._terms["tick_size"]),
             price_limit=np.array(limit, dtype=np.float64),
             purchase_tax=np.array([rule.purchase_tax_bps for rule in own]) * BASIS_POINT,
