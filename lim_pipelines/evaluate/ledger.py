@@ -124,8 +124,8 @@ def read(lake: Lake, simulated: bool) -> Ledger:
     simulated
         Whether those of simulated markets are meant, or the real ones.
     """
-    entries = lake.read(TRIALS, as_of=LATEST, where=pl.col("simulated") == simulated)
-    entries = entries.sort(TRIALS.key).collect()
+    found = lake.read(TRIALS, as_of=LATEST, where=pl.col("simulated") == simulated)
+    entries = found.sort(TRIALS.key).collect()
     named = pl.col("strategy").is_in(entries["strategy"].unique().to_list())
     returns = lake.read(TRIAL_RETURNS, as_of=LATEST, where=named).collect()
     return Ledger(entries, returns.join(entries, on=BOOK, how="semi").sort(TRIAL_RETURNS.key))
