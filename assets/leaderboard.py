@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
-from lim_pipelines import walkforward
+from assets.catalogue import CODE_VERSION, OWNERS, image, table_metadata
+from lim_pipelines import standings
 from lim_pipelines.lake import fingerprint
 from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
@@ -53,19 +53,26 @@ def build_leaderboard(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
         deps=[f"{spec.name}_backtest" for spec in specs],
         group_name="evaluation",
         owners=OWNERS,
-        kinds={"polars"},
+        kinds={"polars", "html"},
         code_version=CODE_VERSION,
         description="All strategies side by side, net of costs with gross beside, corrected for the number of"
         " trials; real and simulated markets apart.",
         metadata={"dagster/column_schema": COLUMNS},
     )
     def leaderboard(home: Home) -> dg.MaterializeResult[Any]:
-        board = walkforward.leaderboard(home.lake(), specs)
+        found = standings.publish(home.lake(), home.reports, specs)
+        board = found.table
         return dg.MaterializeResult(
             data_version=dg.DataVersion(fingerprint(board)),
             metadata={
                 "dagster/row_count": board.height,
                 "verdicts": table_metadata(board.select("section", "strategy", "verdict")),
+                "page": dg.MetadataValue.path(found.page),
+                **(
+                    {"sharpe_ratios": image(found.png, "net Sharpe ratios with intervals")}
+                    if found.png
+                    else {}
+                ),
                 "leaderboard": table_metadata(board.drop("verdict"), rows=60),
             },
         )

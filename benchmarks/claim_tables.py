@@ -19,7 +19,7 @@ from benchmarks.claim_cells import RULES, SCRATCH
 from benchmarks.claim_data import CORPORA
 from benchmarks.claim_stage import HORIZON
 from lim_pipelines.backtest import engine
-from lim_pipelines.backtest.metrics import rank_ics, realised, sharpe_per_day
+from lim_pipelines.backtest.metrics import correlations, realised, sharpe_per_day
 from lim_pipelines.evaluate.deflated_sharpe import deflated_sharpe
 from lim_pipelines.evaluate.seeds import Estimate, SeededSharpes
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
@@ -154,7 +154,8 @@ def table(
     """
     arms, net, judged = _arms(forecasts), _net(daily), _judged(forecasts, bars)
     luck = SeededSharpes(len(next(iter(net.values()))[0]))
-    ics = {arm: part["rank_ic"].mean() for (arm,), part in rank_ics("directional", judged).group_by("arm")}
+    found = correlations("directional", judged)
+    ics = {arm: part["rank_ic"].mean() for (arm,), part in found.group_by("arm")}
     tried = trials["sharpe_per_day"].drop_nans().drop_nulls().to_numpy()
     out = []
     for name, method, corpus, share in arms.iter_rows():

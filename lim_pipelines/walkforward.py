@@ -14,7 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from lim_pipelines import drawing
-from lim_pipelines.backtest import engine, metrics, plots, report
+from lim_pipelines.backtest import engine, metrics
+from lim_pipelines.backtest.capacity import measured_capacity
 from lim_pipelines.backtest.facts import read_facts
 from lim_pipelines.backtest.result import Result
 from lim_pipelines.evaluate import leaderboard as board
@@ -26,6 +27,8 @@ from lim_pipelines.foundation.evidence import Event
 from lim_pipelines.lake import LATEST, Commit, Lake, Past, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.complete import refuse_gaps, refuse_other_models, refuse_stale
 from lim_pipelines.portfolio.targets import make_targets
+from lim_pipelines.reports import plots
+from lim_pipelines.reports import strategy as report
 from lim_pipelines.schemas import (
     BACKTEST_DAILY,
     ONE_PRICE,
@@ -189,27 +192,24 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     commit = lake.write(BACKTEST_DAILY, result.daily, scope)
     judged = board.judge(spec, result.daily, ledger.read(lake, spec.simulated))
     worth = by_modality(spec, result.daily, scores)
+    facts = read_facts(lake, bars, spec.execution.currency)
     page = report.render(
-        spec,
-        report.Verdict(
-            judged.verdict,
-            judged.net_sharpe,
-            judged.low,
-            judged.high,
-            judged.luck.deflated,
-            judged.luck.trials,
-        ),
-        result.daily,
-        scores,
-        targets,
-        result.positions,
-        metas,
-        [
-            (f"lake table {table.name}", f"version {lake.version(table)}")
-            for table in (VALIDATED_BARS, TARGETS)
-        ],
-        _judgements(models, spec, cutoffs),
-        worth.to_dicts(),
+        report.Backtested(
+            spec,
+            judged,
+            result,
+            scores,
+            targets,
+            bars,
+            metas,
+            measured_capacity(spec.method, targets, bars, through, spec.costs, spec.execution, facts),
+            [
+                (f"lake table {table.name}", f"version {lake.version(table)}")
+                for table in (VALIDATED_BARS, TARGETS)
+            ],
+            _judgements(models, spec, cutoffs),
+            worth.to_dicts(),
+        )
     )
     path = reports / f"{spec.name}.html"
     drawing.write_page(path, page)
@@ -279,30 +279,6 @@ def summary(scores: pl.DataFrame, arms: Sequence[str]) -> pl.DataFrame:
     )
     order = pl.DataFrame({"arm": list(arms)}).with_row_index("order")
     return table.join(order, on="arm").sort("order").drop("order")
-
-
-def leaderboard(lake: Lake, specs: Sequence[StrategySpec]) -> pl.DataFrame:
-    """Judge all strategies that have a backtest, against the trial ledger of their own world.
-
-    Parameters
-    ----------
-    lake
-        Where results lie.
-    specs
-        All strategies.
-
-    Returns
-    -------
-    pl.DataFrame
-        As `evaluate.leaderboard.leaderboard`.
-    """
-    judgements = []
-    worlds = {simulated: ledger.read(lake, simulated) for simulated in {spec.simulated for spec in specs}}
-    for spec in specs:
-        daily = _sorted(lake, BACKTEST_DAILY, pl.col("strategy") == spec.name)
-        if daily.height:
-            judgements.append(board.judge(spec, daily, worlds[spec.simulated]))
-    return board.leaderboard(judgements)
 
 
 def _sorted(lake: Lake, table: Table, where: pl.Expr) -> pl.DataFrame:

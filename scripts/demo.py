@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from assets.marts import NAMES as MARTS
 from assets.partitions import FIRST_SESSION, exchanges
-from lim_pipelines import walkforward
+from lim_pipelines import standings, walkforward
 from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import SCORES
@@ -230,7 +230,7 @@ def print_results(home: Home) -> None:
     """Print the short table: one line an arm, net of costs with gross beside, and the verdicts."""
     lake = home.lake()
     scores = lake.read(SCORES, as_of=LATEST).collect()
-    board = walkforward.leaderboard(lake, load_strategies()[1])
+    board = standings.leaderboard(lake, load_strategies()[1])
     if not board.height:
         raise SystemExit(f"no results in {home.path}; `make clean`, then `make demo`")
     for row in board.iter_rows(named=True):

@@ -42,7 +42,8 @@ LAYERS = (
     ("strategies", "portfolio"),
     ("backtest",),
     ("evaluate",),
-    ("walkforward",),
+    ("reports",),
+    ("walkforward", "standings"),
     ("audit",),
     ("provenance",),
 )

@@ -39,6 +39,7 @@ ALLOWED: Final[dict[str, str]] = {
     "lim_pipelines.inputs.news._concerned": "as _exchanges",
     "lim_pipelines.finetune.features.read_features": "filtered by known_at, the decision's own moment",
     "lim_pipelines.finetune.features._refuse_missing": "as read_features",
+    "lim_pipelines.strategies.industries.read_links": "as walkforward.decide; a decision asks as of itself",
     "lim_pipelines.walkforward.decide": "filtered by known_at up to the period's end; every decision takes"
     " its own view of it as of itself, which deciding again at that moment shows",
     "lim_pipelines.walkforward._sorted": "a backtest looks back: bars that fill and value what was decided,"
@@ -103,7 +104,6 @@ FILES_ALLOWED: Final[dict[str, str]] = {
     "lim_pipelines.finetune.methods.peft.load": "weights that a person names; no training calls it",
     "lim_pipelines.strategies.document.Document.__init__": "reads a strategy's YAML",
     "lim_pipelines.strategies.template.template": "reads the package's own template",
-    "lim_pipelines.backtest.report.render": "reads the page's template",
     "lim_pipelines.foundation.train.train_cutoffs": "opens the lake, for a past of each cutoff",
     "lim_pipelines.finetune.train.plan": "opens the lake, for the past of the cutoff",
     "lim_pipelines.finetune.train.fit_cutoff": "opens the lake, for the past of the cutoff",

@@ -1,1 +1,1 @@
-"""Backtest: from target weights to results net of costs, and the report."""
+"""Backtest: from target weights to results net of costs."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lim_pipelines.backtest.costs import PARTS
 from lim_pipelines.finetune.base import rank_correlation
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR, daily_returns, with_labels
 from lim_pipelines.finetune.spec import RELATIVE_TASKS, Task
@@ -38,6 +39,19 @@ def drawdowns(returns: Floats) -> Floats:
     return np.asarray(equity / np.maximum.accumulate(np.maximum(equity, 1.0)) - 1.0)
 
 
+def longest_drawdown(returns: Floats) -> int:
+    """Sessions of the longest stretch below the highest equity so far, the start included."""
+    below = np.append(drawdowns(returns) < 0, False)
+    ends = np.flatnonzero(~below)
+    return int(np.diff(ends, prepend=-1).max()) - 1
+
+
+def break_even_cost(daily: pl.DataFrame) -> float:
+    """Cost of trading that eats the gross return, in basis points of what is traded; NaN without trades."""
+    traded = float(daily["turnover"].to_numpy().sum())
+    return 1e4 * float(daily["gross_return"].to_numpy().sum()) / traded if traded > DUST else math.nan
+
+
 def performance(daily: pl.DataFrame) -> dict[str, float]:
     """Metrics of one book.
 
@@ -49,9 +63,10 @@ def performance(daily: pl.DataFrame) -> dict[str, float]:
     Returns
     -------
     dict
-        total_return, cagr, volatility, sharpe, gross_sharpe, sortino, max_drawdown (at most 0), calmar,
-        hit_rate (share of the sessions with a position that ended with a gain), turnover_per_year,
-        cost_per_year, average_gross, average_net, days. Undefined ones are NaN.
+        total_return, cagr, volatility, sharpe, gross_sharpe, sortino, max_drawdown (at most 0),
+        max_drawdown_sessions, calmar, hit_rate (share of the sessions with a position that ended with a
+        gain), turnover_per_year, cost_per_year, break_even_bps, average_gross, average_net, days. Undefined
+        ones are NaN.
     """
     net, gross = daily["net_return"].to_numpy(), daily["gross_return"].to_numpy()
     year = SESSIONS_PER_YEAR
@@ -70,10 +85,12 @@ def performance(daily: pl.DataFrame) -> dict[str, float]:
         "gross_sharpe": sharpe_per_day(gross) * math.sqrt(year),
         "sortino": float(net.mean()) / downside * math.sqrt(year) if downside > DUST else math.nan,
         "max_drawdown": deepest,
+        "max_drawdown_sessions": float(longest_drawdown(net)) if days else math.nan,
         "calmar": cagr / -deepest if deepest < -DUST else math.nan,
         "hit_rate": float((net[held] > 0).mean()) if held.any() else math.nan,
         "turnover_per_year": float(daily["turnover"].to_numpy().mean()) * year if days else math.nan,
         "cost_per_year": float(daily["cost"].to_numpy().mean()) * year if days else math.nan,
+        "break_even_bps": break_even_cost(daily),
         "average_gross": float(daily["gross_exposure"].to_numpy().mean()) if days else math.nan,
         "average_net": float(daily["net_exposure"].to_numpy().mean()) if days else math.nan,
         "days": float(days),
@@ -103,8 +120,8 @@ def realised(targets: pl.DataFrame, bars: pl.DataFrame, horizon: int) -> pl.Data
     return judged.drop_nulls(["forecast", "label"])
 
 
-def rank_ics(task: Task, judged: pl.DataFrame) -> pl.DataFrame:
-    """Rank correlations of forecasts with what came of them.
+def correlations(task: Task, judged: pl.DataFrame) -> pl.DataFrame:
+    """Correlations of forecasts with what came of them.
 
     Parameters
     ----------
@@ -117,22 +134,46 @@ def rank_ics(task: Task, judged: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        Columns arm, seed, of (date or instrument), rank_ic; undefined ones (constant forecasts) left out.
+        Columns arm, seed, of (date or instrument), ic (Pearson), rank_ic (Spearman); undefined ones
+        (constant forecasts) left out.
     """
     unit = "date" if task in RELATIVE_TASKS else "instrument_id"
-    rows = [
-        (
-            str(arm),
-            int(seed),
-            str(of),
-            rank_correlation(group["forecast"].to_numpy(), group["label"].to_numpy()),
-        )
-        for (arm, seed, of), group in judged.sort("date", "instrument_id").group_by(
-            "arm", "seed", unit, maintain_order=True
-        )
-    ]
-    schema = {"arm": pl.String, "seed": pl.Int64, "of": pl.String, "rank_ic": pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("rank_ic").is_not_nan())
+    rows = []
+    for (arm, seed, of), group in judged.sort("date", "instrument_id").group_by(
+        "arm", "seed", unit, maintain_order=True
+    ):
+        forecast, label = group["forecast"].to_numpy(), group["label"].to_numpy()
+        rank = rank_correlation(forecast, label)
+        if not math.isnan(rank):
+            rows.append((str(arm), int(seed), str(of), float(np.corrcoef(forecast, label)[0, 1]), rank))
+    schema = {"arm": pl.String, "seed": pl.Int64, "of": pl.String, "ic": pl.Float64, "rank_ic": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def skill(task: Task, found: pl.DataFrame) -> dict[str, float]:
+    """Sum up correlations of one book.
+
+    Parameters
+    ----------
+    task
+        As for `correlations`.
+    found
+        Rows of `correlations` of one arm and seed.
+
+    Returns
+    -------
+    dict
+        ic and rank_ic (means), icir and rank_icir (mean over standard deviation of decisions, not annualised;
+        of a task that forecasts over time there is one correlation an instrument, and no ratio),
+        rank_ic_count. Undefined ones are NaN.
+    """
+    figures = {"rank_ic_count": float(found.height)}
+    for name, ratio in (("ic", "icir"), ("rank_ic", "rank_icir")):
+        values = found[name].to_numpy()
+        figures[name] = float(values.mean()) if len(values) else math.nan
+        relative = task in RELATIVE_TASKS and len(values) > 1 and np.ptp(values) > DUST
+        figures[ratio] = figures[name] / float(values.std(ddof=1)) if relative else math.nan
+    return figures
 
 
 def scores(
@@ -152,17 +193,13 @@ def scores(
     Returns
     -------
     pl.DataFrame
-        Rows of `SCORES`: those of `performance`, rank_ic (mean) and rank_ic_count. Undefined values are null.
+        Rows of `SCORES`: those of `performance` and `skill`. Undefined values are null.
     """
-    ics = rank_ics(task, realised(targets, bars, horizon))
+    found = correlations(task, realised(targets, bars, horizon))
     rows = []
     for (arm, seed), book in daily.sort("date").group_by("arm", "seed", maintain_order=True):
-        own = ics.filter((pl.col("arm") == arm) & (pl.col("seed") == seed))["rank_ic"]
-        mean = own.mean()
-        figures = performance(book) | {
-            "rank_ic": float(mean) if isinstance(mean, float) else math.nan,
-            "rank_ic_count": float(len(own)),
-        }
+        own = found.filter((pl.col("arm") == arm) & (pl.col("seed") == seed))
+        figures = performance(book) | skill(task, own)
         rows += [(strategy, arm, seed, metric, value) for metric, value in figures.items()]
     frame = pl.DataFrame(rows, schema=SCORES.schema, orient="row")
     return SCORES.conform(frame.with_columns(pl.col("value").fill_nan(None)))
@@ -183,7 +220,7 @@ def pooled(daily: pl.DataFrame, arm: str) -> pl.DataFrame:
     pl.DataFrame
         One row a date, sorted: the means over seeds of all numeric columns.
     """
-    figures = ("gross_return", "cost", "net_return", "turnover", "gross_exposure", "net_exposure")
+    figures = ("gross_return", *PARTS, "cost", "net_return", "turnover", "gross_exposure", "net_exposure")
     return (
         daily.filter(pl.col("arm") == arm)
         .sort("seed")

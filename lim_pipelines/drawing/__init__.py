@@ -1,6 +1,6 @@
 """How plots and pages look, wherever they are made: axes, colours, SVG for pages, PNG for metadata, style.
 
-What does not belong here: what is drawn (`backtest/plots.py`, `panorama/`).
+What does not belong here: what is drawn (`reports/`, `panorama/`).
 """
 
 from lim_pipelines.drawing.figures import COLORS, INK, dated, figure_of, png, styled, svg

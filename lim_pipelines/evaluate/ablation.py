@@ -1,7 +1,7 @@
 """What each modality is worth to a strategy: the method against itself without it, on the same days.
 
 What does not belong here: how a modality is taken away (`finetune/modalities.py`), the page
-(`backtest/report.py`).
+(`reports/strategy.py`).
 
 Worth is measured by fitting without, not by hiding a modality from a fitted model: a model that leans on text
 does worse without it than one that never had any, and the difference is no worth.

@@ -1,6 +1,6 @@
 """Curves of a training as small SVGs, for its run in Dagster.
 
-What does not belong here: reports of strategies (`backtest/report.py`). No plotting library: they are drawn
+What does not belong here: reports of strategies (`reports/`). No plotting library: they are drawn
 again every half minute, and these are lines.
 """
 

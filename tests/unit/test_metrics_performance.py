@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategy_world import NAMES, market
 
-from lim_pipelines.backtest.metrics import drawdowns, performance, pooled, rank_ics, realised, scores
+from lim_pipelines.backtest.metrics import correlations, drawdowns, performance, pooled, realised, scores
 from lim_pipelines.finetune.base import rank_correlation
 from lim_pipelines.finetune.labels import daily_returns, with_labels
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS
@@ -111,7 +111,7 @@ def test_what_was_not_forecast_is_no_forecast() -> None:
     )
     judged = realised(targets, bars, 5)
     assert NAMES[0] not in judged["instrument_id"].to_list()
-    assert rank_ics("cross_sectional", judged)["rank_ic"].min() == pytest.approx(1.0)
+    assert correlations("cross_sectional", judged)["rank_ic"].min() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("task", ["directional", "cross_sectional"])
@@ -121,7 +121,7 @@ def test_perfect_forecasts_have_rank_ic_one_and_unknown_outcomes_count_for_nothi
         targets = forecasts(bars, 5, skill)
         judged = realised(targets, bars, 5)
         assert judged.height == targets.height - 6 * len(NAMES)
-        ics = rank_ics(task, judged)  # type: ignore[arg-type]
+        ics = correlations(task, judged)  # type: ignore[arg-type]
         assert ics["rank_ic"].to_list() == pytest.approx([skill] * ics.height)
         assert ics.height == (len(NAMES) if task == "directional" else judged["date"].n_unique())
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -10,21 +11,27 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from strategy_world import NAMES, spec
+from strategy_world import NAMES, market, spec
 
 from lim_pipelines import drawing
-from lim_pipelines.backtest import plots
 from lim_pipelines.backtest.metrics import performance, pooled
-from lim_pipelines.backtest.report import Verdict, render
+from lim_pipelines.backtest.result import Result
+from lim_pipelines.evaluate import leaderboard as board
+from lim_pipelines.evaluate.ledger import Ledger, trial_returns, trials
 from lim_pipelines.foundation.evidence import Event, Evidence, GroupScore, Named
+from lim_pipelines.reports import charts, plots
+from lim_pipelines.reports.leaderboard import World
+from lim_pipelines.reports.leaderboard import page as leaderboard_page
+from lim_pipelines.reports.strategy import Backtested, render
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS
 from lim_pipelines.strategies.spec import StrategySpec
 
 DAYS = [date(2018, 1, 2) + timedelta(days=i) for i in range(40)]
-VERDICT = Verdict("Not distinguishable from luck after 37 trials.", 0.4, -0.9, 1.8, 0.52, 37)
+VERDICT = "Not distinguishable from luck after 37 trials."
 
 
-def world(one: StrategySpec) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def world(one: StrategySpec) -> Backtested:
+    """A backtest of random returns; every instrument is held, every other one short."""
     rng = np.random.default_rng(0)
     daily, scores, positions = [], [], []
     for arm, seed in one.books():
@@ -32,6 +39,7 @@ def world(one: StrategySpec) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, 
             strategy=pl.lit(one.name),
             arm=pl.lit(arm),
             seed=pl.lit(seed),
+            commission=1e-4,
             cost=1e-4,
             net_return=pl.col("gross_return") - 1e-4,
             turnover=0.1,
@@ -48,30 +56,51 @@ def world(one: StrategySpec) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, 
             for day in DAYS
             for i, name in enumerate(one.universe.instruments)
         ]
-    targets = pl.DataFrame({"date": DAYS}).with_columns(cutoff=pl.col("date").dt.truncate("1mo"))
-    return (
-        pl.concat(daily),
+    targets = pl.DataFrame({"date": DAYS}).with_columns(
+        cutoff=pl.col("date").dt.truncate("1mo"),
+        arm=pl.lit(one.method),
+        seed=pl.lit(1, dtype=pl.Int64),
+        weight=0.1,
+    )
+    targets = targets.join(pl.DataFrame({"instrument_id": one.universe.instruments}), how="cross")
+    targets = targets.with_columns(forecast=pl.Series(rng.normal(0, 0.01, targets.height)))
+    held = pl.DataFrame(
+        positions,
+        schema={
+            **{k: TARGETS.schema[k] for k in ("arm", "seed", "date", "instrument_id")},
+            "weight": pl.Float64,
+        },
+        orient="row",
+    )
+    pnl = held.select(pl.exclude("weight"), pnl=pl.col("weight") / 1000)
+    book = pl.concat(daily)
+    return Backtested(
+        one,
+        replace(judged(one, book), verdict=VERDICT),
+        Result(book, held, pnl, pl.DataFrame(), ()),
         SCORES.conform(
             pl.DataFrame(scores, schema=SCORES.schema, orient="row").with_columns(
                 pl.col("value").fill_nan(None)
             )
         ),
         targets,
-        pl.DataFrame(
-            positions,
-            schema={
-                **{k: TARGETS.schema[k] for k in ("arm", "seed", "date", "instrument_id")},
-                "weight": pl.Float64,
-            },
-            orient="row",
-        ),
+        market(start=date(2017, 9, 1), end=DAYS[-1], names=tuple(one.universe.instruments)),
+        {},
+        3.4e6,
+        [("lake", "version <7>")],
     )
 
 
-def page(one: StrategySpec, judged: Sequence[Event] = (), modalities: Sequence[dict[str, Any]] = ()) -> str:
-    daily, scores, targets, positions = world(one)
-    where = [("lake", "version <7>")]
-    return render(one, VERDICT, daily, scores, targets, positions, {}, where, judged, modalities)
+def ledger_of(one: StrategySpec, daily: pl.DataFrame) -> Ledger:
+    return Ledger(trials(one.name, "a" * 64, one.simulated, daily), trial_returns("a" * 64, daily))
+
+
+def judged(one: StrategySpec, daily: pl.DataFrame) -> board.Judgement:
+    return board.judge(one, daily, ledger_of(one, daily))
+
+
+def page(one: StrategySpec, **changes: Any) -> str:
+    return render(replace(world(one), **changes))
 
 
 class Checker(HTMLParser):
@@ -93,6 +122,9 @@ class Checker(HTMLParser):
             self.refers |= set(re.findall(r"url\(#([^)]+)\)", value or ""))
             if name in ("src", "href") and value and not value.startswith("#"):
                 self.loads.append(value)
+        if tag == "script":
+            # Plotly's own script: what it holds is no markup of the page.
+            self.set_cdata_mode("script")
         if tag not in ("meta", "br", "link", "img"):
             self.open.append(tag)
 
@@ -112,16 +144,15 @@ def test_the_page_is_whole_and_loads_nothing(task: str) -> None:
     assert not checker.open
     assert len(checker.ids) == len(set(checker.ids))
     assert checker.refers <= set(checker.ids)
-    assert checker.loads == []
-    assert html.count("<svg") == 3
+    assert checker.loads == ["leaderboard.html"]  # a link, beside it
+    assert html.count("data-chart=") == html.count('type="application/json"') == 7
     assert "version &lt;7&gt;" in html
-    assert "#808183" not in html  # plots take the page's ink
-    assert len(html) < 400_000
+    assert len(html) < 5_500_000  # 4.8 MB of it is plotly's script
 
 
 def test_the_verdict_stands_before_every_figure_and_simulated_data_are_labelled() -> None:
     html = page(spec())
-    assert 0 < html.index("SIMULATED DATA") < html.index(VERDICT.words) < html.index("<svg")
+    assert 0 < html.index("SIMULATED DATA") < html.index(VERDICT) < html.index("data-chart=")
     assert "SIMULATED" not in page(spec("directional"))
 
 
@@ -133,17 +164,15 @@ def test_the_table_shows_means_and_ranges_over_seeds() -> None:
     html = page(spec())
     assert "0.015" in html  # rank IC of seeds 1 and 2
     assert "0.010 … 0.020" in html
-    assert html.count("<td>2018-0") == 2  # cutoffs
+    assert re.findall(r"<td>(2018-0\d-01)</td><td>\d+</td>", html) == ["2018-01-01", "2018-02-01"]  # cutoffs
 
 
 def test_what_was_chosen_has_a_place_only_where_a_task_chooses() -> None:
     assert "What was chosen" not in page(spec())
     held = spec(portfolio={"selection": 2})
-    daily, scores, targets, positions = world(held)
-    bought = targets.with_columns(
-        arm=pl.lit("head"), seed=pl.lit(1), instrument_id=pl.lit("XSIM:<1>"), weight=pl.lit(0.5)
-    )
-    html = render(held, VERDICT, daily, scores, bought, positions, {}, [])
+    backtested = world(held)
+    bought = backtested.targets.with_columns(instrument_id=pl.lit("XSIM:<1>"), weight=pl.lit(0.5))
+    html = render(replace(backtested, targets=bought))
     assert html.index("What was chosen") < html.index("<details open>") < html.index("XSIM:&lt;1&gt;")
     checker = Checker()
     checker.feed(html)
@@ -158,7 +187,7 @@ def test_what_each_modality_is_worth_is_a_row_each() -> None:
     short = worth | {"modality": "texts", "gain": math.nan, "low": math.nan, "high": math.nan}
     html = page(spec("directional"), modalities=[worth, short])
     for cells in (
-        ("macro", "vix_level, credit_spread", "0.90 / 0.40", "0.50", "-0.25 to 1.25", "0.031 / –"),
+        ("macro", "vix_level, credit_spread", "0.90 / 0.40", "0.50", "−0.25 to 1.25", "0.031 / –"),
         ("texts", "vix_level, credit_spread", "0.90 / 0.40", "–", "–", "0.031 / –"),
     ):
         row = "".join(rf"<td[^>]*>{re.escape(cell)}</td>" for cell in cells)
@@ -171,39 +200,66 @@ def test_what_each_modality_is_worth_is_a_row_each() -> None:
 
 def test_who_held_nothing_has_no_plot_of_positions() -> None:
     one = spec()
-    daily, scores, targets, positions = world(one)
-    others = positions.filter(pl.col("arm") != one.method)
-    html = render(one, VERDICT, daily, scores, targets, others, {}, [])
-    assert html.count("<svg") == 2
+    backtested = world(one)
+    full = backtested.result
+    others = replace(
+        full,
+        positions=full.positions.filter(pl.col("arm") != one.method),
+        pnl=full.pnl.filter(pl.col("arm") != one.method),
+    )
+    html = render(replace(backtested, result=others))
+    assert html.count("data-chart=") == 3
     assert "head held nothing" in html
 
 
-def test_labels_of_a_time_axis_are_of_one_size_and_numbers_agree_with_their_nouns() -> None:
-    one = spec()
-    daily, _, _, positions = world(one)
-    axes = plots.drawdown_figure(daily, "head").axes[0]
-    assert axes.xaxis.get_offset_text().get_fontsize() == axes.get_xticklabels()[0].get_fontsize()
-    dates = pooled(daily, "head")["date"]
-    several = positions.with_columns(
-        weight=pl.when(pl.col("instrument_id") == NAMES[0]).then(0.1).otherwise(-0.1)
-    )
-    legend = plots.positions_figure(several, dates, "head").axes[0].get_legend()
-    assert legend is not None
-    texts = [text.get_text() for text in legend.get_texts()]
-    assert texts == ["long, 1 instrument a day", "short, 5 instruments a day"]
-    bought = several.with_columns(pl.col("weight").abs())
-    legend = plots.positions_figure(bought, dates, "head").axes[0].get_legend()
-    assert legend is not None
-    assert len(legend.get_texts()) == 1
+def test_positions_of_many_are_summed_and_numbers_agree_with_their_nouns() -> None:
+    held = pl.DataFrame({"date": DAYS}).join(pl.DataFrame({"instrument_id": NAMES}), how="cross")
+    first = pl.col("instrument_id") == NAMES[0]
+    held = held.with_columns(weight=pl.when(first).then(0.1).otherwise(-0.1))
+    dates = pl.Series(DAYS)
+    drawn = charts.positions(held, dates)["data"]
+    assert [one["name"] for one in drawn] == ["long, 1 instrument a day", "short, 5 instruments a day"]
+    assert drawn[1]["y"] == [-50.0] * len(DAYS)
+    bought = charts.positions(held.filter(first), dates)["data"]
+    assert [one["name"] for one in bought] == [NAMES[0]]
+
+
+def test_plotly_itself_accepts_every_plot() -> None:
+    import plotly.graph_objects as go
+
+    html = page(spec()) + board_page()
+    found = re.findall(r'<script type="application/json" id="chart-([a-z-]+)">(.*?)</script>', html, re.S)
+    assert len(found) == 13
+    for name, text in found:
+        plot = json.loads(text)
+        assert go.Figure(plot).to_plotly_json()["data"], name
+
+
+def board_page() -> str:
+    worlds = {}
+    for one in (spec("directional"), spec()):
+        book = world(one).result.daily
+        records = {one.name: pooled(book, one.method)}
+        worlds[one.simulated] = World([judged(one, book)], records, ledger_of(one, book))
+    return leaderboard_page(worlds)
+
+
+def test_the_leaderboard_leads_to_the_reports_and_keeps_simulated_markets_apart() -> None:
+    html = board_page()
+    checker = Checker()
+    checker.feed(html)
+    assert not checker.open
+    assert set(checker.loads) == {"small.html"}
+    assert html.index(">real data<") < html.index("SIMULATED DATA") < html.index("sharpes-simulated")
+    assert "The ledger has 4 trials of this world" in html
 
 
 def test_metadata_plots_are_small_and_reproducible() -> None:
     one = spec()
-    daily, _, _, positions = world(one)
-    assert set(positions["instrument_id"]) == set(NAMES)
-    figure = plots.positions_figure(positions, pooled(daily, "head")["date"], "head")
+    book = world(one).result.daily
+    figure = plots.sharpes_figure([judged(one, book)])
     assert drawing.png(figure) == drawing.png(figure)
-    equity = drawing.png(plots.equity_figure(daily, one.arms))
+    equity = drawing.png(plots.equity_figure(book, one.arms))
     assert equity.startswith(b"\x89PNG")
     assert len(equity) < 100_000
 
@@ -232,7 +288,7 @@ def test_the_page_says_which_model_was_taken_and_why() -> None:
     kept = Event(
         moment="", event="kept", checkpoint=new, before=old, evidence=evidence, by="", why="worse: so it is"
     )
-    html = page(spec("directional"), [first, kept])
+    html = page(spec("directional"), judged=[first, kept])
     assert "Champion and challenger" in html
     for words in (
         "models of 2018-05-01",

@@ -147,7 +147,7 @@ def test_loading_a_spec_loads_nothing_heavy() -> None:
     code = (
         "import sys; from lim_pipelines.strategies.spec import StrategySpec;"
         f"StrategySpec.from_yaml({str(DEFS / 'wti_transfer' / 'defs.yaml')!r});"
-        "import lim_pipelines.finetune.train, lim_pipelines.portfolio.targets, lim_pipelines.backtest.report,"
+        "import lim_pipelines.finetune.train, lim_pipelines.portfolio.targets, lim_pipelines.reports.strategy,"
         "lim_pipelines.evaluate.leaderboard;"
         "print([m for m in ('torch','pandas','scipy','cvxpy','matplotlib','lightning') if m in sys.modules])"
     )

@@ -1,0 +1,1 @@
+"""Pages about results: a strategy's report and the leaderboard."""
