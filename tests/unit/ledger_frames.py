@@ -158,9 +158,9 @@ def _actions(case: Case, days: list[date]) -> pl.DataFrame:
 
 
 def _rates(case: Case, days: list[date]) -> pl.DataFrame:
-    """Fixings that are known when their day begins, so at each close of it."""
+    """Fixings that are known at six in the morning: before every close of their day, after those before."""
     rows = [
-        (currency, datetime.combine(day, time(0), UTC), rate)
+        (currency, datetime.combine(day, time(6), UTC), rate)
         for currency, row in case.fx.items()
         for day, rate in zip(days, row, strict=False)
         if rate is not None

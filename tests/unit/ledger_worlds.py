@@ -26,7 +26,10 @@ MARKETS = {
 }
 """Exchange -> first session, kind and currency of its instruments."""
 
-SESSIONS = 16
+MIXED = "mixed"
+"""One instrument each of several exchanges, in 2014."""
+
+SESSIONS = 26
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Happens:
 
 happens = st.builds(
     Happens,
-    mic=st.sampled_from(sorted(MARKETS)),
+    mic=st.sampled_from([*sorted(MARKETS), MIXED]),
     seed=st.integers(0, 10**6),
     count=st.integers(1, 4),
     fill=st.sampled_from(["close", "open", "vwap"]),
@@ -74,10 +77,12 @@ happens = st.builds(
 def world(what: Happens) -> Case:
     """One world, the same for the same `what`."""
     rng = np.random.default_rng(what.seed)
-    start, kind, currency = MARKETS[what.mic]
-    names = [f"{what.mic}:I{i}" for i in range(what.count)]
+    mics = rng.permutation(sorted(MARKETS)).tolist() if what.mic == MIXED else [what.mic] * what.count
+    start = date(2014, 3, 3) if what.mic == MIXED else MARKETS[what.mic][0]
+    names = [f"{mics[i]}:I{i}" for i in range(what.count)]
     quotes, things = {}, {}
     for i, name in enumerate(names):
+        _, kind, currency = MARKETS[mics[i]]
         # One of them trades on every session, so that numbers of sessions are dates.
         here = replace(what, gaps=False, ends=False) if i == 0 else what
         quotes[name], things[name] = _instrument(rng, here, kind, currency)
@@ -89,9 +94,7 @@ def world(what: Happens) -> Case:
     ]
     orders += [(0, name, 0.0) for name in names]
     orders = list({(day, name): (day, name, weight) for day, name, weight in orders}.values())
-    fixings = np.round(1.2 + 0.02 * rng.standard_normal(SESSIONS).cumsum(), 4).tolist()
-    if what.gaps:
-        fixings = [fixings[0], *(x if rng.random() < 0.7 else None for x in fixings[1:])]
+    foreign = sorted({thing.currency for thing in things.values()} - {"USD"})
     return Case(
         "random",
         quotes,
@@ -103,8 +106,13 @@ def world(what: Happens) -> Case:
         else {},
         terms=_terms(what),
         things=things,
-        fx={} if currency == "USD" else {currency: fixings},
+        fx={currency: _fixings(rng, what) for currency in foreign},
     )
+
+
+def _fixings(rng: np.random.Generator, what: Happens) -> list[float | None]:
+    rates: list[float | None] = np.round(1.2 + 0.02 * rng.standard_normal(SESSIONS).cumsum(), 4).tolist()
+    return [rate if t == 0 or not what.gaps or rng.random() < 0.7 else None for t, rate in enumerate(rates)]
 
 
 def _terms(what: Happens) -> dict[str, Any]:

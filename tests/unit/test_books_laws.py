@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from ledger_case import CAPITAL
 from ledger_frames import Frames, frames_of, slow_of
-from ledger_worlds import Happens, happens, world
+from ledger_worlds import MIXED, Happens, happens, world
 from slow_books import SlowBook
 from slow_records import PARTS, Day
 
@@ -119,8 +119,8 @@ def test_prices_that_stand_still_make_no_money(what: Happens) -> None:
 
 
 def case_has_taxes(what: Happens) -> bool:
-    """Exchanges of the random worlds with a transaction tax."""
-    return what.rules and what.mic in ("XSHG", "XSHE", "XHKG")
+    """Whether there is an exchange with a transaction tax."""
+    return what.rules and what.mic in ("XSHG", "XSHE", "XHKG", MIXED)
 
 
 @some
@@ -129,7 +129,7 @@ def test_what_comes_later_changes_nothing_before(what: Happens) -> None:
     """Bars and orders cut off after a session give the same results up to it."""
     case = world(replace(what, ends=False))
     frames = frames_of(case)
-    cut = case.days()[9]
+    cut = case.days()[15]
     early = replace(frames, bars=frames.bars.filter(pl.col("date") <= cut))
     whole, part = frames.fast(), early.fast()
     assert whole.daily.filter(pl.col("date") <= cut).equals(part.daily)
