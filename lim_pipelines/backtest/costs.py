@@ -7,7 +7,6 @@ trade (`impact.py`, `ticks.py`, `tax.py`), interest (`overnight.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -35,16 +34,15 @@ class Rate:
 
     def __init__(self, each: Floats) -> None:
         self.each = each
-        self._same = float(each[0]) if np.ptp(each) == 0 else None
+        self.same = float(each[0]) if np.ptp(each) == 0 else None
 
     def on(self, units: Floats, price: Floats, value: Floats) -> Floats:
         """Sum units (B, n) times price (n,) times rate over instruments; `value` (B,) lacks the rate."""
-        if self._same is not None:  # one exchange: nothing to add up
-            return value * self._same
+        if self.same is not None:  # one exchange: nothing to add up
+            return value * self.same
         return np.asarray(np.vecdot(units, price * self.each))
 
 
-@dataclass(frozen=True)
 class CostRates:
     """Linear costs of n instruments.
 
@@ -54,11 +52,19 @@ class CostRates:
         Commission and half spread, fraction of the traded value, shape (n,).
     borrow
         Fee for what is held short, fraction of its value a year (actual days over 365), shape (n,).
+
+    Attributes
+    ----------
+    trade
+        Commission and half spread together.
+    same
+        Whether both are the same for all instruments.
     """
 
-    commission: Rate
-    spread: Rate
-    borrow: Rate
+    def __init__(self, commission: Floats, spread: Floats, borrow: Floats) -> None:
+        self.commission, self.spread, self.borrow = Rate(commission), Rate(spread), Rate(borrow)
+        self.trade = Rate(commission + spread)
+        self.same = self.commission.same is not None and self.spread.same is not None
 
 
 class Charge(Protocol):
@@ -103,7 +109,7 @@ def cost_rates(mics: Sequence[str], costs: Costs) -> CostRates:
         An identifier is not registered.
     """
     return CostRates(
-        Rate(np.array([costs.commission_rate(mic) for mic in mics])),
-        Rate(np.array([costs.spread_rate(mic) for mic in mics])),
-        Rate(np.array([costs.borrow_rate(mic) for mic in mics])),
+        np.array([costs.commission_rate(mic) for mic in mics]),
+        np.array([costs.spread_rate(mic) for mic in mics]),
+        np.array([costs.borrow_rate(mic) for mic in mics]),
     )

@@ -11,8 +11,48 @@ from dataclasses import dataclass, fields
 import numpy as np
 import polars as pl
 
-from lim_pipelines.backtest.costs import PARTS
+from lim_pipelines.backtest.costs import PARTS, CostRates
 from lim_pipelines.backtest.grid import Floats
+
+
+class Journal:
+    """Money of B books, noted while they are stepped; a list a figure, an entry a session.
+
+    Rows are kept as they come and put together at the end: to write each into a matrix costs more than some
+    of the products they come from.
+
+    Parameters
+    ----------
+    count
+        Books B.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.before: list[Floats] = []
+        self.sized: list[Floats] = []
+        self.gain: list[Floats] = []
+        self.gross: list[Floats] = []
+        self.net: list[Floats] = []
+        self._sparse: dict[str, dict[int, Floats]] = {name: {} for name in (*PARTS, "traded")}
+        self._nothing = np.zeros(count)
+
+    def add(self, figure: str, t: int, money: Floats) -> None:
+        """Add money of a session, shape (B,), to `traded` or a part of the cost."""
+        rows = self._sparse[figure]
+        rows[t] = rows[t] + money if t in rows else money
+
+    def totals(self, rates: CostRates) -> Totals:
+        """Put sessions together; what is the same fraction of all that is traded is worked out here."""
+        sparse = {
+            name: np.array([rows.get(t, self._nothing) for t in range(len(self.before))])
+            for name, rows in self._sparse.items()
+        }
+        traded = sparse.pop("traded")
+        if rates.same:
+            sparse["commission"] += traded * rates.commission.each[0]
+            sparse["spread"] += traded * rates.spread.each[0]
+        before, sized, gain = (np.array(rows) for rows in (self.before, self.sized, self.gain))
+        return Totals(before, sized, gain, sparse, traded, np.array(self.gross), np.array(self.net))
 
 
 @dataclass(frozen=True)
@@ -40,14 +80,6 @@ class Totals:
     traded: Floats
     gross: Floats
     net: Floats
-
-    @classmethod
-    def new(cls, sessions: int, count: int) -> Totals:
-        """Nothing yet."""
-        shape = (sessions, count)
-        cost = {part: np.zeros(shape) for part in PARTS}
-        zeros = {field.name: np.zeros(shape) for field in fields(cls) if field.name != "cost"}
-        return cls(cost=cost, **zeros)
 
     @classmethod
     def beside(cls, blocks: Sequence[Totals]) -> Totals:

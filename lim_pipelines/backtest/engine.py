@@ -17,7 +17,7 @@ import polars as pl
 
 from lim_pipelines.backtest.books import Books
 from lim_pipelines.backtest.costs import DAYS_PER_YEAR
-from lim_pipelines.backtest.daily import Totals
+from lim_pipelines.backtest.daily import Journal, Totals
 from lim_pipelines.backtest.facts import Facts
 from lim_pipelines.backtest.grid import Floats, build_grid
 from lim_pipelines.backtest.market import Market
@@ -122,29 +122,29 @@ def simulate(
     """
     shape = (count, market.unit.shape[1])
     books, schedule = Books(*shape, plan.capital), Schedule(orders, len(market.dates), shape)
-    totals = Totals.new(len(market.dates), count)
+    journal = Journal(count)
     short_fee = np.zeros(count)
     for t in range(len(market.dates)):
-        totals.before[t] = books.equity
-        profit = _overnight(t, market, books, plan, totals, short_fee, recorder)
+        journal.before.append(books.equity)
+        gain, profit = _overnight(t, market, books, plan, journal, short_fee, recorder)
         books.receive(schedule.due(t))
         if books.any_closed or np.minimum.reduce(books.equity) <= 0:
             books.close_the_broke()
-        totals.sized[t] = books.equity
+        journal.sized.append(books.equity)
         if books.open is not None or (plan.maintenance is not None and books.called.any()):
             whole = market.complete[t] and schedule.whole(t) and not books.any_closed
-            _trade(t, market, books, plan, totals, recorder, whole)
+            _trade(t, market, books, plan, journal, recorder, whole)
         if market.to_close is not None:
-            gain = np.vecdot(books.quantity, market.to_close[t])
-            totals.gain[t] += gain
-            books.equity = books.equity + gain
+            later = np.vecdot(books.quantity, market.to_close[t])
+            gain, books.equity = gain + later, books.equity + later
             if profit is not None:
                 profit = profit + books.quantity * market.to_close[t]
-        short_fee = _mark(t, market, books, plan, totals)
+        journal.gain.append(gain)
+        short_fee = _mark(t, market, books, plan, journal)
         if recorder is not None and profit is not None:
             recorder.earned(t, profit)
             recorder.held(t, books.quantity * market.unit[t], books.equity)
-    return totals
+    return journal.totals(plan.rates)
 
 
 def _overnight(
@@ -152,44 +152,41 @@ def _overnight(
     market: Market,
     books: Books,
     plan: Plan,
-    totals: Totals,
+    journal: Journal,
     short_fee: Floats,
     recorder: Recorder | None,
-) -> Floats | None:
-    """Do all before trading; returns profits by instrument, shape (B, n), where they are recorded."""
+) -> tuple[Floats, Floats | None]:
+    """Do all before trading; returns gains, (B,), and where they are recorded those by instrument, (B, n)."""
     paid = short_fee * (market.days[t] / DAYS_PER_YEAR)
-    totals.cost["borrow"][t] = paid
+    journal.add("borrow", t, paid)
     if plan.interest is not None and t:
         interest = plan.interest.paid(books, t)
-        totals.cost["financing"][t] = interest
+        journal.add("financing", t, interest)
         paid = paid + interest
-    beside = None
-    if t in market.ex:
-        lieu = go_ex(books, market.ex[t])
-        totals.gain[t] += lieu.sum(axis=1)
-        beside = (market.ex[t].columns, lieu)
+    lieu = go_ex(books, market.ex[t]) if t in market.ex else None
     if t in market.rolls:
         roll = market.rolls[t]
         commission, spread = roll_costs(books, roll, t, market, plan.rates)
-        totals.cost["commission"][t] += commission
-        totals.cost["spread"][t] += spread
+        journal.add("commission", t, commission)
+        journal.add("spread", t, spread)
         paid = paid + commission + spread
         if recorder is not None:
             recorder.rolled(t, roll.columns, books.quantity[:, roll.columns], roll.ratio)
     gain, profit = _marked_up(t, market, books, recorder is not None)
-    totals.gain[t] += gain
     books.equity = books.equity + (gain - paid)
-    if profit is not None and beside is not None:
-        profit[:, beside[0]] += beside[1]
+    if lieu is not None:
+        gain = gain + lieu.sum(axis=1)
+        if profit is not None:
+            profit[:, market.ex[t].columns] += lieu
     if t in market.ends:
         columns = market.ends[t]
         if recorder is not None:
             recorder.paid_out(t, columns, books.quantity[:, columns], plan.haircut)
         lost = pay_out(books, columns, t, market, plan.haircut)
-        totals.gain[t] += lost.sum(axis=1)
+        gain = gain + lost.sum(axis=1)
         if profit is not None:
             profit[:, columns] += lost
-    return profit
+    return gain, profit
 
 
 def _marked_up(t: int, market: Market, books: Books, each: bool) -> tuple[Floats, Floats | None]:
@@ -208,7 +205,7 @@ def _trade(
     market: Market,
     books: Books,
     plan: Plan,
-    totals: Totals,
+    journal: Journal,
     recorder: Recorder | None,
     whole: bool,
 ) -> None:
@@ -231,7 +228,7 @@ def _trade(
     else:
         trade = wanted - books.quantity
         books.done(due)
-    paid = _charge(t, trade, price, plan, totals, recorder, reason)
+    paid = _charge(t, trade, price, plan, journal, recorder, reason)
     books.hold(wanted)
     books.equity = books.equity - paid
 
@@ -241,18 +238,18 @@ def _charge(
     trade: Floats,
     price: Floats,
     plan: Plan,
-    totals: Totals,
+    journal: Journal,
     recorder: Recorder | None,
     reason: Codes | None,
 ) -> Floats:
     """Add up what trades cost, shape (B,)."""
-    size = np.abs(trade)
-    totals.traded[t] = traded = np.vecdot(size, price)
-    commission = plan.rates.commission.on(size, price, traded)
-    spread = plan.rates.spread.on(size, price, traded)
-    totals.cost["commission"][t] += commission
-    totals.cost["spread"][t] += spread
-    paid = commission + spread
+    size, rates = np.abs(trade), plan.rates
+    traded = np.vecdot(size, price)
+    journal.add("traded", t, traded)
+    paid = rates.trade.on(size, price, traded)
+    if not rates.same:
+        journal.add("commission", t, rates.commission.on(size, price, traded))
+        journal.add("spread", t, rates.spread.on(size, price, traded))
     if recorder is None and not plan.charges:
         return paid
     value = size * price
@@ -261,21 +258,24 @@ def _charge(
         money = charge(t, trade, value)
         charged.setdefault(charge.part, []).append(money)
         total = money.sum(axis=1)
-        totals.cost[charge.part][t] += total
+        journal.add(charge.part, t, total)
         paid = paid + total
     if recorder is not None:
         recorder.traded(t, trade, value, charged, reason)
     return paid
 
 
-def _mark(t: int, market: Market, books: Books, plan: Plan, totals: Totals) -> Floats:
+def _mark(t: int, market: Market, books: Books, plan: Plan, journal: Journal) -> Floats:
     """Note what is held after the close; returns the fee for shorts, a year, shape (B,)."""
     unit = market.unit[t]
     gross, net = np.vecdot(books.size, unit), np.vecdot(books.quantity, unit)
-    totals.gross[t], totals.net[t] = gross, net
+    journal.gross.append(gross)
+    journal.net.append(net)
     books.worth = net
     if plan.maintenance is not None:
         books.called = books.equity < plan.maintenance * gross
     # Half of size less quantity is what is short, and exactly nothing where nothing is.
     borrow = plan.rates.borrow
-    return (borrow.on(books.size, unit, gross) - borrow.on(books.quantity, unit, net)) / 2.0
+    if borrow.same is not None:
+        return (gross - net) * (borrow.same / 2.0)
+    return borrow.on(books.size - books.quantity, unit, gross) / 2.0

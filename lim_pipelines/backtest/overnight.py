@@ -63,7 +63,7 @@ def go_ex(books: Books, event: Ex) -> Floats:
     whole = whole_lots(held, event.whole)
     gain = (held - whole) * event.lieu
     books.hold_of(event.columns, whole)
-    books.equity += gain.sum(axis=1)
+    books.equity = books.equity + gain.sum(axis=1)
     return gain
 
 
@@ -84,7 +84,7 @@ def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: flo
     """
     gain = books.quantity[:, columns] * (market.unit[t, columns] * market.paid[columns] * -haircut)
     books.hold_of(columns, 0.0)
-    books.equity += gain.sum(axis=1)
+    books.equity = books.equity + gain.sum(axis=1)
     if books.open is not None:
         books.open = books.open.copy()
         books.open[:, columns] = np.nan
