@@ -78,7 +78,7 @@ def missing(days: int, needed: float) -> str:
     """
     years = (needed - days) / SESSIONS_PER_YEAR
     if years >= _LONGEST:
-        return "no record of this kind could be long enough"
+        return "no record with this Sharpe ratio could be long enough"
     months = max(1, math.ceil((needed - days) / _SESSIONS_PER_MONTH))
     if months >= _MONTHS_IN_WORDS:
         return f"needs {years:.0f} more years like these"

@@ -246,7 +246,7 @@ def test_trials_from_before_their_returns_were_kept_still_count() -> None:
         (62, 70.0, "needs 1 more month like these"),
         (62, 62 + 14 * 21.0, "needs 14 more months like these"),
         (62, 62 + 252 * 7.2, "needs 7 more years like these"),
-        (62, math.inf, "no record of this kind could be long enough"),
+        (62, math.inf, "no record with this Sharpe ratio could be long enough"),
     ],
 )
 def test_how_much_more_is_needed_in_words(days: int, needed: float, words: str) -> None:
