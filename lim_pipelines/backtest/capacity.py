@@ -6,6 +6,8 @@ and it reaches half of the gross return a year G at
 
 .. math:: C^* = C_0 \left(\frac{G}{2\,I(C_0)}\right)^2 .
 
+That holds while impact is small against equity, whose loss to impact makes later trades smaller.
+
 What does not belong here: costs that do not grow with the capital.
 """
 
