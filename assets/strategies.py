@@ -182,7 +182,7 @@ def build_targets(spec: StrategySpec) -> dg.AssetsDefinition:
         " and seed.",
         code_version=f"{RESULTS_VERSION}-{spec.digest()[:12]}",
         partitions_def=cutoffs,
-        deps=[f"{spec.name}_model", *_read_by(spec)],
+        deps=[f"{spec.name}_model", *_read_by(spec), *(["entity_links"] if spec.reads_industries else [])],
     )
     def targets(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
         lake, days = home.lake(), cutoff_dates(context)

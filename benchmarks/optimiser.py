@@ -120,7 +120,7 @@ def main() -> None:
 
     first, _ = spent(lambda: optimise(asked(0, n, k, given.impact)))
     times: dict[str, list[float]] = {"optimiser": [], "direct": [], "dense": []}
-    compiled = Compiled(padded(n), padded(k), 0, given.impact)
+    compiled = Compiled(padded(n), padded(k, finest=4), 0, given.impact)
     tight, from_dense = 0.0, 0.0
     for seed in range(1, given.repeats + 1):
         question = asked(seed, n, k, given.impact)

@@ -39,7 +39,6 @@ from lim_pipelines.schemas import (
 )
 from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.industries import NO_LINKS, read_links
-from lim_pipelines.strategies.portfolios import Optimised
 from lim_pipelines.strategies.spec import StrategySpec
 
 CODE_VERSION = "results-3"
@@ -137,8 +136,7 @@ def decide(
     sessions = universe_sessions(spec, end)
     if until is not None:
         sessions = sessions.filter(pl.col("decided_at") <= until)
-    wanted = isinstance(spec.portfolio, Optimised) and spec.portfolio.reads_industries
-    links = read_links(lake, moment) if wanted else NO_LINKS
+    links = read_links(lake, moment) if spec.reads_industries else NO_LINKS
     pieces = [
         make_targets(spec, cutoff, next_cutoff(cutoff), folder, bars, inputs, sessions, links)
         for cutoff, folder in folders.items()

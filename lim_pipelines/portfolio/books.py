@@ -121,8 +121,7 @@ class OptimisedBooks:
         impact = None
         if "impact" in weighed and self._execution.impact > 0:
             rate = self._execution.impact * self._costs.multiplier * market.volatility()
-            # Where nobody knows what is traded nobody knows the impact; the backtest counts none either.
-            impact = np.nan_to_num(rate / np.sqrt(self._days_of_value(market)), posinf=0.0)
+            impact = _dearest_where_unknown(rate / np.sqrt(self._days_of_value(market)))
         return Charges(
             trade if "trade" in weighed else nothing,
             borrow * self._horizon / SESSIONS_PER_YEAR if "borrow" in weighed else nothing,
@@ -136,8 +135,9 @@ class OptimisedBooks:
             # What nobody is known to trade is not held.
             tradable = settings.max_adv * np.nan_to_num(self._days_of_value(market))
             position = np.minimum(position, tradable)
+        sectors = None if settings.max_sector is None else industries
         return Limits(
-            settings.gross, settings.net, position, settings.max_turnover, settings.max_sector, industries
+            settings.gross, settings.net, position, settings.max_turnover, settings.max_sector, sectors
         )
 
     def _days_of_value(self, market: KnownMarket) -> Floats:
@@ -170,9 +170,16 @@ class OptimisedBooks:
         return dict(zip(held["instrument_id"], (value / equity).to_list(), strict=True))
 
 
+def _dearest_where_unknown(rate: Floats) -> Floats:
+    """Fill in the largest known: what nobody is known to trade is no bargain."""
+    known = np.isfinite(rate)
+    return np.where(known, rate, rate[known].max() if known.any() else 0.0)
+
+
 def _inputs(known: Known, names: list[str]) -> Floats:
-    """Return the strategy's features at the decision, shape (n, f), NaN where there are none."""
-    columns = [name for name in known.inputs.columns if name not in (*DECISION, "known_at")]
+    """Return the strategy's features at the decision but embeddings, shape (n, f), NaN where not known."""
+    named = [name for name in known.inputs.columns if name not in (*DECISION, "known_at")]
+    columns = [name for name in named if "." not in name]
     rows = pl.DataFrame({"instrument_id": names}).join(
         known.inputs.select("instrument_id", *columns), on="instrument_id", how="left", maintain_order="left"
     )

@@ -52,16 +52,19 @@ def optimise(question: Question) -> Floats:
     sectors = question.limits.sectors
     compiled = _compiled(
         padded(question.mean.size),
-        padded(question.risk.loadings.shape[1]),
-        0 if question.limits.sector is None or sectors is None else padded(len(sectors)),
+        padded(question.risk.loadings.shape[1], finest=4),
+        0 if question.limits.sector is None or sectors is None else padded(len(sectors), finest=4),
         question.charges.impact is not None,
     )
     return compiled.solve(question)
 
 
-def padded(size: int) -> int:
-    """Round a number of instruments, factors or sectors up, by at most an eighth where there are many."""
-    step = max(16, 2 ** (size.bit_length() - 4))
+def padded(size: int, finest: int = 16) -> int:
+    """Round a number of instruments, factors or sectors up, by at most an eighth where there are many.
+
+    Factors cost the square of their number and change seldom: theirs is a finer step.
+    """
+    step = max(finest, 2 ** (size.bit_length() - 4))
     return -(-size // step) * step
 
 

@@ -56,7 +56,7 @@ class Limits:
     sector
         Largest absolute sum of the weights of a sector; None is any.
     sectors
-        1 where an instrument belongs to a sector, shape (g, n).
+        1 where an instrument belongs to a sector, shape (g, n); given where `sector` is.
     """
 
     gross: float

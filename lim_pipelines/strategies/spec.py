@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.strategies.document import Document, SpecError
 from lim_pipelines.strategies.execution import Execution
-from lim_pipelines.strategies.portfolios import OwnPositions, Portfolio
+from lim_pipelines.strategies.portfolios import Optimised, OwnPositions, Portfolio
 from lim_pipelines.strategies.registry import TASKS
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class StrategySpec(ModelSpec):
         if task is None or not isinstance(value, Mapping):
             return value
         return TASKS[task].portfolio(value).model_validate(value)
+
+    @property
+    def reads_industries(self) -> bool:
+        """Whether decisions ask who belongs to which industry."""
+        return isinstance(self.portfolio, Optimised) and self.portfolio.reads_industries
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> StrategySpec:

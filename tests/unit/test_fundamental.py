@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.portfolio import complete
 from lim_pipelines.schemas import TARGETS
 from lim_pipelines.strategies.base import universe_sessions
+from lim_pipelines.strategies.industries import industries_at, read_links
 from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -132,6 +133,23 @@ def test_nothing_that_came_later_reaches_model_or_decision(root: Path, facts: Fa
     other = built(tmp_path, facts.changed_after(rows["decided_at"].max()))
     again = walkforward.decide(other, root / "models", spec(), [CUTOFF]).sort(TARGETS.row_key)
     assert again.equals(rows)
+    limited = spec(portfolio={"max_position": 0.2, "risk_sessions": 40, "max_sector": 0.005})
+    first, second = (
+        walkforward.decide(one, root / "models", limited, [CUTOFF]).sort(TARGETS.row_key)
+        for one in (lake, other)
+    )
+    assert first.equals(second)
+    decided_at = first["decided_at"].max()
+    assert isinstance(decided_at, datetime)
+    industries = industries_at(read_links(lake, decided_at), first["instrument_id"], CUTOFF, decided_at)
+    assert industries.height >= 6
+    assert largest_industry(first, industries) <= 0.005 + 1e-8
+    assert largest_industry(rows, industries) > 0.01
+
+
+def largest_industry(rows: pl.DataFrame, industries: pl.DataFrame) -> float:
+    sums = rows.join(industries, on="instrument_id").group_by("arm", "industry").agg(pl.col("weight").sum())
+    return float(sums["weight"].abs().to_numpy().max())
 
 
 def test_its_features_are_filings_and_text() -> None:

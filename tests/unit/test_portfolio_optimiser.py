@@ -15,6 +15,7 @@ from lim_pipelines.portfolio.optimiser import optimise, padded
 from lim_pipelines.portfolio.question import Charges, Floats, Limits, OptimiserError, Question
 from lim_pipelines.portfolio.risk.base import RiskModel
 from lim_pipelines.portfolio.risk.ledoit_wolf import ledoit_wolf
+from lim_pipelines.portfolio.risk.pca import pca
 
 N = 8
 FREE = np.zeros(N)
@@ -211,11 +212,13 @@ def test_a_trade_that_does_not_pay_its_cost_is_not_made() -> None:
 
 def test_a_year_of_changing_universes_compiles_once() -> None:
     optimiser._compiled.cache_clear()
-    for n in (50, 61, 64, 57):
-        optimise(free(asked(n=n)))
+    for n in (61, 64, 57, 63):
+        question = free(asked(n=n))
+        optimise(replace(question, risk=pca(0.01 * np.random.default_rng(n).standard_normal((60, n)), 6)))
     assert optimiser._compiled.cache_info().misses == 1
-    assert optimiser._compiled(padded(50), padded(50), 0, False).problem.is_dpp()
+    assert optimiser._compiled(64, 8, 0, False).problem.is_dpp()
     assert [padded(size) for size in (1, 16, 17, 64, 3000)] == [16, 16, 32, 64, 3072]
+    assert [padded(size, finest=4) for size in (1, 50, 120)] == [4, 52, 120]
     assert all(size <= padded(size) <= size * 1.125 for size in range(128, 5000))
 
 
