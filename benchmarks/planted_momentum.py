@@ -1,18 +1,19 @@
-"""The momentum of XSIM: what is planted, what can be known of it, what every arm finds, and in a shuffle.
+"""The momentum of XSIM: what is planted, what can be known of it, what every arm finds, and in a control.
 
     python -m benchmarks.planted_momentum [--seeds 3] [--steps 64] [--pretrain 100]
 
-A world a seed: XSIM made anew, and its control, in which each instrument's sessions have an order of their
-own. Of 64 instruments 24 have a drift that is a slow AR(1), which nobody observes. Walk forward over two
-cutoffs, a year behind each, the control over the second; the backbone is pretrained before the first one on
-the world's own bars, and the networks have the seed of their world. One model is fitted on all 64 and never
-told who has a drift; judged are the 24, directional each for itself, cross_sectional one against another.
+A world a seed: XSIM made anew, and its control, in which each instrument's sessions are dealt anew and a coin
+says whether each rises (what rose on balance would still do so if only shuffled). Of 64 instruments 24 have
+a drift that is a slow AR(1), which nobody observes. Walk forward over two cutoffs, a year behind each,
+the control over the second; the backbone is pretrained before the first one on the world's own bars, and the
+networks have the seed of their world. One model is fitted on all 64 and never told who has a drift; judged
+are the 24, directional each for itself, cross_sectional one against another.
 
 Rank IC with the return of five sessions, of every fifth session, by month: the mean over worlds with its 95 %
 interval over months, then from the worst world to the best. `drift` is the planted drift of the label itself,
 `filter` what can be known of it at best from an instrument's own returns (a Kalman filter that is told the
-process). The last column is the correlation with the planted drift: it has no noise of returns in it, and no
-meaning in a shuffle. Prints a Markdown table.
+process). The last column is the correlation with the planted drift: it has no noise of returns in it. Prints
+a Markdown table.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from lim_pipelines.foundation.quality.tables import markdown
 from lim_pipelines.foundation.series import build_series
 from lim_pipelines.paired import paired
 from lim_pipelines.simulate import xsim
-from lim_pipelines.simulate.planted import Planted, published, shuffled
+from lim_pipelines.simulate.planted import Planted, dealt_anew, published
 from lim_pipelines.simulate.processes import decay
 
 CUTOFFS, END = (date(2016, 1, 1), date(2017, 1, 1)), date(2018, 1, 1)
@@ -174,7 +175,7 @@ def _correlation(a: Floats, b: Floats) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 else float("nan")
 
 
-def line(rows: pl.DataFrame) -> tuple[str, ...]:
+def line(rows: pl.DataFrame, planted: bool) -> tuple[str, ...]:
     """One line of the table, of an arm's months in all worlds."""
     rows = rows.with_columns(pl.col("rank_ic", "with_drift").fill_nan(0.0))
     months = rows.group_by("month").agg(pl.col("rank_ic").mean()).sort("month")["rank_ic"].to_numpy()
@@ -183,7 +184,7 @@ def line(rows: pl.DataFrame) -> tuple[str, ...]:
     return (
         f"{gain.mean:.3f} ({gain.low:.3f} to {gain.high:.3f})",
         f"{worlds.min():.3f} to {worlds.max():.3f}",
-        f"{rows['with_drift'].to_numpy().mean():.2f}",
+        f"{rows['with_drift'].to_numpy().mean():.2f}" if planted else "-",
     )
 
 
@@ -199,12 +200,12 @@ def main() -> None:
     for seed in range(xsim.SEED, xsim.SEED + given.seeds):
         made = xsim.simulate(seed, END)
         bars = published(made)
-        control = shuffled(Planted(bars, ()), seed).bars
-        for world, rows in (("XSIM", bars), ("shuffled", control)):
+        control = dealt_anew(Planted(bars, ()), seed).bars
+        for world, rows in (("XSIM", bars), ("dealt anew", control)):
             parts.append(judged(world, rows, made.truth, seed, given.steps, given.pretrain))
     found = pl.concat(parts)
     lines = [
-        (*key, *line(rows))
+        (*key, *line(rows, key[0] == "XSIM"))
         for key, rows in found.group_by("world", "task", "arm", maintain_order=True)
         if key[0] == "XSIM" or key[2] not in ("drift", "filter")
     ]

@@ -3,7 +3,7 @@
 Contract. A world is a function of a seed and sizes; it returns a `Planted`: rows of `VALIDATED_BARS` of
 exchange XSIM under ids of its own (`XSIM:P01` and on; no name says a role), and what was planted. It is made
 by `market` (returns that nothing foresees) plus what the world plants, and `bars_of`. Same seed, same bits; a
-longer run begins with the values of a shorter one. `shuffled` makes any world's control.
+longer run begins with the values of a shorter one. `shuffled` makes any world's control, `dealt_anew` that of drifts.
 
 What does not belong here: XSIM itself (`xsim.py`; nothing here changes a bit of it), minute bars, reading
 what was planted back (tests and benchmarks do that).
@@ -245,16 +245,34 @@ def shuffled(world: Planted, seed: int) -> Planted:
     )
 
 
+def dealt_anew(world: Planted, seed: int) -> Planted:
+    """Shuffle, and let a coin say whether a bar rises or falls: of drifts nothing is left, either.
+
+    An instrument that rose on balance still does when its sessions are shuffled: momentum is right there.
+
+    Parameters
+    ----------
+    world, seed
+        As for `shuffled`.
+    """
+    dice = stream(seed, "planted dealt anew")
+    rows = []
+    for _, own in world.bars.group_by("instrument_id", maintain_order=True):
+        order = _order(own.height, dice)
+        rows.append(_reordered(own, order, dice.choice([-1.0, 1.0], own.height)))
+    return replace(world, bars=pl.concat(rows).sort(VALIDATED_BARS.key), relations=())
+
+
 def _order(count: int, dice: np.random.Generator) -> npt.NDArray[np.int64]:
     """Draw an order of an instrument's bars that leaves the first in place."""
     return np.concatenate([[0], 1 + dice.permutation(count - 1)])
 
 
-def _reordered(rows: pl.DataFrame, order: npt.NDArray[np.int64]) -> pl.DataFrame:
-    """Bars of one instrument in another order."""
+def _reordered(rows: pl.DataFrame, order: npt.NDArray[np.int64], side: Floats | float = 1.0) -> pl.DataFrame:
+    """Bars of one instrument in another order, their growth times `side`."""
     rows = rows.sort("date")
     close = rows["close"].to_numpy()
-    growth = np.concatenate([[0.0], np.diff(np.log(close))])[order]
+    growth = np.concatenate([[0.0], np.diff(np.log(close))])[order] * side
     new = np.round(close[0] * np.exp(np.cumsum(growth)), 2)
     shape = {name: new * (rows[name].to_numpy() / close)[order] for name in ("open", "high", "low")}
     volume = rows["volume"].to_numpy()[order]

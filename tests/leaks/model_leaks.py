@@ -21,7 +21,7 @@ from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.backtest import engine
 from lim_pipelines.finetune import arms, champions, promotion, samples
 from lim_pipelines.finetune import train as finetune_train
-from lim_pipelines.finetune.methods import moving
+from lim_pipelines.finetune.methods import new_head
 from lim_pipelines.finetune.scaling import Scaling
 from lim_pipelines.finetune.split import Split
 from lim_pipelines.foundation import checkpoint, data, pretrain, windows
@@ -266,7 +266,7 @@ def _scaled_by_everything(world: ModelWorld, patch: Patch) -> list[Verdict]:
             return Scaling.of(seen[-1].features)
 
     patch.setattr(task, "build_samples", remembered)
-    patch.setattr(moving, "Scaling", Everything)
+    patch.setattr(new_head, "Scaling", Everything)
     return _fitted(world)
 
 
@@ -538,7 +538,7 @@ LEAKS = (
     Leak("corrections in a fit", "finetune/train.py", "reads", "were known", _bars_dated_before_the_cutoff),
     Leak(
         "inputs scaled by everything",
-        "finetune/methods/moving.py",
+        "finetune/methods/new_head.py",
         "windows",
         "feature_mean",
         _scaled_by_everything,

@@ -21,7 +21,7 @@ from lim_pipelines.finetune.trend import BARS, HALF_LIVES, trends
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.schemas import VALIDATED_MACRO
 from lim_pipelines.simulate import xsim
-from lim_pipelines.simulate.planted import Planted, published, shuffled
+from lim_pipelines.simulate.planted import Planted, dealt_anew, published
 from lim_pipelines.strategies.base import LOOKBACK_SESSIONS
 
 torch.set_num_threads(1)
@@ -141,9 +141,9 @@ def test_planted_momentum_is_found(head: str) -> None:
 
 
 @pytest.mark.parametrize("head", ["perceptron", "attention"])
-def test_nothing_is_found_where_sessions_are_shuffled(head: str) -> None:
+def test_nothing_is_found_where_returns_are_dealt_anew(head: str) -> None:
     bars, _ = world()
-    out, said = said_behind(shuffled(Planted(bars, ()), seed=1).bars, head)
+    out, said = said_behind(dealt_anew(Planted(bars, ()), seed=1).bars, head)
     true = targets("cross_sectional", out) / out.scale(HORIZON)
     # Labels overlap: about 50 independent weeks of 24 instruments.
     assert abs(rank_correlation(said, true)) < 3 / np.sqrt(50 * 24)
