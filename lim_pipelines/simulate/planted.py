@@ -3,7 +3,8 @@
 Contract. A world is a function of a seed and sizes; it returns a `Planted`: rows of `VALIDATED_BARS` of
 exchange XSIM under ids of its own (`XSIM:P01` and on; no name says a role), and what was planted. It is made
 by `market` (returns that nothing foresees) plus what the world plants, and `bars_of`. Same seed, same bits; a
-longer run begins with the values of a shorter one. `shuffled` makes any world's control, `dealt_anew` that of drifts.
+longer run begins with the values of a shorter one. `shuffled` makes any world's control,
+`dealt_anew` that of drifts.
 
 What does not belong here: XSIM itself (`xsim.py`; nothing here changes a bit of it), minute bars, reading
 what was planted back (tests and benchmarks do that).
