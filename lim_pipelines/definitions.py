@@ -32,6 +32,7 @@ from assets import (  # noqa: E402
     entities,
     foundation,
     gate_checks,
+    history_paths,
     landing,
     leaderboard,
     macro,
@@ -103,6 +104,7 @@ def build_definitions() -> dg.Definitions:
         marts.marts,
         *panorama.ASSETS,
         leaderboard.build_leaderboard(specs),
+        history_paths.build_history_paths(specs),
         *releases.ASSETS,
         audits_data.build_look_ahead_audit(specs),
     ]

@@ -4,24 +4,32 @@ Walking forward gives one record. Combinatorial folds (`splits.py`) give several
 that have not seen them; where their rank ICs lie far apart, so might that of the years to come. The control
 is fitted because it knows nothing but the samples: a backbone was pretrained on what is held out here.
 
-What does not belong here: decisions, and anything that is traded: fits see what came later.
+What does not belong here: decisions, and anything that is traded: fits see what comes later.
 
 M. Lopez de Prado (2018), Advances in Financial Machine Learning, section 12.4.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from lim_pipelines.evaluate.splits import combinatorial_folds, path_count
-from lim_pipelines.finetune import ridge
+from lim_pipelines.finetune import champions, ridge, store
 from lim_pipelines.finetune.base import forecast, skill
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.finetune.split import Split
+from lim_pipelines.finetune.train import read_inputs
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.lake import Lake, Past, midnight
+from lim_pipelines.strategies.registry import TASKS
+from lim_pipelines.strategies.spec import StrategySpec
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,6 +39,14 @@ GROUPS, TESTED = 6, 2
 
 CHOOSES = 0.2
 """Share of the newest sessions fitted on that choose the penalty."""
+
+
+SCHEMA = {
+    "strategy": pl.String(),
+    "cutoff": pl.Date(),
+    "sessions": pl.Int64(),
+    **dict.fromkeys(("rank_ic_lowest", "rank_ic_median", "rank_ic_highest", "r2_median"), pl.Float64()),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,38 @@ class Paths:
 
     rank_ic: Floats
     r2: Floats
+
+
+def paths_table(lake: Lake, models: Path, specs: Sequence[StrategySpec]) -> pl.DataFrame:
+    """Paths of all strategies that have models, through what was known at the newest cutoff of each.
+
+    Parameters
+    ----------
+    lake, models
+        Where bars and models lie.
+    specs
+        All strategies.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row a strategy: cutoff, sessions that samples were decided on, the lowest, median and highest rank
+        IC of its paths, the median R2.
+    """
+    rows = []
+    for spec in specs:
+        cutoffs = checkpoint.cutoffs(models, spec.name)
+        folder = champions.in_use(models, spec, cutoffs[-1]) if cutoffs else None
+        if folder is None:
+            continue
+        meta = store.read_meta(folder)
+        known = read_inputs(Past(lake, midnight(cutoffs[-1])), spec, cutoffs[-1])
+        samples = TASKS[spec.task].samples(spec, *known, meta.selection)
+        found = history_paths(spec, samples, meta.backbone.context)
+        ends = (found.rank_ic.min(), np.median(found.rank_ic), found.rank_ic.max(), np.median(found.r2))
+        sessions = samples.frame["date"].n_unique()
+        rows.append((spec.name, cutoffs[-1], sessions, *(float(value) for value in ends)))
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def history_paths(spec: ModelSpec, samples: Samples, context: int) -> Paths:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
-from strategy_world import CUTOFF, inputs, market, spec
+from strategy_world import CUTOFF, PERIOD_END, inputs, macro, market, put_checkpoint, put_lake, spec
 
-from lim_pipelines.evaluate.paths import history_paths
+from lim_pipelines.evaluate.paths import history_paths, paths_table
+from lim_pipelines.finetune import train
 from lim_pipelines.finetune.samples import Samples, build_samples
+from lim_pipelines.lake import midnight
 from lim_pipelines.schemas import VALIDATED_MACRO
 
 SPEC = spec()
@@ -34,3 +38,24 @@ def test_shuffled_labels_are_not(samples: Samples) -> None:
     found = history_paths(SPEC, replace(samples, label=samples.label[order]), CONTEXT)
     assert abs(found.rank_ic.mean()) < 0.03
     assert found.r2.max() < 0.01
+
+
+def test_of_all_strategies_those_that_have_models(tmp_path: Path) -> None:
+    bars = market(end=PERIOD_END)
+    lake = put_lake(tmp_path / "lake", bars, macro())
+    put_checkpoint(tmp_path / "models", SPEC.foundation, CUTOFF)
+    train.train(
+        {
+            "lake": str(lake.root),
+            "models": str(tmp_path / "models"),
+            "strategy": SPEC.model_dump(mode="json"),
+            "cutoffs": [CUTOFF.isoformat()],
+        }
+    )
+    found = paths_table(lake, tmp_path / "models", [SPEC, spec("directional", name="untrained")])
+    row = found.row(0, named=True)
+    assert (found.height, row["strategy"], row["cutoff"]) == (1, SPEC.name, CUTOFF)
+    assert 0.02 < row["rank_ic_lowest"] < row["rank_ic_median"] < row["rank_ic_highest"]
+    # What became known after the cutoff changes nothing.
+    earlier = put_lake(tmp_path / "earlier", bars.filter(pl.col("known_at") <= midnight(CUTOFF)), macro())
+    assert paths_table(earlier, tmp_path / "models", [SPEC]).equals(found)
