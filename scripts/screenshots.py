@@ -102,6 +102,20 @@ def reports(page: Page, folder: Path) -> None:
         save(page, name)
 
 
+def results(page: Page, folder: Path) -> None:
+    """Take the leaderboard and the report of the first strategy on it, this one on a phone at night, too."""
+    page.set_viewport_size({"width": 1280, "height": 1250})
+    visit(page, (folder / "leaderboard.html").as_uri())
+    save(page, "leaderboard")
+    page.locator("main a").first.click()
+    page.locator(".chart .main-svg").first.wait_for()
+    save(page, "report")
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 375, "height": 1250})
+    page.wait_for_timeout(SETTLE_MS)
+    save(page, "report_phone")
+
+
 def save(page: Page, name: str, clip: FloatRect | None = None) -> None:
     """Write a picture with a palette of 256 colours, which is a third of the size."""
     from PIL import Image
@@ -129,6 +143,7 @@ def main(base: str) -> None:
         plot(page, base)
         save(page, "plot")
         reports(page, Home().reports)
+        results(page, Home().reports)
 
 
 def held(base: str) -> None:

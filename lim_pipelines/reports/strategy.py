@@ -207,6 +207,7 @@ def _facts(of: Backtested, means: Mapping[str, float | None]) -> list[dict[str, 
         ("largest drawdown, mean of seeds", percent(means.get("max_drawdown"))),
         ("turnover a year, times equity", number(means.get("turnover_per_year"))),
         ("costs a year", percent(means.get("cost_per_year"), 2)),
+        ("break-even cost, bps of trades", number(means.get("break_even_bps"), 1)),
         ("capacity", money(of.capacity, of.spec.execution.currency)),
     )
     return [{"name": name, "value": value} for name, value in shown]
