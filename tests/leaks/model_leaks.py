@@ -291,6 +291,17 @@ def _target_among_the_features(world: ModelWorld, patch: Patch) -> list[Verdict]
     return world.audit_model(OIL)
 
 
+def _trend_with_the_next_bar(world: ModelWorld, patch: Patch) -> list[Verdict]:
+    honest = samples.trends
+
+    def ahead(series: Any, picks: Any, volatility: Any) -> Any:
+        last = np.array([len(one) - 1 for one in series])[picks[:, 0]]
+        return honest(series, np.stack([picks[:, 0], np.minimum(picks[:, 1] + 1, last)], axis=1), volatility)
+
+    patch.setattr(samples, "trends", ahead)
+    return world.audit_model(OIL)
+
+
 def _adjusted_levels(world: ModelWorld, patch: Patch) -> list[Verdict]:
     """Closes adjusted for all splits up to today, read as levels: a low one tells of splits to come."""
     honest = samples.build_series
@@ -545,6 +556,7 @@ LEAKS = (
     ),
     Leak("label from the decision's close", _SAMPLES, "windows", "own close", _filled_at_the_decisions_close),
     Leak("target among the features", _SAMPLES, "windows", "past return", _target_among_the_features),
+    Leak("trend with the next bar", _SAMPLES, "windows", "the trend", _trend_with_the_next_bar),
     Leak("adjusted prices as levels", _SAMPLES, "windows", "context", _adjusted_levels),
     Leak(
         "fit from a later checkpoint", "finetune/train.py", "windows", "no checkpoint of", _later_checkpoint
