@@ -79,7 +79,7 @@ def prepare_futures(home: Path) -> pl.DataFrame:
             imported = import_history(lake, landing, mic, _FIRST, _LAST)
             print(f"{mic}: {imported.published:,} bars of contracts", file=sys.stderr, flush=True)
         load_reference(lake, landing, ROLLS)
-        # Not all that is there: the vendor's calendar of another milk skips a contract, which stops the step.
+        # Not all that is there: nobody asks for the other series.
         rolls = lake.revisions(ROLLS, pl.col("root").is_in(roots((*HELD_OUT, *PRETRAINED)))).collect()
         series = stitched(lake.revisions(VALIDATED_BARS).collect(), as_taken(rolls))
         part = done.with_suffix(".part")
