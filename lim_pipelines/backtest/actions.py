@@ -32,7 +32,7 @@ class Ex:
         What a unit (after the division) earns beside the reinvested return, base currency: the dividend paid
         in cash, less the one that would have been reinvested.
     whole
-        Smallest quantity that can be held; 0 is any.
+        Smallest quantity that can be held, as one number where it is that of all; 0 is any.
     lieu
         Cash for one unit of what is left over, base currency.
     """
@@ -40,7 +40,7 @@ class Ex:
     columns: Indices
     divisor: Floats
     extra: Floats
-    whole: Floats
+    whole: Floats | float
     lieu: Floats
 
 
@@ -91,7 +91,8 @@ def ex_events(
         if rules is not None and t >= grid.start:
             whole = np.where(right, np.minimum(rules.at(t - grid.start).lot[columns], 1.0), 0.0)
         lieu = before[t, columns] * point[t, columns] + cash - split * was
-        events[t] = Ex(columns, split, cash - (split - f) * was, whole, lieu)
+        unit = float(whole[0]) if np.ptp(whole) == 0 else whole
+        events[t] = Ex(columns, split, cash - (split - f) * was, unit, lieu)
     return events
 
 

@@ -43,7 +43,7 @@ class Books:
     """
 
     def __init__(self, count: int, n: int, capital: float) -> None:
-        self.quantity = self.size = np.zeros((count, n))
+        self.quantity, self.size = np.zeros((count, n)), np.zeros((count, n))
         self.equity, self.worth = np.full(count, capital), np.zeros(count)
         self.open: Floats | None = None
         self.any_closed = False
@@ -55,9 +55,8 @@ class Books:
 
     def hold_of(self, columns: Indices, quantity: Floats | float) -> None:
         """Hold other quantities of some instruments, shape (B, k)."""
-        changed = self.quantity.copy()
-        changed[:, columns] = quantity
-        self.hold(changed)
+        self.quantity[:, columns] = quantity
+        self.size[:, columns] = np.abs(quantity)
 
     def receive(self, weights: Floats | None) -> None:
         """Take orders that became due, shape (B, n), NaN for none; they replace those still open."""

@@ -223,7 +223,7 @@ def _trade(
         for rule in plan.rules:
             rule(order)
         trade, reason = order.trade, order.reason
-        books.done(order.due & ~order.waits)
+        books.done(order.done)
         wanted = books.quantity + trade
     else:
         trade = wanted - books.quantity

@@ -31,24 +31,34 @@ class Interest:
         Fraction a year.
     owed_rate
         Fraction a year of what is owed.
+    all_paid
+        Whether every instrument is bought with cash.
     """
 
     market: Market
     cash_rate: float
     owed_rate: float
+    all_paid: bool
 
     @classmethod
     def of(cls, execution: Execution, market: Market) -> Interest | None:
         """None if there is no interest."""
         owed = execution.cash_rate + execution.financing_spread
-        return cls(market, execution.cash_rate, owed) if execution.cash_rate or owed else None
+        if not (execution.cash_rate or owed):
+            return None
+        return cls(market, execution.cash_rate, owed, bool(market.paid.all()))
 
     def paid(self, books: Books, t: int) -> Floats:
         """Interest paid for the days up to session t, shape (B,); negative is earned."""
-        cash = books.equity - books.quantity @ (self.market.unit[t - 1] * self.market.paid)
+        worth = books.worth
+        if not self.all_paid:
+            worth = np.vecdot(books.quantity, self.market.unit[t - 1] * self.market.paid)
+        cash = books.equity - worth
         rate = np.where(cash > 0, self.cash_rate, self.owed_rate)
-        over = books.closed & ~books.quantity.any(axis=1)
-        return np.where(over, 0.0, -cash * rate * (self.market.days[t] / DAYS_PER_YEAR))
+        paid = -cash * rate * (self.market.days[t] / DAYS_PER_YEAR)
+        if books.any_closed:
+            paid = np.where(books.closed & ~books.quantity.any(axis=1), 0.0, paid)
+        return np.asarray(paid)
 
 
 def go_ex(books: Books, event: Ex) -> Floats:

@@ -81,7 +81,7 @@ def make_plan(grid: Grid, costs: Costs, execution: Execution, facts: Facts) -> t
 def _rules(execution: Execution, market: Market, table: RuleTable | None) -> list[Rule]:
     """Rules that can cut anything, in the order of docs/backtest.md."""
     rules: list[Rule] = []
-    if table is not None and any(row.no_short.any() or row.uptick.any() for row in table.rows):
+    if table is not None and any(row.bans for row in table.rows):
         rules.append(ShortBan(table))
     if table is not None and any(row.lot.any() for row in table.rows):
         rules.append(Lots(table))

@@ -44,10 +44,9 @@ class Ticks:
         """Charge what rounding adds; as `costs.Charge`."""
         tick = self.rules.at(t).tick
         moved = self.spread if self.impact is None else self.spread + self.impact.rate(t, value)
-        there = (tick > 0) & (moved > 0) & (value > 0)
         size, side = np.where(tick > 0, tick, 1.0), np.copysign(1.0, trade)
-        price = self.market.fill[t] * (1.0 + side * moved)
         # Sales are mirrored: up is against the trader on both sides.
-        paid = np.ceil(side * price / size - _NEAR) * size
-        added = np.maximum(paid - side * price, 0.0)
-        return np.where(there, added * np.abs(trade) * self.market.point[t], 0.0)
+        price = self.market.fill[t] * (side + moved)
+        added = np.maximum(np.ceil(price / size - _NEAR) * size - price, 0.0)
+        money = added * np.abs(trade) * self.market.point[t]
+        return np.where((value > 0) & (tick > 0) & (moved > 0), money, 0.0)

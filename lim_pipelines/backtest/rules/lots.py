@@ -22,7 +22,7 @@ class Lots:
     def __call__(self, order: Order) -> None:
         """Round trades."""
         rules = self.rules.at(order.t)
-        if not rules.lot.any():
+        if isinstance(rules.step, float) and not rules.step:
             return
         held = order.books.quantity
         through_zero = order.wanted * held <= 0

@@ -41,7 +41,7 @@ class Order:
     due
         Whether an order is worked on.
     waits
-        Whether what a rule cut waits for the next session.
+        Whether what a rule cut waits for the next session; None if nothing does.
     reason
         Codes of `REASONS`; None where nobody asks why.
     """
@@ -52,7 +52,7 @@ class Order:
     wanted: Floats
     trade: Floats
     due: Flags
-    waits: Flags
+    waits: Flags | None
     reason: Codes | None
 
     @classmethod
@@ -65,9 +65,18 @@ class Order:
             wanted,
             wanted - books.quantity,
             due,
-            np.zeros(due.shape, dtype=bool),
+            None,
             np.zeros(due.shape, dtype=np.int8) if explained else None,
         )
+
+    @property
+    def done(self) -> Flags:
+        """Orders that are traded or lapse."""
+        return self.due if self.waits is None else self.due & ~self.waits
+
+    def wait(self, where: Flags) -> None:
+        """Let orders wait."""
+        self.waits = where if self.waits is None else self.waits | where
 
     def cut(self, where: Flags, reason: str) -> None:
         """Note why orders were cut."""

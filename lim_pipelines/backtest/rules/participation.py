@@ -26,8 +26,10 @@ class Participation:
         """Cut trades to the share."""
         most = self.share * self.volume[order.t]
         cut = np.abs(order.trade) > most
+        if not cut.any():
+            return
         if self.rules is not None:
             most = whole_lots(most, self.rules.at(order.t).step)
         order.trade = np.where(cut, np.copysign(most, order.trade), order.trade)
-        order.waits |= cut
+        order.wait(cut)
         order.cut(cut, "participation")

@@ -39,7 +39,7 @@ class PriceLimit:
         locked = np.zeros(order.due.shape, dtype=bool)
         locked[:, near] = (no_sellers & (trade > 0)) | (no_buyers & (trade < 0))
         order.trade = np.where(locked, 0.0, order.trade)
-        order.waits |= locked
+        order.wait(locked)
         order.cut(locked, "price_limit")
 
 

@@ -22,12 +22,12 @@ class ShortBan:
     def __call__(self, order: Order) -> None:
         """Cut sales of what is not held."""
         rules = self.rules.at(order.t)
-        if not (rules.no_short.any() or rules.uptick.any()):
+        if not rules.bans:
             return
         falling = rules.uptick & (order.market.fill[order.t] < order.market.before[order.t])
         least = np.minimum(order.books.quantity, 0.0)
         cut = order.due & (rules.no_short | falling) & (order.wanted < least)
         order.wanted = np.where(cut, least, order.wanted)
         order.trade = order.wanted - order.books.quantity
-        order.waits |= cut & falling
+        order.wait(cut & falling)
         order.cut(cut, "short_ban")

@@ -35,6 +35,8 @@ class RuleRow:
         Fractions of the value.
     no_short, uptick
         Whether short sales are never possible, or not at a falling price.
+    bans
+        Whether any of them is so anywhere.
     """
 
     lot: Floats
@@ -45,6 +47,7 @@ class RuleRow:
     sale_tax: Floats
     no_short: Flags
     uptick: Flags
+    bans: bool
 
 
 class RuleTable:
@@ -89,6 +92,7 @@ class RuleTable:
             sale_tax=np.array([rule.sale_tax_bps for rule in own]) * BASIS_POINT,
             no_short=np.array([rule == "none" for rule in short]),
             uptick=np.array([rule == "uptick" for rule in short]),
+            bans=bool({"none", "uptick"} & set(short)),
         )
 
 
