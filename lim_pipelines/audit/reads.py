@@ -57,6 +57,11 @@ ALLOWED: Final[dict[str, str]] = {
         (f"lim_pipelines.strategies.check.{name}" for name in ("check", "_history")),
         "tells a person whether what the lake holds today can bear a strategy; no model or decision reads it",
     ),
+    **dict.fromkeys(
+        (f"lim_pipelines.backtest.facts.{name}" for name in ("read_facts", "read_rates")),
+        "a backtest looks back: what instruments are and paid, and exchange rates, which the engine uses from"
+        " the moment at which each was known; no decision reads them",
+    ),
     "lim_pipelines.reference.known_listings": "listings hold by their own dates, see `lake.past.DATED`",
 }
 """Functions that read all revisions, or what is known today, and why that is right."""

@@ -34,7 +34,7 @@ class Books:
         Base currency, shape (B,).
     worth
         Value held after the last close, long less short, shape (B,).
-    open
+    orders
         Target weights not yet done, NaN for none, shape (B, n); None if no book has any.
     closed, any_closed
         Whether the equity has fallen to zero, shape (B,), and whether that of any book has.
@@ -45,7 +45,7 @@ class Books:
     def __init__(self, count: int, n: int, capital: float) -> None:
         self.quantity, self.size = np.zeros((count, n)), np.zeros((count, n))
         self.equity, self.worth = np.full(count, capital), np.zeros(count)
-        self.open: Floats | None = None
+        self.orders: Floats | None = None
         self.any_closed = False
         self.closed, self.called = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
 
@@ -62,9 +62,9 @@ class Books:
         """Take orders that became due, shape (B, n), NaN for none; they replace those still open."""
         if weights is None:
             return
-        if self.open is not None and np.isnan(weights).any():
-            weights = np.where(np.isnan(weights), self.open, weights)
-        self.open = weights
+        if self.orders is not None and np.isnan(weights).any():
+            weights = np.where(np.isnan(weights), self.orders, weights)
+        self.orders = weights
 
     def close_the_broke(self) -> None:
         """Close books without equity: from then on all their orders are to hold nothing.
@@ -73,15 +73,15 @@ class Books:
         """
         self.closed |= self.equity <= 0
         self.any_closed = True
-        orders = np.full(self.quantity.shape, np.nan) if self.open is None else self.open
+        orders = np.full(self.quantity.shape, np.nan) if self.orders is None else self.orders
         nothing = np.where(self.quantity != 0, 0.0, np.nan)
         orders = np.where(self.closed[:, None], nothing, orders)
-        self.open = None if np.isnan(orders).all() else orders
+        self.orders = None if np.isnan(orders).all() else orders
 
     def done(self, orders: Flags | None) -> None:
         """Forget orders that are done, shape (B, n); None is all."""
         if orders is None:
-            self.open = None
-        elif self.open is not None:
-            left = np.where(orders, np.nan, self.open)
-            self.open = None if np.isnan(left).all() else left
+            self.orders = None
+        elif self.orders is not None:
+            left = np.where(orders, np.nan, self.orders)
+            self.orders = None if np.isnan(left).all() else left

@@ -6,7 +6,7 @@ What does not belong here: what single instruments earn (`recorder.py`), metrics
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -86,10 +86,15 @@ class Totals:
         """Books of several blocks beside each other."""
         if len(blocks) == 1:
             return blocks[0]
-        names = [field.name for field in fields(cls) if field.name != "cost"]
-        joined = {name: np.hstack([getattr(block, name) for block in blocks]) for name in names}
-        cost = {part: np.hstack([block.cost[part] for block in blocks]) for part in PARTS}
-        return cls(cost=cost, **joined)
+        return cls(
+            np.hstack([block.before for block in blocks]),
+            np.hstack([block.sized for block in blocks]),
+            np.hstack([block.gain for block in blocks]),
+            {part: np.hstack([block.cost[part] for block in blocks]) for part in PARTS},
+            np.hstack([block.traded for block in blocks]),
+            np.hstack([block.gross for block in blocks]),
+            np.hstack([block.net for block in blocks]),
+        )
 
     def daily(self, dates: pl.Series, books: pl.DataFrame, capital: float) -> pl.DataFrame:
         """Daily results, columns of `BACKTEST_DAILY` without strategy; a row a session and book.

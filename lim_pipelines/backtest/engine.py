@@ -131,7 +131,7 @@ def simulate(
         if books.any_closed or np.minimum.reduce(books.equity) <= 0:
             books.close_the_broke()
         journal.sized.append(books.equity)
-        if books.open is not None or (plan.maintenance is not None and books.called.any()):
+        if books.orders is not None or (plan.maintenance is not None and books.called.any()):
             whole = market.complete[t] and schedule.whole(t) and not books.any_closed
             _trade(t, market, books, plan, journal, recorder, whole)
         if market.to_close is not None:
@@ -211,7 +211,7 @@ def _trade(
 ) -> None:
     """Size what is open, cut it by the rules, pay for it. `whole`: all is due, and can be traded."""
     price = market.price[t]
-    weights = np.full(books.quantity.shape, np.nan) if books.open is None else books.open
+    weights = np.full(books.quantity.shape, np.nan) if books.orders is None else books.orders
     wanted = weights * books.equity[:, None] / price
     due = None if whole and not plan.rules else np.isfinite(wanted)
     if due is not None and not whole:

@@ -18,6 +18,13 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
+READ = (
+    *("exchange", "instrument_id", "date", "ts", "price_type", "asset_class", "contract", "ex_factor"),
+    *("open", "close", "vwap", "volume", "turnover"),
+)
+"""Columns of bars that a backtest reads; `contract` where there is one."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """Daily bars by session and instrument.
@@ -31,14 +38,18 @@ class Grid:
     instruments
         Columns exchange, instrument_id; n rows.
     bars
-        The bars, with columns row (of `dates`) and column (of `instruments`); sorted by instrument and date.
-        Bars between sessions (without a price) count for the session that follows.
+        The bars, with columns row (of `dates`) and column (of `instruments`), in any order. Bars between
+        sessions (without a price) count for the session that follows.
     """
 
     dates: pl.Series
     start: int
     instruments: pl.DataFrame
     bars: pl.DataFrame
+
+    def in_time(self) -> pl.DataFrame:
+        """Return the bars by instrument and date."""
+        return self.bars.sort("column", "date")
 
     def scatter(self, value: pl.Expr, empty: float = np.nan) -> Floats:
         """Lay a value of the bars out, shape (T0, n); nulls and missing bars are `empty`."""
@@ -61,7 +72,14 @@ def build_grid(targets: pl.DataFrame, bars: pl.DataFrame, through: date | None) 
     daily = pl.col("freq") == "1d"
     if through is not None:
         daily &= pl.col("date") <= through
-    own = bars.lazy().filter(daily).join(columns.lazy(), on=["exchange", "instrument_id"]).collect()
+    read = [name for name in READ if name in bars.columns]
+    own = (
+        bars.lazy()
+        .filter(daily)
+        .select(read)
+        .join(columns.lazy(), on=["exchange", "instrument_id"])
+        .collect()
+    )
     priced = own.filter(pl.col("close") > 0)
     absent = columns.join(priced.select("column").unique(), on="column", how="anti")[
         "instrument_id"
@@ -71,5 +89,5 @@ def build_grid(targets: pl.DataFrame, bars: pl.DataFrame, through: date | None) 
     dates = priced["date"].unique().sort()
     start = int((dates <= targets["date"].min()).sum())
     row = dates.search_sorted(own["date"], side="left").cast(pl.Int64)
-    placed = own.with_columns(row=row).filter(pl.col("row") < len(dates)).sort("column", "date")
+    placed = own.with_columns(row=row).filter(pl.col("row") < len(dates))
     return Grid(dates, start, instruments, placed)

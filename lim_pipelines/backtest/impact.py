@@ -65,7 +65,7 @@ def impact_of(grid: Grid, multiplier: Floats, point: Floats, coefficient: float)
     traded = pl.coalesce(
         "turnover", pl.col("close") * pl.col("volume") * pl.lit(multiplier).get(pl.col("column"))
     )
-    own = grid.bars.with_columns(adjusted=pl.col("close") / factor).filter(pl.col("close") > 0)
+    own = grid.in_time().with_columns(adjusted=pl.col("close") / factor).filter(pl.col("close") > 0)
     own = own.with_columns(change=pl.col("adjusted").log().diff().over("column"), traded=traded)
 
     def before(value: pl.Expr) -> pl.Expr:

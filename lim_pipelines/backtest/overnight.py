@@ -95,7 +95,7 @@ def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: flo
     gain = books.quantity[:, columns] * (market.unit[t, columns] * market.paid[columns] * -haircut)
     books.hold_of(columns, 0.0)
     books.equity = books.equity + gain.sum(axis=1)
-    if books.open is not None:
-        books.open = books.open.copy()
-        books.open[:, columns] = np.nan
+    if books.orders is not None:
+        books.orders = books.orders.copy()
+        books.orders[:, columns] = np.nan
     return gain

@@ -50,9 +50,10 @@ def roll_events(grid: Grid, before: Floats, factor: Floats, paid: npt.NDArray[np
     rolls = (factor != 1.0) & ~paid
     if "contract" in grid.bars.columns:
         previous = pl.col("contract").shift(1).over("column")
+        bars = Grid(grid.dates, grid.start, grid.instruments, grid.in_time())
         told = pl.col("contract").is_not_null() & previous.is_not_null()
-        rolls &= ~(grid.scatter(told, empty=0.0) > 0)
-        rolls |= (grid.scatter(told & (pl.col("contract") != previous), empty=0.0) > 0) & ~paid
+        rolls &= ~(bars.scatter(told, empty=0.0) > 0)
+        rolls |= (bars.scatter(told & (pl.col("contract") != previous), empty=0.0) > 0) & ~paid
     rolls &= np.isfinite(before)
     return {
         t: Roll(np.flatnonzero(rolls[t]), factor[t, rolls[t]])
