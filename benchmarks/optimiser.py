@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from lim_pipelines.portfolio.optimiser import TOLERANCE, Compiled, largest_turnover, optimise, padded
+from lim_pipelines.portfolio.optimiser import KEPT, TOLERANCE, Compiled, largest_turnover, optimise, padded
 from lim_pipelines.portfolio.question import Charges, Floats, Limits, Question
 from lim_pipelines.portfolio.risk.base import RiskModel
 
@@ -98,7 +98,8 @@ def dense(question: Question) -> tuple[float, Floats]:
     cones = [clarabel.ZeroConeT(2 * n + 1), clarabel.NonnegativeConeT(right.size - 2 * n - 1)]
     settings = clarabel.DefaultSettings()
     settings.verbose = False
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = TOLERANCE
+    settings.tol_gap_abs = settings.tol_gap_rel = TOLERANCE
+    settings.tol_feas = KEPT
     seconds, solution = spent(
         lambda: clarabel.DefaultSolver(quadratic, linear, rows, right, cones, settings).solve()
     )

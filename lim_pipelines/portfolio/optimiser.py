@@ -23,6 +23,9 @@ TOLERANCE = 1e-11
 """Two or three steps more than the solver's own 1e-8, at which weights are wrong by up to 1e-4: the best is
 flat, and much is worth nearly as much."""
 
+KEPT = 1e-9
+"""To which limits are kept. Asked for more, one rebalance in twenty stops early."""
+
 TOLERANCE_OF_IMPACT = 1e-8
 """Power cones are not solved to more; weights are then right to about 1e-6."""
 
@@ -87,8 +90,8 @@ class Compiled:
     def __init__(self, instruments: int, factors: int, sectors: int, impact: bool) -> None:
         import cvxpy as cp
 
-        tolerance = TOLERANCE_OF_IMPACT if impact else TOLERANCE
-        self.accuracy = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tolerance)
+        gap = TOLERANCE_OF_IMPACT if impact else TOLERANCE
+        self.accuracy = {"tol_gap_abs": gap, "tol_gap_rel": gap, "tol_feas": max(gap, KEPT)}
         self.size = (instruments, factors, sectors)
         n, k, g = self.size
 

@@ -5,8 +5,7 @@ What does not belong here: the answer (`optimiser.py`), where limits come from (
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -103,9 +102,20 @@ class Question:
     centre: Floats
 
     def __post_init__(self) -> None:
-        for part in (self, self.risk, self.charges, self.limits):
-            for field in fields(part):
-                refuse_not_finite(field.name, getattr(part, field.name))
+        risk, charges, limits = self.risk, self.charges, self.limits
+        refuse_not_finite(
+            mean=self.mean,
+            loadings=risk.loadings,
+            factor_root=risk.factor_root,
+            specific=risk.specific,
+            previous=self.previous,
+            trade=charges.trade,
+            borrow=charges.borrow,
+            impact=charges.impact,
+            position=limits.position,
+            sectors=limits.sectors,
+            centre=self.centre,
+        )
 
     def __str__(self) -> str:
         """Say what was asked in a line."""
@@ -128,14 +138,17 @@ class Question:
         return float(self.mean @ weights - self.risk_aversion * risk - cost)
 
 
-def refuse_not_finite(name: str, value: Any) -> None:
-    """Refuse an array with NaN or infinities.
+def refuse_not_finite(**arrays: Floats | None) -> None:
+    """Refuse arrays with NaN or infinities, by their names.
 
     Raises
     ------
     OptimiserError
         It has some; the first places are named.
     """
-    if isinstance(value, np.ndarray) and not np.isfinite(value).all():
-        bad = np.argwhere(~np.isfinite(value))[:5].tolist()
-        raise OptimiserError(f"{name} is not finite at {bad}; leave these instruments out of the decision")
+    for name, value in arrays.items():
+        if value is not None and not np.isfinite(value).all():
+            bad = np.argwhere(~np.isfinite(value))[:5].tolist()
+            raise OptimiserError(
+                f"{name} is not finite at {bad}; leave these instruments out of the decision"
+            )
