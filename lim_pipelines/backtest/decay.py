@@ -44,20 +44,28 @@ def ic_decay(task: Task, arm: str, targets: pl.DataFrame, bars: pl.DataFrame) ->
         .group_by("instrument_id", "date")
         .agg(pl.col("forecast").mean())
     )
-    grown = pl.col("log_return").fill_null(0.0).cum_sum()
-    ahead = [(grown.shift(-h - 1) - grown.shift(-1)).over("instrument_id").alias(f"{h}") for h in HORIZONS]
     here = bars.filter(pl.col("instrument_id").is_in(forecasts["instrument_id"].unique().implode()))
-    judged = (
-        daily_returns(here)
-        .select("instrument_id", "date", *ahead)
-        .join(forecasts, on=["instrument_id", "date"])
+    returns = daily_returns(here).with_row_index("row")
+    returns = returns.select(
+        "instrument_id",
+        "date",
+        grown=pl.col("log_return").fill_null(0.0).cum_sum(),
+        row=pl.col("row").cast(pl.Int64),
+        last=pl.col("row").max().over("instrument_id").cast(pl.Int64),
     )
+    grown = returns["grown"].to_numpy()
+    judged = forecasts.join(returns.drop("grown"), on=["instrument_id", "date"]).sort("row")
+    filled, last = judged["row"].to_numpy() + 1, judged["last"].to_numpy()
     unit = "date" if task in RELATIVE_TASKS else "instrument_id"
     rows = []
     for h in HORIZONS:
-        known = judged.drop_nulls(f"{h}").group_by(unit)
+        known = filled + h <= last
+        came = grown[filled[known] + h] - grown[filled[known]]
         found = (
-            known.agg(ic=pl.corr("forecast", f"{h}"), rank_ic=pl.corr("forecast", f"{h}", method="spearman"))
+            judged.filter(pl.Series(known))
+            .with_columns(came=pl.Series(came))
+            .group_by(unit, maintain_order=True)
+            .agg(ic=pl.corr("forecast", "came"), rank_ic=pl.corr("forecast", "came", method="spearman"))
             .drop_nans()
             .drop_nulls()
         )
