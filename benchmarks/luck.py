@@ -9,7 +9,8 @@ Hochberg, and by the step-down test; the best is handed to `evaluate.luck` as th
     python -m benchmarks.luck --worlds 200 --days 62 --strategies 30
 
 Worlds with skill are a fifth as many. Printed: share of strategies found, of them false (mean over worlds),
-worlds with a false one, planted ones found; beside it what theory says. Half an hour on a busy core, and two minutes.
+worlds with a false one, planted ones found; beside it what theory says. Half an hour on a busy core, and two
+minutes.
 """
 
 from __future__ import annotations
