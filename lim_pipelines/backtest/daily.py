@@ -97,7 +97,7 @@ class Totals:
         )
 
     def daily(self, dates: pl.Series, books: pl.DataFrame, capital: float) -> pl.DataFrame:
-        """Daily results, columns of `BACKTEST_DAILY` without strategy; a row a session and book.
+        """Daily results, columns of `BACKTEST_DAILY` without strategy; sorted by book and session.
 
         Parameters
         ----------
@@ -122,5 +122,5 @@ class Totals:
             "gross_exposure": overnight[0] / before,
             "net_exposure": overnight[1] / before,
         }
-        grid = pl.DataFrame({"date": dates}).join(books, how="cross", maintain_order="left_right")
-        return grid.with_columns(pl.Series(name, value.ravel()) for name, value in columns.items())
+        grid = books.join(pl.DataFrame({"date": dates}), how="cross", maintain_order="left_right")
+        return grid.with_columns(pl.Series(name, value.T.ravel()) for name, value in columns.items())

@@ -92,7 +92,8 @@ def run(
     for first in range(0, books.height, width):
         end = min(first + width, books.height)
         recorder = Recorder(first, market, plan.rates) if record else None
-        totals.append(simulate(market, orders.of_books(first, end), end - first, plan, recorder))
+        own = orders if end - first == books.height else orders.of_books(first, end)
+        totals.append(simulate(market, own, end - first, plan, recorder))
         recorders.append(recorder)
     return result(targets["strategy"][0], books, market, Totals.beside(totals), recorders, execution.capital)
 

@@ -80,7 +80,7 @@ def result(
     trades = _named([f for r in kept for f in r.trades], books, market, {**_TRADE, "reason": pl.Int64})
     names = pl.Series(OTHER_REASONS, dtype=pl.String)
     return Result(
-        BACKTEST_DAILY.conform(daily),
+        daily.select(pl.col(name).cast(dtype) for name, dtype in BACKTEST_DAILY.schema.items()),
         positions,
         pnl.with_columns(pl.col("pnl") / capital),
         trades.with_columns(reason=names.gather(trades["reason"])),
