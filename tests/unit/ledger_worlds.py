@@ -123,6 +123,8 @@ def _terms(what: Happens) -> dict[str, Any]:
         terms["participation"] = 0.05
     if what.impact:
         terms["impact"] = 0.8
+    if what.ends and what.moves:
+        terms["delisting_haircut"] = 0.2
     if what.margins:
         terms |= {"initial_margin": 0.5, "maintenance_margin": 0.45}
     return terms

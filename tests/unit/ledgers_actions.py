@@ -117,6 +117,17 @@ CASES = (
         held={A: 0},
     ),
     Case(
+        # 500 * 90 * 0.7 = 31,500; the contract that expires is settled at its price: 1,000 * (41 - 40)
+        "a haircut on what is delisted, none on what expires",
+        {A: [100, 100, 90, None], WTI: [40, 40, 41, None], B: [10] * 4},
+        [(0, B, 0.0), (0, A, 0.5), (0, WTI, 0.4)],
+        ["100000.00", "96000.00", "82500.00"],
+        [(1, WTI, 1, ""), (1, A, 500, ""), (3, WTI, -1, "delisting"), (3, A, -500, "delisting")],
+        terms={"delisting_haircut": 0.3},
+        things={A: Thing(ends=2), WTI: Thing("future", multiplier=1000, ends=2)},
+        held={A: 0, WTI: 0},
+    ),
+    Case(
         # nobody said that it ended: its value stays, its sale waits
         "bars that just stop make no money and no cash",
         {A: [100, 100, 90, None, None], B: [10] * 5},

@@ -123,6 +123,16 @@ CASES = (
         **YUAN,
     ),
     Case(
+        # the ban ends on 2010-03-31, a day after the order; it has lapsed
+        "a banned short sale does not wait for the end of the ban",
+        {CN: [10, 10, 10.1, 10.2]},
+        [(0, CN, -0.5)],
+        ["100000.00", "100000.00", "100000.00"],
+        [],
+        start=date(2010, 3, 29),
+        **YUAN,
+    ),
+    Case(
         # 49 is below 50: wait; 49.5 is above 49: 50,000 / 49.5 = 1,010.1; -1,010 * 0.5
         "uptick rule: no short sale at a falling price",
         {US: [50, 49, 49.5, 50]},

@@ -51,6 +51,14 @@ CASES = (
         rates={"commission": 10},
     ),
     Case(
+        # 0.57 * 100,000 is 56,999.99999999999 in binary
+        "a billionth of a share is no share less",
+        {A: [100, 100]},
+        [(0, A, 0.57)],
+        ["100000.00"],
+        [(1, A, 570, "")],
+    ),
+    Case(
         # 400 short at 100: 40,000 * 3.65 % / 365 = 4.00 a day; Friday one day, Monday three
         "borrow is paid for calendar days",
         {A: [100, 100, 100, 100]},

@@ -28,7 +28,8 @@ def test_slow_engine(case: Case) -> None:
     days = book.run()
     assert [float(day.equity) for day in days] == pytest.approx(_money(case.equity), abs=HALF_A_CENT)
     if case.trades is not None:
-        told = [(trade.day, trade.name, float(trade.quantity), trade.reason) for trade in book.trades]
+        rows = sorted(book.trades, key=lambda trade: (trade.day, trade.name))
+        told = [(trade.day, trade.name, float(trade.quantity), trade.reason) for trade in rows]
         assert told == _trades(case)
     for part, money in case.costs.items():
         assert float(sum(day.parts[part] for day in days)) == pytest.approx(float(money), abs=HALF_A_CENT)
