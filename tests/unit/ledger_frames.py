@@ -243,7 +243,8 @@ def _bps(own: float | None, of_exchange: float) -> Decimal:
 
 def _end(lasts: list[date | None]) -> date | None:
     """A listing that is open, or none at all, has no end."""
-    return max(lasts) if lasts and all(lasts) else None  # type: ignore[type-var]
+    known = [last for last in lasts if last is not None]
+    return max(known) if known and len(known) == len(lasts) else None
 
 
 def _told(actions: pl.DataFrame, kind: str, field: str) -> dict[date, Decimal]:

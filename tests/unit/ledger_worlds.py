@@ -196,9 +196,9 @@ def _quote(rng: np.random.Generator, what: Happens, close: float, factor: float,
     volume = None
     if what.volumes:
         volume = float(rng.choice([0.0, 2e3, 5e4, 1e6])) if rng.random() < 0.9 else None
-    opened = round(close * float(rng.uniform(0.97, 1.03)), 2) if what.moves else close
-    vwap = round(close * float(rng.uniform(0.98, 1.02)), 4) if what.moves else close
+    opened: float | None = round(close * float(rng.uniform(0.97, 1.03)), 2) if what.moves else close
+    vwap: float | None = round(close * float(rng.uniform(0.98, 1.02)), 4) if what.moves else close
     if what.gaps and rng.random() < 0.1:
-        opened = vwap = None  # type: ignore[assignment]
+        opened = vwap = None
     turnover = round(close * volume * 1.01, 2) if volume and rng.random() < 0.5 else None
     return Bar(close, factor, opened, vwap, volume, turnover, contract)
