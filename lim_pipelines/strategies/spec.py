@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
+from lim_pipelines.finetune.setting import meant
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.strategies.document import Document, SpecError
 from lim_pipelines.strategies.execution import Execution
@@ -87,10 +88,17 @@ class StrategySpec(ModelSpec):
 
 
 def _causes(problems: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-    """Leave out what follows from another finding: a list is too short once its wrong items are gone."""
-    places = [problem["loc"] for problem in problems]
+    """Leave out what follows from another finding.
 
-    def follows(own: tuple[int | str, ...]) -> bool:
+    A list is too short once its wrong items are gone; a key is missing that stands there misspelt.
+    """
+    places = [problem["loc"] for problem in problems]
+    unknown = [problem["loc"] for problem in problems if problem["type"] == "extra_forbidden"]
+
+    def follows(problem: ErrorDetails) -> bool:
+        own = problem["loc"]
+        if problem["type"] == "missing":
+            return any(at[:-1] == own[:-1] and meant(str(at[-1]), [str(own[-1])]) for at in unknown)
         return any(len(at) > len(own) and at[: len(own)] == own for at in places)
 
-    return [problem for problem in problems if not follows(problem["loc"])]
+    return [problem for problem in problems if not follows(problem)]

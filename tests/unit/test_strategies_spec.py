@@ -109,6 +109,20 @@ def test_a_list_with_a_wrong_item_is_not_called_too_short_as_well(tmp_path: Path
     assert ": seeds.0: Input should be a valid integer" in message
 
 
+def test_a_misspelt_key_is_not_called_missing_as_well(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        StrategySpec.from_yaml(edited(tmp_path, "horizon: 5", "horizont: 5"))
+    (message,) = str(caught.value).splitlines()
+    assert ": horizont: unknown key (did you mean 'horizon'?)" in message
+
+
+def test_a_missing_key_is_missing_whatever_else_is_unknown(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        StrategySpec.from_yaml(edited(tmp_path, "horizon: 5", "colour: 5"))
+    assert ": horizon: is missing; add it" in str(caught.value)
+    assert ": colour: unknown key" in str(caught.value)
+
+
 def test_a_key_that_stands_twice_is_named_where_it_stands_again(tmp_path: Path) -> None:
     path = edited(tmp_path, "horizon: 5", "horizon: 5\n  horizon: 6")
     line = WTI.splitlines().index("  horizon: 5") + 2
@@ -147,8 +161,8 @@ def test_loading_a_spec_loads_nothing_heavy() -> None:
     code = (
         "import sys; from lim_pipelines.strategies.spec import StrategySpec;"
         f"StrategySpec.from_yaml({str(DEFS / 'wti_transfer' / 'defs.yaml')!r});"
-        "import lim_pipelines.finetune.train, lim_pipelines.portfolio.targets, lim_pipelines.reports.strategy,"
-        "lim_pipelines.evaluate.leaderboard;"
+        "import lim_pipelines.finetune.train, lim_pipelines.portfolio.targets,"
+        "lim_pipelines.reports.strategy, lim_pipelines.evaluate.leaderboard;"
         "print([m for m in ('torch','pandas','scipy','cvxpy','matplotlib','lightning') if m in sys.modules])"
     )
     done = subprocess.run(
