@@ -141,7 +141,8 @@ def test_the_rate_warms_up_and_falls_to_nothing() -> None:
 def test_an_unfitted_head_forecasts_nothing() -> None:
     features, nobody = torch.randn(5, 2), torch.zeros(5, 0)
     known, group = torch.ones(5, 2, dtype=torch.bool), torch.zeros(5, dtype=torch.int64)
-    batch = Batch(torch.randn(5, 64), features, known, group, nobody[..., None], nobody.bool(), torch.randn(5, 3))
+    third = torch.randn(5, 3)
+    batch = Batch(torch.randn(5, 64), features, known, group, nobody[..., None], nobody.bool(), third)
     said = Perceptron(Concatenation(64, (Modality("macro", (0, 1), False),)), Related(64, 0), 2, 1).outputs(
         batch
     )

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from strategy_world import NAMES, config, spec
 
-from lim_pipelines.reports.choices import LONGEST_OPEN, choices
 from lim_pipelines.finetune.selection import Formation, Leader, Pair, Selection
 from lim_pipelines.finetune.store import ModelMeta
+from lim_pipelines.reports.choices import LONGEST_OPEN, choices
 from lim_pipelines.schemas import TARGETS
 from lim_pipelines.strategies.spec import StrategySpec
 
