@@ -19,6 +19,7 @@ from lim_pipelines.finetune.base import forecast, rank_correlation, targets
 from lim_pipelines.finetune.samples import Samples, build_samples, demean, samples_of
 from lim_pipelines.finetune.trend import BARS, HALF_LIVES, trends
 from lim_pipelines.foundation.model import FoundationModel
+from lim_pipelines.foundation.scaling import RECENT
 from lim_pipelines.schemas import VALIDATED_MACRO
 from lim_pipelines.simulate import xsim
 from lim_pipelines.simulate.planted import Planted, dealt_anew, published
@@ -82,6 +83,10 @@ def test_noise_has_trends_of_unit_size_and_a_decision_looks_far_enough_back() ->
     found = with_returns(replace(one, volatility=np.ones(len(one))), noise)[full]
     assert found[:, 0].std() == pytest.approx(1.0, abs=0.15)
     assert BARS < LOOKBACK_SESSIONS
+
+
+def test_half_lives_are_those_that_patches_are_told_of() -> None:
+    assert HALF_LIVES == RECENT
 
 
 def test_a_decision_that_looks_back_less_far_sees_the_same_trends() -> None:
