@@ -1,11 +1,12 @@
 """The optimiser: a re-solve against Clarabel itself on the same cone problem, and against the dense form.
 
-    python -m benchmarks.optimiser [--instruments 3000] [--factors 50] [--repeats 5] [--dense 1] [--impact]
+    python -m benchmarks.optimiser [--instruments 3000] [--factors 50] [--repeats 5] [--dense 1]
 
 A mean-variance book with turnover costs and a turnover limit, held since yesterday; every repeat has new
 forecasts and new risk. All are measured in CPU seconds of one thread, in turns. `direct` is given the cone
 problem ready-made: arrays in, Clarabel, arrays out. `dense` is the same question with the covariance as one
-matrix, solved so many times (it takes a minute; 0 leaves it out). Differences are of weights: from the dense
+matrix, solved so many times (it takes a minute; 0 leaves it out). `with impact` is the optimiser on the same
+question with market impact, for which there is no other. Differences are of weights: from the dense
 solve, and from one of the same form at a tolerance of 1e-13.
 """
 
@@ -115,16 +116,15 @@ def main() -> None:
     parser.add_argument("--factors", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dense", type=int, default=1)
-    parser.add_argument("--impact", action="store_true", help="count market impact, too; no dense form then")
     given = parser.parse_args()
     n, k = given.instruments, given.factors
 
-    first, _ = spent(lambda: optimise(asked(0, n, k, given.impact)))
-    times: dict[str, list[float]] = {"optimiser": [], "direct": [], "dense": []}
-    compiled = Compiled(padded(n), padded(k, finest=4), 0, given.impact)
+    first, _ = spent(lambda: optimise(asked(0, n, k, impact=False)))
+    times: dict[str, list[float]] = {"optimiser": [], "direct": [], "dense": [], "with impact": []}
+    compiled = Compiled(padded(n), padded(k, finest=4), 0)
     tight, from_dense = 0.0, 0.0
     for seed in range(1, given.repeats + 1):
-        question = asked(seed, n, k, given.impact)
+        question = asked(seed, n, k, impact=False)
         seconds, weights = spent(lambda question=question: optimise(question))
         times["optimiser"].append(seconds)
         compiled.solve(question)
@@ -133,11 +133,13 @@ def main() -> None:
         compiled.accuracy = dict.fromkeys(exact, 1e-13)
         tight = max(tight, float(np.abs(compiled.solve(question) - weights).max()))
         compiled.accuracy = exact
-        if seed <= given.dense and not given.impact:
+        costly = asked(seed, n, k, impact=True)
+        times["with impact"].append(spent(lambda costly=costly: optimise(costly))[0])
+        if seed <= given.dense:
             seconds, reference = dense(replace(question))
             times["dense"].append(seconds)
             from_dense = max(from_dense, float(np.abs(reference - weights).max()))
-    print(f"{n} instruments, {k} factors, turnover costs{' and impact' if given.impact else ''}, one thread")
+    print(f"{n} instruments, {k} factors, turnover costs, one thread")
     print(f"first solve, with compilation: {first:.2f} CPU s")
     print("| | CPU seconds a re-solve, median | the optimiser's, over it |\n|---|---|---|")
     own = float(np.median(times["optimiser"]))

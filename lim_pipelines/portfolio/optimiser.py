@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from lim_pipelines.portfolio.impact_cones import solve_with_impact
 from lim_pipelines.portfolio.infeasible import explain
 from lim_pipelines.portfolio.question import Floats, OptimiserError, Question
 
@@ -27,7 +28,10 @@ KEPT = 1e-9
 """To which limits are kept. Asked for more, one rebalance in twenty stops early."""
 
 TOLERANCE_OF_IMPACT = 1e-8
-"""Power cones are not solved to more; weights are then right to about 1e-6."""
+"""The cones of impact are not solved to more; weights are then right to about 1e-6."""
+
+_SOLVED = ("optimal", "optimal_inaccurate", "solved", "almostsolved")
+"""As cvxpy and as Clarabel say it."""
 
 NO_SECTOR = 1e3
 """A limit no sector reaches."""
@@ -57,7 +61,6 @@ def optimise(question: Question) -> Floats:
         padded(question.mean.size),
         padded(question.risk.loadings.shape[1], finest=4),
         0 if question.limits.sector is None or sectors is None else padded(len(sectors), finest=4),
-        question.charges.impact is not None,
     )
     return compiled.solve(question)
 
@@ -72,8 +75,8 @@ def padded(size: int, finest: int = 16) -> int:
 
 
 @lru_cache(maxsize=8)
-def _compiled(instruments: int, factors: int, sectors: int, impact: bool) -> Compiled:
-    return Compiled(instruments, factors, sectors, impact)
+def _compiled(instruments: int, factors: int, sectors: int) -> Compiled:
+    return Compiled(instruments, factors, sectors)
 
 
 class Compiled:
@@ -83,15 +86,12 @@ class Compiled:
     ----------
     instruments, factors, sectors
         Sizes n, k and g; what is asked may be smaller.
-    impact
-        Whether market impact is counted: it makes two cones of each instrument.
     """
 
-    def __init__(self, instruments: int, factors: int, sectors: int, impact: bool) -> None:
+    def __init__(self, instruments: int, factors: int, sectors: int) -> None:
         import cvxpy as cp
 
-        gap = TOLERANCE_OF_IMPACT if impact else TOLERANCE
-        self.accuracy = {"tol_gap_abs": gap, "tol_gap_rel": gap, "tol_feas": max(gap, KEPT)}
+        self.accuracy = {"tol_gap_abs": TOLERANCE, "tol_gap_rel": TOLERANCE, "tol_feas": KEPT}
         self.size = (instruments, factors, sectors)
         n, k, g = self.size
 
@@ -110,7 +110,6 @@ class Compiled:
             "previous": each(n),
             "trade": positive(n),
             "borrow": positive(n),
-            "impact": positive(n),
             "position": positive(n),
             "gross": positive(),
             "net_low": each(),
@@ -121,12 +120,12 @@ class Compiled:
         }
         p = self.parameters
         self.weights = w = cp.Variable(n)
-        long, short, bought, sold = (cp.Variable(n, nonneg=True) for _ in range(4))
+        long, short, bought, sold = (cp.Variable(n) for _ in range(4))
+        self.trades = (bought, sold)
         factor, own = cp.Variable(k), cp.Variable(n)
         cost = p["trade"] @ (bought + sold) + p["borrow"] @ short
-        if impact:
-            cost += p["impact"] @ cp.power(bought + sold, 1.5)
         constraints = [
+            *(part >= 0 for part in (long, short, bought, sold)),
             # Weights stand alone in each product: a parameter times a parameter would not be DPP, and compile
             # each time.
             factor == p["half"] @ w - p["half_centre"],
@@ -148,22 +147,36 @@ class Compiled:
     def solve(self, question: Question) -> Floats:
         """As `optimise`, for a question that fits."""
         self.fill(question)
-        failure = ""
         try:
-            # Not warm: what was solved before must not reach the last bits of this answer.
-            self.problem.solve(solver="CLARABEL", warm_start=False, **self.accuracy)
+            status, weights = self._with_impact(question) if _has_impact(question) else self._without()
         except Exception as error:  # cvxpy raises its own and the solver's errors, of no common type
-            failure = f": {error}"
-        if not failure and self.problem.status in ("optimal", "optimal_inaccurate"):
-            return np.asarray(self.weights.value, dtype=np.float64)[: question.mean.size]
+            status, weights = f"failed: {error}", None
+        if status in _SOLVED and weights is not None:
+            return np.asarray(weights, dtype=np.float64)[: question.mean.size]
         clash = explain(question.limits, question.previous)
         if clash:
             raise OptimiserError(f"no positions within the limits: {clash} ({question})")
         raise OptimiserError(
-            f"no positions, solver status {self.problem.status}{failure} ({question}). The limits can be"
+            f"no positions, solver status {status} ({question}). The limits can be"
             " kept, so this is one of scale: check the forecasts' unit (log return over the horizon) and the"
             " covariance"
         )
+
+    def _without(self) -> tuple[str, Floats | None]:
+        # Not warm: what was solved before must not reach the last bits of this answer.
+        self.problem.solve(solver="CLARABEL", warm_start=False, **self.accuracy)
+        return str(self.problem.status), self.weights.value
+
+    def _with_impact(self, question: Question) -> tuple[str, Floats | None]:
+        assert question.charges.impact is not None
+        data, _, _ = self.problem.get_problem_data("CLARABEL")
+        begins = data["param_prob"].var_id_to_col
+        bought, sold = (begins[part.id] for part in self.trades)
+        impact = _fitted(question.charges.impact / _unit(question), (self.size[0],))
+        gap = dict.fromkeys(("tol_gap_abs", "tol_gap_rel"), TOLERANCE_OF_IMPACT)
+        status, values = solve_with_impact(data, bought, sold, impact, self.accuracy | gap)
+        first = begins[self.weights.id]
+        return status, values[first : first + self.size[0]]
 
     def fill(self, question: Question) -> None:
         """Put the numbers of a question into the parameters, in units of its largest forecast or cost."""
@@ -180,7 +193,6 @@ class Compiled:
             "previous": question.previous,
             "trade": charges.trade / unit,
             "borrow": charges.borrow / unit,
-            "impact": np.zeros(0) if charges.impact is None else charges.impact / unit,
             "position": limits.position,
             "gross": limits.gross,
             "net_low": limits.net[0],
@@ -202,6 +214,11 @@ def largest_turnover(question: Question) -> float:
     if question.limits.turnover is not None:
         return question.limits.turnover
     return 2.0 * (question.limits.gross + float(np.abs(question.previous).sum()))
+
+
+def _has_impact(question: Question) -> bool:
+    impact = question.charges.impact
+    return impact is not None and bool(impact.any())
 
 
 def _unit(question: Question) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from strategy_world import alone, market, session_days, spec
 
 from lim_pipelines.entities.known import FOREVER
@@ -217,3 +219,11 @@ def test_industries_are_of_one_scheme_and_as_known_then() -> None:
     after = industries_at(told, names, LAST, datetime(2018, 8, 1, tzinfo=UTC))
     assert after["industry"].to_list() == ["industry:fine/p", *["industry:fine/q"] * 3]
     assert industries_at(NO_LINKS, names, LAST, datetime(2018, 8, 1, tzinfo=UTC)).is_empty()
+
+
+def test_the_pages_examples_are_read() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "portfolio.md"
+    blocks = page.read_text().split("```yaml")[1:]
+    assert len(blocks) == 3
+    for block in blocks:
+        spec(**yaml.safe_load(block.split("```")[0]))

@@ -216,7 +216,7 @@ def test_a_year_of_changing_universes_compiles_once() -> None:
         question = free(asked(n=n))
         optimise(replace(question, risk=pca(0.01 * np.random.default_rng(n).standard_normal((60, n)), 6)))
     assert optimiser._compiled.cache_info().misses == 1
-    assert optimiser._compiled(64, 8, 0, False).problem.is_dpp()
+    assert optimiser._compiled(64, 8, 0).problem.is_dpp()
     assert [padded(size) for size in (1, 16, 17, 64, 3000)] == [16, 16, 32, 64, 3072]
     assert [padded(size, finest=4) for size in (1, 50, 120)] == [4, 52, 120]
     assert all(size <= padded(size) <= size * 1.125 for size in range(128, 5000))
@@ -224,8 +224,8 @@ def test_a_year_of_changing_universes_compiles_once() -> None:
 
 def test_those_that_fill_up_the_size_change_nothing() -> None:
     question = free(asked(n=16), gross=1.0)
-    own = optimiser.Compiled(16, 16, 0, False).solve(question)
-    assert optimiser.Compiled(32, 48, 0, False).solve(question) == pytest.approx(own, abs=1e-8)
+    own = optimiser.Compiled(16, 16, 0).solve(question)
+    assert optimiser.Compiled(32, 48, 0).solve(question) == pytest.approx(own, abs=1e-8)
 
 
 def test_an_answer_does_not_depend_on_earlier_questions() -> None:
