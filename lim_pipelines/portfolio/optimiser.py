@@ -70,7 +70,7 @@ def padded(size: int, finest: int = 16) -> int:
 
     Factors cost the square of their number and change seldom: theirs is a finer step.
     """
-    step = max(finest, 2 ** (size.bit_length() - 4))
+    step = max(finest, 1 << max(size.bit_length() - 4, 0))
     return -(-size // step) * step
 
 
