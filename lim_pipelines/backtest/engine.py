@@ -193,12 +193,11 @@ def _overnight(
 def _marked_up(t: int, market: Market, books: Books, each: bool) -> tuple[Floats, Floats | None]:
     """Gain from the last close to the fill prices, shape (B,); of each instrument, too, where asked."""
     held = books.quantity
-    if market.to_fill is None:
-        gain = np.vecdot(held, market.unit[t]) - books.worth
-        step = market.unit[t] - market.unit[t - 1] if each else None
-    else:
-        gain, step = np.vecdot(held, market.to_fill[t]), market.to_fill[t]
-    return gain, held * step if each else None
+    if market.to_fill is not None:
+        step = market.to_fill[t]
+        return np.vecdot(held, step), held * step if each else None
+    gain = np.vecdot(held, market.unit[t]) - books.worth
+    return gain, held * (market.unit[t] - market.unit[t - 1]) if each else None
 
 
 def _trade(
@@ -278,5 +277,5 @@ def _mark(t: int, market: Market, books: Books, plan: Plan, journal: Journal) ->
     # Half of size less quantity is what is short, and exactly nothing where nothing is.
     borrow = plan.rates.borrow
     if borrow.same is not None:
-        return (gross - net) * (borrow.same / 2.0)
+        return np.asarray((gross - net) * (borrow.same / 2.0))
     return borrow.on(books.size - books.quantity, unit, gross) / 2.0

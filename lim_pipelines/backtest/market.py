@@ -129,7 +129,7 @@ def build_market(
     fill = fill_prices(grid, close, volume, execution)
     ex = ex_events(grid, before, factor, paid, point, facts.actions, rules)
 
-    complete = np.isfinite(fill).all(axis=1)
+    complete = np.asarray(np.isfinite(fill).all(axis=1))
     # What a paid position was worth was paid at yesterday's rate; a margined one's change is paid at today's.
     old_point = np.where(paid, np.roll(point, 1, axis=0), point)
     unit = np.nan_to_num(mark) * point

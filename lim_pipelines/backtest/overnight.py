@@ -74,7 +74,7 @@ def go_ex(books: Books, event: Ex) -> Floats:
     gain = (held - whole) * event.lieu
     books.hold_of(event.columns, whole)
     books.equity = books.equity + gain.sum(axis=1)
-    return gain
+    return np.asarray(gain)
 
 
 def roll_costs(books: Books, roll: Roll, t: int, market: Market, rates: CostRates) -> tuple[Floats, Floats]:
@@ -98,4 +98,4 @@ def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: flo
     if books.orders is not None:
         books.orders = books.orders.copy()
         books.orders[:, columns] = np.nan
-    return gain
+    return np.asarray(gain)
