@@ -133,7 +133,7 @@ def quotes(draw: st.DrawFn) -> pl.DataFrame:
     return raw(*rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(quotes(), st.randoms(use_true_random=False), st.integers(0, 100))
 def test_laws(frame: pl.DataFrame, random: Random, hours: int) -> None:
     outcome = align(frame)

@@ -184,7 +184,7 @@ def changed_after(facts: pl.DataFrame, t: datetime, how: str) -> pl.DataFrame:
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 10_000),
     moment=st.integers(0, 24),

@@ -107,7 +107,7 @@ def test_a_point_sees_the_vintage_of_its_moment_of_use() -> None:
                 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), moment=st.integers(0, 24), how=st.sampled_from(HOWS))
 def test_nothing_known_later_changes_a_bit(seed: int, moment: int, how: How) -> None:
     grid, facts = world(seed)

@@ -126,7 +126,7 @@ def _the_wire_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lim_pipelines.sources.ALTERNATIVE_SOURCES", (WIRE,))
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(worlds())
 def test_what_is_known_later_changes_no_bit_of_what_was_known(
     given_worlds: tuple[datetime, list[Row], list[Row], dict[str, int]],

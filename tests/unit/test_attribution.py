@@ -125,7 +125,7 @@ def test_a_forecast_of_the_next_session_fades() -> None:
     assert ic_decay("cross_sectional", "nobody", rows, bars).is_empty()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(0.001, 1), st.floats(0.0001, 1), st.floats(1e3, 1e9))
 def test_at_capacity_impact_is_half_of_the_gross_return(gross: float, impact: float, capital: float) -> None:
     limit = capacity(gross, impact, capital)

@@ -35,7 +35,7 @@ def sorted_rows(rows: pl.LazyFrame, table: Table = VALIDATED_BARS) -> pl.DataFra
     return rows.sort(table.row_key).collect()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_past_is_the_lake_of_that_moment(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -93,7 +93,7 @@ def honest(split: int = SPLIT, horizon: int = TINY.horizon) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.1, 0.5))
 def test_honest_windows_pass_wherever_they_are_split(share: float) -> None:
     split = split_time(store(), share)

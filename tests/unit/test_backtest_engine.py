@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_explained() -> None:
         run(pl.concat([targets((0, A, 1.0)), targets((0, A, 1.0), strategy="t")]), bars)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.floats(0.0, 0.4), st.floats(0.1, 3.0))
 def test_money_is_conserved(seed: int, n: int, gaps: float, size: float) -> None:
     """An account kept by hand, one order at a time, ends with the engine's equity; gross less cost is net."""

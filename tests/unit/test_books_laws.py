@@ -17,8 +17,8 @@ from slow_records import PARTS, Day
 from lim_pipelines.backtest.engine import Result
 
 CENT = 0.01
-many = settings(max_examples=60, deadline=None)
-some = settings(max_examples=20, deadline=None)
+many = settings(max_examples=60)
+some = settings(max_examples=20)
 
 
 def equity(result: Result) -> list[float]:

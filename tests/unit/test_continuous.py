@@ -177,7 +177,7 @@ def held(rolls: list[tuple[int, str, str]], day: int) -> str:
 
 
 @given(markets())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_returns_and_differences_are_those_of_holding(
     market: tuple[Closes, list[tuple[int, str, str]]],
 ) -> None:
@@ -197,7 +197,7 @@ def test_returns_and_differences_are_those_of_holding(
 
 
 @given(markets(), st.integers(0, 14), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_comes_later_changes_nothing_before(
     market: tuple[Closes, list[tuple[int, str, str]]], until: int, data: st.DataObject
 ) -> None:

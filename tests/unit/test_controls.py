@@ -58,7 +58,7 @@ def test_rules_follow_a_trend(slope: float) -> None:
     assert (np.sign(slope) * Macd().outputs(late)[:, 0] > 0).mean() > 0.9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(RETURNS)
 def test_macd_is_odd_and_bounded(returns: npt.NDArray[np.float64]) -> None:
     said = response(returns)

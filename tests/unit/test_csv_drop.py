@@ -230,7 +230,7 @@ def test_collect_reports_refused_files_and_goes_on(tmp_path: Path) -> None:
     assert found.rows.filter(pl.col("source") == "csv_drop").height == 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.csv.gz", "a.zip"]), st.booleans())
 def test_any_bytes_end_in_a_clear_answer(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, name: str, headed: bool

@@ -169,7 +169,7 @@ good_line = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(good_line, good_line, bad_line), min_size=1))
 def test_rows_in_are_rows_accepted_and_rows_rejected(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]

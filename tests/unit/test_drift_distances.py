@@ -37,7 +37,7 @@ def test_a_feature_that_falls_silent_is_far_away() -> None:
     assert np.isnan(nothing["ks"][-1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.floats(-1, 1), st.floats(0.5, 2))
 def test_the_distance_of_distribution_functions_is_that_of_scipy(
     seed: int, shift: float, scale: float
@@ -69,7 +69,7 @@ def test_discrepancy_pair_by_pair() -> None:
     assert vector_distances(values, stretch, 2)[-1] == pytest.approx(discrepancy(x, y), abs=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.floats(0.1, 10))
 def test_what_has_no_units_does_not_see_them(seed: int, unit: float) -> None:
     rng = np.random.default_rng(seed)

@@ -42,7 +42,7 @@ def test_one_stretch_without_any_distance_does_not_blind_the_rest() -> None:
     assert one.drifted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 30))
 def test_drifted_is_what_holm_rejects(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)

@@ -99,7 +99,7 @@ def slow_members(links: list[dict[str, Any]], entity: str, on: date, moment: dat
 
 
 @given(some_links(), days, moments)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_members_are_those_of_the_slow_loop(links: pl.DataFrame, on: date, moment: datetime) -> None:
     asked = pl.DataFrame(
         [(n, entity, day, moment) for n, entity in enumerate(ENTITIES) for day in (on, T.date())],
@@ -119,7 +119,7 @@ def test_members_are_those_of_the_slow_loop(links: pl.DataFrame, on: date, momen
 
 @pytest.mark.parametrize("relation", sorted(CHOICES))
 @given(links=some_links(), on=days, moment=moments)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_parents_are_those_of_the_slow_loop(
     relation: str, links: pl.DataFrame, on: date, moment: datetime
 ) -> None:
@@ -136,7 +136,7 @@ def test_parents_are_those_of_the_slow_loop(
 
 
 @given(some_links(), days, moments)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_links_told_apart_say_the_same_to_whoever_reads_them_plainly(
     links: pl.DataFrame, on: date, moment: datetime
 ) -> None:
@@ -159,7 +159,7 @@ def test_links_told_apart_say_the_same_to_whoever_reads_them_plainly(
 
 
 @given(some_links(), moments)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_future_links_known_later_change_no_members(links: pl.DataFrame, t: datetime) -> None:
     asked = pl.DataFrame({"entity_id": ENTITIES, "on": t.date(), "known_at": t})
     past = links.filter(pl.col("known_at") <= t)

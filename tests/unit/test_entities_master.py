@@ -312,7 +312,7 @@ decided_rows = st.lists(
 
 
 @given(said_rows, inside_rows, decided_rows, moments)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_no_future_claims_members_and_decisions_of_later_change_nothing_before(
     said: list[dict[str, object]],
     inside: list[dict[str, object]],

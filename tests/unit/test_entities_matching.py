@@ -177,7 +177,7 @@ asked_names = st.lists(
 
 
 @given(known_names, made_decisions, asked_names, moments)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_future_what_is_known_later_changes_nothing_before(
     known: list[tuple[str, str, datetime]],
     decided: list[tuple[str, str, str, datetime]],
@@ -192,7 +192,7 @@ def test_no_future_what_is_known_later_changes_nothing_before(
 
 
 @given(known_names, asked_names)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_name_is_never_linked_where_two_entities_are_close(
     known: list[tuple[str, str, datetime]], asked: list[tuple[str, datetime]]
 ) -> None:

@@ -181,7 +181,7 @@ mention_rows = st.lists(
 
 
 @given(listing_rows, mention_rows)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_ticker_is_linked_only_where_one_candidate_is_the_best(
     rows: list[dict[str, object]], asked: list[dict[str, object]]
 ) -> None:
@@ -207,7 +207,7 @@ def test_a_ticker_is_linked_only_where_one_candidate_is_the_best(
 
 
 @given(listing_rows, decision_rows, mention_rows, moments)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_future_what_is_decided_later_changes_nothing_before(
     rows: list[dict[str, object]],
     decided: list[tuple[str, str, str, str, datetime]],

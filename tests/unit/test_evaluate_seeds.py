@@ -37,7 +37,7 @@ def test_one_seed_has_the_interval_of_one_record() -> None:
     assert (found.low, found.high) == pytest.approx(sharpe_interval(own[0]), abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.floats(0.1, 10))
 def test_leverage_changes_no_ratio(seed: int, leverage: float) -> None:
     own = records(2, 0.0005, seed)

@@ -188,7 +188,7 @@ def test_laws_of_the_calendar(mic: str) -> None:
         max_size=40,
     ),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_moment_finds_the_stretch_that_holds_it(mic: str, moments: list[datetime]) -> None:
     ts = pl.Series("ts", moments, UTC_TIME)
     # Ends of stretches are where it could go wrong.

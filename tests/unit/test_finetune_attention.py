@@ -57,7 +57,7 @@ def at(one: Batch, rows: torch.Tensor) -> Batch:
     return picked._replace(group=torch.unique(picked.group, return_inverse=True)[1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SIZES, st.integers(0, 99))
 def test_rows_that_are_permuted_are_answered_in_the_same_permutation(sizes: list[int], seed: int) -> None:
     one, model = batch(sizes, seed), head()
@@ -66,7 +66,7 @@ def test_rows_that_are_permuted_are_answered_in_the_same_permutation(sizes: list
         assert torch.allclose(model(at(one, order)), model(one)[order], atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SIZES, st.integers(0, 99))
 def test_a_session_is_answered_the_same_whatever_stands_beside_it(sizes: list[int], seed: int) -> None:
     one, model = batch(sizes, seed), head()
@@ -89,7 +89,7 @@ def test_what_is_said_of_one_instrument_depends_on_the_others() -> None:
     assert torch.equal(before[other], after[other])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SIZES, st.integers(0, 99))
 def test_places_number_the_rows_of_each_group(sizes: list[int], seed: int) -> None:
     group = batch(sizes, seed).group

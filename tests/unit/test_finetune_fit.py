@@ -57,7 +57,7 @@ def fit_arms(
     return finetune_arms.fit_arms(one, model, samples, cutoff)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 20), st.integers(10, 60), st.integers(1, 7), st.one_of(st.none(), st.integers(50, 120)))
 def test_no_fitted_label_reaches_the_validation_tail(
     horizon: int, tail: int, every: int, history: int | None

@@ -37,7 +37,7 @@ def made(name: str, seed: int = 0) -> Fusion:
 
 
 @pytest.mark.parametrize("name", FUSIONS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), training=st.booleans())
 def test_numbers_that_are_not_known_change_no_output(name: str, seed: int, training: bool) -> None:
     fusion, (embedding, features, known) = made(name), batch(seed)
@@ -66,7 +66,7 @@ def test_numbers_that_are_known_do_and_nothing_known_is_not_the_mean(name: str) 
 
 @pytest.mark.parametrize("name", FUSIONS)
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_row_is_joined_by_itself(name: str, seed: int) -> None:
     fusion, rows = made(name), batch(seed)
     order = torch.randperm(5, generator=torch.Generator().manual_seed(seed))

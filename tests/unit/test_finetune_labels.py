@@ -36,7 +36,7 @@ def test_a_split_is_no_return_and_a_bad_price_is_reached_over() -> None:
     assert rows["log_return"].to_list()[1:] == pytest.approx([0.0, math.log(6 / 5), 0.0], abs=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(30, 100), st.integers(1, 10))
 def test_later_bars_change_nothing_earlier(seed: int, known: int, horizon: int) -> None:
     closes = (100 * np.exp(np.cumsum(0.01 * np.random.default_rng(seed).standard_normal(120)))).tolist()

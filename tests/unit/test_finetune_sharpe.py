@@ -233,7 +233,7 @@ def test_costs_make_a_fit_trade_less() -> None:
     assert found[0] < 0 < found[1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.sampled_from(["directional", "cross_sectional"]),
     st.integers(1, 10),

@@ -57,7 +57,7 @@ def test_a_trend_is_a_weighted_sum_of_the_returns_up_to_the_decision() -> None:
             assert found[at, k] == pytest.approx((weights[: len(before)] * before).sum() / size, abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 60), st.floats(-1, 1))
 def test_what_happens_after_a_decision_changes_no_trend(last: int, jump: float) -> None:
     one = samples()
@@ -68,7 +68,7 @@ def test_what_happens_after_a_decision_changes_no_trend(last: int, jump: float) 
     assert np.array_equal(with_returns(one, returns)[same], one.trend[same])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 40), st.integers(0, 99))
 def test_a_trend_is_the_same_to_the_bit_whatever_is_read_beside_it(count: int, seed: int) -> None:
     one = samples()

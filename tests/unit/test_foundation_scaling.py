@@ -36,7 +36,7 @@ def test_by_hand() -> None:
     assert nothing.spread.isnan().all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(0, 9), st.integers(0, 10))
 def test_a_patch_is_measured_by_what_lies_before_its_end(patches: int, at: int, seed: int) -> None:
     at = min(at, patches - 1)

@@ -141,7 +141,7 @@ def test_what_was_published_stays_known_since_it_was(tmp_path: Path) -> None:
 MOMENTS = st.lists(st.integers(0, 20), min_size=1, max_size=6, unique=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MOMENTS, st.integers(0, 20), st.data())
 def test_revisions_stay_in_order_and_none_is_known_earlier(
     moments: list[int], at: int, data: st.DataObject

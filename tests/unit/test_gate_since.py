@@ -140,7 +140,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(STEP, min_size=2, max_size=5))
 def test_law_the_past_stays_as_it_was_known(steps: list[tuple[str, int, bool]]) -> None:
     world, there = World(), 8

@@ -28,7 +28,7 @@ def naive(rows: list[tuple[datetime, float, datetime]], moment: datetime, yoy: b
     return math.log(known[newest] / before[0]) if before else math.nan
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.integers(0, 29), st.floats(1.0, 200.0), st.integers(0, 200)), min_size=1, max_size=40

@@ -93,7 +93,7 @@ CHANGE = st.tuples(
 
 
 @given(st.lists(CHANGE, max_size=6, unique_by=lambda change: (change[0], change[3])), st.integers(-1, 2))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_at_every_moment_it_is_what_was_made_of_what_was_known(
     changes: list[tuple[int, int, bool, float]], until: int
 ) -> None:

@@ -112,7 +112,7 @@ def test_as_of_view_against_a_slow_reference(revisions: list[tuple[int, int, int
     assert dict(zip(seen["date"], seen["close"], strict=True)) == expected
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(range(6)))
 def test_order_of_arrival_does_not_matter(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
     one, other = (Lake(tmp_path_factory.mktemp("lake")) for _ in range(2))
@@ -229,7 +229,7 @@ REVISIONS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(REVISIONS, st.integers(-1, 10), st.randoms(use_true_random=False))
 def test_what_is_written_in_any_order_is_read_as_the_view_of_its_revisions(
     tmp_path_factory: pytest.TempPathFactory,

@@ -340,7 +340,7 @@ _SPANS = st.lists(
 
 
 @given(_SPANS, st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_loads_cover_all_that_is_asked_for_in_any_order_and_lie_apart(
     rows: list[tuple[str, int, int]], random: Any
 ) -> None:

@@ -81,7 +81,7 @@ def test_splits_and_dividends(world: LeanWorld) -> None:
 
 
 # It writes files, and the machine may be busy.
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(level=st.floats(0.01, 100), later=st.floats(0.5, 2))
 def test_what_comes_later_changes_no_earlier_event(
     level: float, later: float, tmp_path_factory: pytest.TempPathFactory
@@ -97,7 +97,6 @@ def test_what_comes_later_changes_no_earlier_event(
     assert [e.ratio for e in second[: len(first)]] == pytest.approx([e.ratio for e in first], rel=1e-6)
 
 
-@settings(deadline=None)
 @given(
     bars=st.lists(st.integers(1, 400), min_size=1, max_size=40, unique=True),
     events=st.lists(st.tuples(st.integers(0, 20), st.floats(0.1, 10)), max_size=8),

@@ -180,7 +180,7 @@ def test_the_forecasters_contract(lim: LIM) -> None:
     np.testing.assert_array_equal(drawn, forecaster.sample(changed, 12, 6, seed=3))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-0.2, 0.2), min_size=4, max_size=4), st.floats(0.01, 1e5))
 def test_prices_of_a_path_are_its_returns_added_up(returns: list[float], close: float) -> None:
     drawn = np.full((1, 1, 4, len(VARIABLES)), np.nan, dtype=np.float32)

@@ -95,7 +95,7 @@ def revisions(seed: int) -> pl.DataFrame:
     return pl.DataFrame(rows, RAW_MACRO.schema)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), day=st.integers(0, 18), value=st.sampled_from([9.0, math.nan, None]))
 def test_nothing_known_later_changes_aligned_or_validated_values(
     seed: int, day: int, value: float | None

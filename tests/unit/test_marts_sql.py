@@ -17,7 +17,7 @@ from lim_pipelines.inputs.fundamentals import EXPIRY
 from lim_pipelines.instruments import listings
 
 N = 6
-RANDOM = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+RANDOM = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 moments = st.builds(
     lambda day, hour: at(DAY + timedelta(day), hour), st.integers(-3, N + 1), st.sampled_from([9, 21, 22])
 )

@@ -64,7 +64,7 @@ def test_months_and_years_are_those_of_empyrical(seed: int) -> None:
     assert by_year(frame)["total_return"].to_list() == pytest.approx(years.to_list())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RETURNS, st.floats(0.1, 0.9))
 def test_a_smaller_bet_keeps_the_ratios_and_is_never_deeper_under_water(
     net: list[float], size: float
@@ -76,7 +76,7 @@ def test_a_smaller_bet_keeps_the_ratios_and_is_never_deeper_under_water(
     assert part["max_drawdown"] >= whole["max_drawdown"] - 1e-12
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RETURNS, st.randoms(use_true_random=False))
 def test_what_does_not_know_of_time_is_the_same_in_any_order(net: list[float], dice: object) -> None:
     mixed = list(net)
@@ -86,7 +86,7 @@ def test_what_does_not_know_of_time_is_the_same_in_any_order(net: list[float], d
         assert one[name] == pytest.approx(other[name], nan_ok=True, rel=1e-6, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RETURNS)
 def test_listed_drawdowns_hold_the_deepest_and_the_longest(net: list[float]) -> None:
     frame = record(np.array(net))

@@ -69,7 +69,7 @@ def test_the_dust_that_a_solver_leaves_is_no_position() -> None:
         assert math.isnan(figures[name]), name
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-0.5, 0.5), min_size=2, max_size=60))
 def test_drawdown_is_the_worst_stretch(returns: list[float]) -> None:
     equity = np.concatenate([[1.0], np.cumprod(1 + np.array(returns))])
@@ -77,7 +77,7 @@ def test_drawdown_is_the_worst_stretch(returns: list[float]) -> None:
     assert drawdowns(np.array(returns)).min() == pytest.approx(worst, abs=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=2, max_size=40))
 def test_rank_correlation_is_polars_spearman(pairs: list[tuple[int, int]]) -> None:
     frame = pl.DataFrame(pairs, schema={"a": pl.Float64, "b": pl.Float64}, orient="row")

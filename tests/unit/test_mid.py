@@ -131,7 +131,7 @@ revision = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(revision, max_size=14, unique_by=lambda r: (r["price_type"], r["minute"], r["known"])))
 def test_the_mid_as_of_a_moment_is_the_mid_of_what_was_known_then(drawn: list[dict[str, object]]) -> None:
     given_rows = bars(*(side(**row) for row in drawn))  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ def test_meanings_are_near_and_sentiment_has_a_sign() -> None:
 
 
 @given(scale=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3), n=st.integers(1, 20), at=st.integers(0, 19))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_windows_are_on_their_own_scale_alone(scale: float, shift: float, n: int, at: int) -> None:
     encoder = WindowEncoder(16, ("x", "y"))
     values = np.random.default_rng(n).standard_normal((n, 16, 2))
@@ -142,7 +142,7 @@ def _relation(head: str, tail: str, known: datetime) -> dict[str, Any]:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 28)), max_size=20))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_edges_of_a_cutoff_are_what_was_known_then(told: list[tuple[int, int, int]]) -> None:
     rows = [_relation(f"h{a}", f"t{b}", datetime(2019, 1, day, tzinfo=UTC)) for a, b, day in told]
     relations = pl.DataFrame(rows, schema=VALIDATED_RELATIONS.schema)

@@ -87,7 +87,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Vectors, pl.DataFram
 
 
 @given(at=st.integers(-1, 20), k=st.integers(1, 70), word=st.text("abcdef", min_size=1, max_size=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_search_finds_the_nearest_of_what_was_known(
     many: tuple[Vectors, pl.DataFrame], at: int, k: int, word: str
 ) -> None:
@@ -250,7 +250,7 @@ def test_look_alikes_are_found_and_never_the_stretch_itself(tmp_path: Path) -> N
     late=st.lists(st.tuples(st.integers(0, 79), st.integers(0, 100), st.booleans()), min_size=1, max_size=6),
     at=st.integers(30, 80),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_comes_later_changes_no_window_known_before(late: list[tuple[int, int, bool]], at: int) -> None:
     """Corrections and withdrawals after a moment change no bit of a window known by then."""
     rows = market(80, "A", 5)

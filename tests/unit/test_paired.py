@@ -76,7 +76,7 @@ def test_missing_scores_count_for_nothing() -> None:
         of(np.full(20, np.nan))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.floats(-1, 1), min_size=12, max_size=40), st.permutations(range(12)))
 def test_exchanging_the_two_turns_the_interval_round_and_order_says_nothing(
     values: list[float], order: list[int]

@@ -255,7 +255,7 @@ def test_an_issuer_is_told_of_only_while_it_is_linked(lake: Lake) -> None:
     assert marks["what"].to_list() == ["10-Q to 2018-09-30: 2 numbers"]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(-5, 130))
 def test_a_timeline_as_of_a_moment_shows_what_was_known_then_and_no_more(day: int) -> None:
     lake = _COMPANY.lake()

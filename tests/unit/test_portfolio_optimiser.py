@@ -157,7 +157,7 @@ def test_the_answer_is_that_of_a_reference_solve(seed: int) -> None:
     assert question.value(weights) == pytest.approx(problem.value / 1e2, abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_limits_hold_and_no_feasible_book_nearby_is_better(seed: int) -> None:
     question = asked(seed)
@@ -170,7 +170,7 @@ def test_limits_hold_and_no_feasible_book_nearby_is_better(seed: int) -> None:
             assert question.value(weights) >= question.value(other) - 1e-9
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_permuted_instruments_have_permuted_weights(seed: int) -> None:
     whole = asked(seed)
@@ -190,7 +190,7 @@ def test_permuted_instruments_have_permuted_weights(seed: int) -> None:
     assert optimise(permuted) == pytest.approx(optimise(question)[order], abs=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.floats(1.5, 20.0))
 def test_more_risk_aversion_is_never_more_risk(seed: int, times: float) -> None:
     whole = asked(seed)

@@ -37,7 +37,7 @@ def drawn(seed: int, periods: int, n: int, gaps: float = 0.0) -> Floats:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(3, 40), st.integers(2, 12), st.floats(0.0, 0.4))
 def test_every_model_gives_a_covariance(name: str, seed: int, periods: int, n: int, gaps: float) -> None:
     """Symmetric and positive semidefinite; permuting instruments permutes it; a session more adds up."""
@@ -166,7 +166,7 @@ def test_styles_of_a_session_are_made_of_earlier_ones() -> None:
     assert (after[11:] != before[11:]).any(axis=(1, 2)).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=1, max_size=20))
 def test_standardised_numbers_are_finite_and_of_one_size(values: list[float]) -> None:
     out = standardised(np.array(values))

@@ -39,7 +39,7 @@ def known(forecasts: dict[str, list[float]], listed: list[str]) -> Known:
     return alone(decision, bars, pl.concat(frames))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-0.1, 0.1), min_size=2, max_size=9), st.integers(1, 12), st.floats(0.1, 2.0))
 def test_the_best_ones_are_held_at_equal_weight(forecasts: list[float], wanted: int, gross: float) -> None:
     books = SelectionBooks(SelectionPortfolio(selection=wanted, gross=gross))

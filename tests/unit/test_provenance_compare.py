@@ -28,7 +28,7 @@ def bars_of(closes: list[float]) -> pl.DataFrame:
     return frame(*(bar(day, close=close) for day, close in zip(days(len(closes)), closes, strict=True)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(contents, st.randoms(use_true_random=False))
 def test_the_same_rows_in_any_order_are_equal(closes: list[float], random: object) -> None:
     rows = bars_of(closes)
@@ -37,7 +37,7 @@ def test_the_same_rows_in_any_order_are_equal(closes: list[float], random: objec
     assert (found.verdict, found.compared) == ("equal", len(closes))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(contents, st.data())
 def test_one_other_value_is_found_and_named(closes: list[float], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(closes) - 1))
@@ -53,7 +53,7 @@ def test_one_other_value_is_found_and_named(closes: list[float], data: st.DataOb
         assert f"open is stored as {closes[place]!r}, comes out as {other!r}" in found.detail
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(contents, st.sets(st.integers(0, 7)))
 def test_rows_that_are_missing_or_too_many_are_counted(closes: list[float], gone: set[int]) -> None:
     rows = bars_of(closes)
@@ -76,7 +76,7 @@ def raw_of(closes: dict[int, float]) -> pl.DataFrame:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.dictionaries(st.integers(0, 5), st.sampled_from([1.0, 2.0]), min_size=1),
     st.dictionaries(st.integers(0, 5), st.sampled_from([1.0, 2.0]), min_size=1),
@@ -97,7 +97,7 @@ def test_raw_rows_of_a_sound_file_are_all_accounted_for(
 writes = st.lists(st.tuples(st.integers(0, 3), st.one_of(st.none(), st.floats(1, 9))), min_size=1, max_size=4)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(writes)
 def test_a_lake_written_aside_reads_as_the_lake_would_and_leaves_it_alone(
     steps: list[tuple[int, float | None]],

@@ -117,7 +117,7 @@ def test_of_two_files_of_one_moment_the_later_name_holds(tmp_path: Path) -> None
 claims = st.tuples(st.sampled_from(["ONE", "TWO"]), st.integers(2015, 2017), st.sampled_from("ab"))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     st.lists(claims, min_size=2, max_size=4, unique_by=lambda claim: claim[:2]),
     st.randoms(use_true_random=False),

@@ -132,7 +132,7 @@ def test_several_lengths_or_revisions_are_refused() -> None:
         resample(daily(), "1y")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.sets(st.integers(0, GRID.height - 1), max_size=25), st.integers(0, 60))
 def test_laws(seed: int, gaps: set[int], cut: int) -> None:
     bars = pl.concat([daily("XNYS:IBM", seed), daily("XNYS:SPX", seed + 1)])

@@ -100,7 +100,7 @@ def test_price_types_do_not_meet() -> None:
     assert both["price_type"].value_counts().sort("price_type").rows() == [("ask", 8), ("bid", 8)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.sampled_from(sorted(MARKETS)),
     st.sampled_from(
@@ -150,7 +150,7 @@ def test_steps_give_what_one_leap_gives(mic: str, ladder: tuple[str, ...], seed:
             assert stepped["known_at"].equals(leaped["known_at"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(sorted(MARKETS)),
     st.sampled_from([("1m", "20m"), ("5m", "1h"), ("20m", "1d")]),

@@ -95,7 +95,7 @@ revisions = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(revisions, revisions, st.integers(0, 30))
 def test_laws(there: list[tuple[int, float, int]], come: list[tuple[int, float, int]], arrived: int) -> None:
     existing, incoming = table(*there), table(*come)

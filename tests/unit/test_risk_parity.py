@@ -31,7 +31,7 @@ def test_with_equal_correlations_weights_are_inverse_volatilities(correlation: f
     assert risk_parity(alike(deviation, correlation), np.ones(4)) == pytest.approx(expected, rel=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 30), st.floats(1e-4, 10.0))
 def test_every_instrument_adds_the_same(seed: int, n: int, factors: int, scale: float) -> None:
     rng = np.random.default_rng(seed)

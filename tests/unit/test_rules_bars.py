@@ -164,7 +164,7 @@ def test_a_factor_is_what_its_actions_multiply_to() -> None:
     assert flagged(frame(quote()), beside) == {"action_applied"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**31))
 @example(157161541)
 def test_a_session_is_judged_alike_alone_and_within_a_range(seed: int) -> None:

@@ -26,7 +26,7 @@ def scope(*days: date, mic: str = "XNAS") -> pl.DataFrame:
     return pl.DataFrame({"exchange": [mic] * len(days), "date": list(days)})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sets(st.integers(100, 200), min_size=1, max_size=8))
 def test_each_partition_has_the_sessions_before_it_and_none_after(asked: set[int]) -> None:
     found = sessions_before(scope(*(SESSIONS[i] for i in asked)))["date"].to_list()

@@ -20,7 +20,7 @@ def store(*series: Series) -> WindowStore:
     return WindowStore(series, 16, 8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     lengths=st.lists(st.integers(1, 60), min_size=1, max_size=4),
     horizon=st.integers(1, 10),

@@ -126,7 +126,7 @@ def compared(gains: np.ndarray) -> Gain:
     return paired(gains, np.arange(len(gains)), ["all"] * len(gains))[0]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.dictionaries(st.sampled_from("abcdef"), st.floats(-1, 1).filter(lambda x: abs(x) > 1e-3)))
 def test_in_an_additive_world_exactly_the_helpful_are_chosen_best_first(effects: dict[str, float]) -> None:
     tried: list[Tried] = []

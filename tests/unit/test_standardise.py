@@ -66,7 +66,7 @@ def slow(value: float, known: list[float], method: Method, at_least: int) -> flo
     return (value - location) / scale
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(series, st.sampled_from(METHODS), st.sampled_from([None, 3, 8]))
 def test_over_time_is_what_a_slow_loop_gives(
     values: list[tuple[str, int, float]], method: Method, window: int | None
@@ -81,7 +81,7 @@ def test_over_time_is_what_a_slow_loop_gives(
     assert (done.fitted["last"] < done.fitted["known_at"]).fill_null(True).all(), "strictly before"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(series, st.sampled_from(METHODS))
 def test_a_cross_section_is_what_a_slow_loop_gives(
     values: list[tuple[str, int, float]], method: Method
@@ -93,7 +93,7 @@ def test_a_cross_section_is_what_a_slow_loop_gives(
     assert dict(done.fitted.select("name", "n").iter_rows()) == sizes
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=5, max_size=40, unique=True), st.randoms())
 def test_laws_of_a_cross_section(values: list[float], random: object) -> None:
     rows = frame([("a", 0, value) for value in values])
@@ -132,7 +132,7 @@ def looks_ahead(scale: Callable[[pl.DataFrame], Scaled], rows: pl.DataFrame, mom
     return False
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(series, st.sampled_from(METHODS), st.integers(0, 30), st.sampled_from([None, 5]))
 def test_nothing_known_later_changes_a_bit(
     values: list[tuple[str, int, float]], method: Method, day: int, window: int | None

@@ -173,7 +173,6 @@ EVENT = st.tuples(
 # Without shrinking: an example takes a second.
 @settings(
     max_examples=3,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

@@ -85,7 +85,7 @@ def test_among_four_the_mean_makes_no_leaders() -> None:
     assert wrong <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.floats(0.1, 50.0))
 def test_the_screen_does_not_know_the_size_of_returns(seed: int, factor: float) -> None:
     returns = np.random.default_rng(seed).standard_t(4, (200, 4))

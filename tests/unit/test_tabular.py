@@ -74,7 +74,7 @@ def lines(when: st.SearchStrategy[str], value: st.SearchStrategy[str]) -> st.Sea
 HEADER = "symbol,date," + ",".join(PRICES) + "\n"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(lines(day, fine_number), lines(day, number), lines(moment, fine_number)),
     st.sampled_from(["\n", "\r\n"]),
@@ -88,7 +88,7 @@ def test_both_ways_say_the_same(rows: list[str], end: str) -> None:
     assert quick.rejected.equals(slow.rejected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.one_of(st.text(max_size=40), lines(day, number).map(lambda r: r[0])), min_size=1, max_size=10)
 )
@@ -298,7 +298,7 @@ def test_a_wrong_format_is_explained(changes: dict[str, object], says: str) -> N
         layout(**changes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.datetimes(datetime.fromisoformat("1972-01-01"), datetime.fromisoformat("2030-01-01")), max_size=9

@@ -188,7 +188,7 @@ def test_nothing_in_nothing_out() -> None:
 number = st.sampled_from([-1.0, 0.0, 1.0, 2.0, 1e6, float("nan"), float("inf"), None])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(number, number, number, number.filter(lambda x: x is not None), number), max_size=10)
 )

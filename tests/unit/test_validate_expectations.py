@@ -189,7 +189,7 @@ A_ROW = st.tuples(
 )
 
 
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=15, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     checks=st.lists(CHECKS, min_size=1, max_size=6, unique_by=repr),
     rows=st.lists(A_ROW, max_size=12),

@@ -131,7 +131,7 @@ _DELIVERIES = st.lists(
 
 
 @given(_DELIVERIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_after_every_delivery_what_is_known_is_what_lies_there(
     deliveries: list[tuple[str, frozenset[int]]],
 ) -> None:
