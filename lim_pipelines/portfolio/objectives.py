@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.portfolio.known_market import KnownMarket
 from lim_pipelines.portfolio.question import Floats, OptimiserError
 from lim_pipelines.portfolio.risk.base import RiskModel
@@ -39,7 +40,8 @@ def aim(settings: Optimised, forecast: Floats, risk: RiskModel, market: KnownMar
     Raises
     ------
     OptimiserError
-        Risk parity of an instrument without risk; a benchmark by value traded where none is known.
+        Risk parity of an instrument without risk; a benchmark by value traded where none is known, or where
+        it is of several currencies.
     """
     nothing = np.zeros(forecast.shape)
     if settings.objective == "minimum_variance":
@@ -56,6 +58,12 @@ def benchmark(settings: Optimised, market: KnownMarket) -> Floats:
     """Weights of the benchmark over the instruments that can be decided on, shape (n,), together 1."""
     if settings.benchmark == "equal":
         return np.full(len(market.names), 1.0 / len(market.names))
+    currencies = sorted({get_exchange(mic).currency for mic in market.mics})
+    if len(currencies) > 1:
+        raise OptimiserError(
+            f"benchmark traded_value: values traded in {', '.join(currencies)} cannot be added up; write"
+            " `benchmark: equal`, or take a universe of one currency"
+        )
     recent = np.nan_to_num(market.value[-BENCHMARK_SESSIONS:])
     total = float(recent.sum())
     if total <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.labels import daily_returns
 from lim_pipelines.portfolio.books import OptimisedBooks
 from lim_pipelines.portfolio.known_market import KnownMarket
+from lim_pipelines.portfolio.objectives import benchmark
 from lim_pipelines.portfolio.question import OptimiserError
 from lim_pipelines.schemas import ENTITY_LINKS
 from lim_pipelines.strategies.base import Decision, Known
@@ -162,6 +164,15 @@ def test_capital_and_values_are_compared_in_one_currency_only() -> None:
     with pytest.raises(OptimiserError, match=r"EUR .* XSIM.*execution.currency"):
         weights({"max_adv": 1.0}, execution=Execution(currency="EUR"))
     weights({}, execution=Execution(currency="EUR"))
+
+
+def test_a_benchmark_by_traded_value_is_of_one_currency_only() -> None:
+    settings = Optimised(objective="benchmark_relative", benchmark="traded_value", net=(1, 1))
+    traded = np.tile([1.0, 3.0], (5, 1))
+    alike = KnownMarket(["a", "b"], ["XNAS", "XNYS"], traded, traded)
+    assert benchmark(settings, alike) == pytest.approx([0.25, 0.75])
+    with pytest.raises(OptimiserError, match=r"JPY, USD.*benchmark: equal"):
+        benchmark(settings, replace(alike, mics=["XTKS", "XNYS"]))
 
 
 @pytest.mark.parametrize(
