@@ -1,6 +1,6 @@
 """What a record of daily results amounts to, by the field's names.
 
-What does not belong here: whether it may be luck (`evaluate/`), plots (`plots.py`).
+What does not belong here: whether it may be luck (`evaluate/`), plots (`reports/`).
 
 Returns are simple, a day is a session, a year has 252; the riskless rate is taken as zero.
 """

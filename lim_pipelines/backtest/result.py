@@ -1,6 +1,6 @@
 """What a backtest gives, as frames.
 
-What does not belong here: metrics (`metrics.py`), pages (`report.py`).
+What does not belong here: metrics (`metrics.py`), pages (`reports/`).
 """
 
 from __future__ import annotations

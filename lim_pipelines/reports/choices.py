@@ -1,6 +1,6 @@
 """What a strategy chose at each cutoff, as lists of its report: pairs, leaders of followers, stocks held.
 
-What does not belong here: choosing (`strategies/`, `portfolio/`), the page (`report.py`).
+What does not belong here: choosing (`strategies/`, `portfolio/`), the page (`strategy.py`).
 """
 
 from __future__ import annotations

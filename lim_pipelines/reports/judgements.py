@@ -1,6 +1,6 @@
 """How each retrained model of a strategy was judged, as rows of its report.
 
-What does not belong here: judging (`finetune/promotion.py`), the page (`report.py`).
+What does not belong here: judging (`finetune/promotion.py`), the page (`strategy.py`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from lim_pipelines.finetune.champions import chosen
 from lim_pipelines.foundation.evidence import Event, Evidence
-
-DASH = "–"
+from lim_pipelines.reports.page import DASH
 
 
 def judgements(events: Sequence[Event]) -> list[dict[str, str]]:

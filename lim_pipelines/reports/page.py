@@ -1,7 +1,7 @@
 """What pages with interactive plots share: the template engine, plotly's script, formats of figures.
 
 Plotly's script is written into the page, once, so that a page asks nobody for anything: 4.8 MB of its size.
-What does not belong here: which plots (`charts.py`, `standings.py`), which tables.
+What does not belong here: which plots (`charts.py`, `leaderboard.py`), which tables.
 """
 
 from __future__ import annotations
