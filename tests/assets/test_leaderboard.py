@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from inprocess import Lineage, metadata_of
 
+from assets.leaderboard import COLUMNS
+from lim_pipelines import standings
 from lim_pipelines.definitions import load_strategies
 from lim_pipelines.evaluate import ledger
 from lim_pipelines.lake import scope_of
@@ -42,6 +44,8 @@ def test_the_leaderboard_has_a_picture_and_leads_to_its_page(lineage: Lineage) -
     shown = metadata_of(lineage.run("leaderboard"), "leaderboard")
     assert shown["dagster/row_count"] == len(load_strategies()[1])
     assert shown["sharpe_ratios"].startswith("![net Sharpe ratios")
+    table = standings.leaderboard(lineage.lake, load_strategies()[1])
+    assert [column.name for column in COLUMNS.columns] == table.columns
     page = Path(shown["page"])
     assert page == lineage.path / "reports" / "leaderboard.html"
     for spec in load_strategies()[1]:
