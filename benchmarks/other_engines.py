@@ -14,7 +14,7 @@ prices). Nautilus is an exchange and a broker of its own: market orders of whole
 that its account shows, filled at the close; splits and dividends it does not know.
 
 What does not belong here: speed (`backtest_engine.py`), ledgers by hand (`tests/unit/test_ledgers.py`), the
-foreign engines' scripts (`other_vectorbt.py`, `other_nautilus.py`: they run where none of ours is installed).
+foreign engines' scripts (`foreign/`: they run where nothing of ours is installed).
 """
 
 from __future__ import annotations
@@ -157,14 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for fee in (0.0, 10.0):
             world = make_world(100, every=10, seed=1)
             costs = Costs(commission_bps=fee, half_spread_bps=0.0, borrow_bps_per_year=0.0)
-            other, orders = theirs(given.vectorbt, "other_vectorbt.py", world, fee * 1e-4)
+            other, orders = theirs(given.vectorbt, "foreign/vectorbt_books.py", world, fee * 1e-4)
             print(compare(f"vectorbt, {fee:.0f} bp", ours(world, costs, plain), other, orders))
     else:
         print("| vectorbt: left out, give --vectorbt PYTHON |")
     if given.nautilus:
         world = make_world(20, every=20, seed=2)
         costs = Costs(commission_bps=0.0, half_spread_bps=0.0, borrow_bps_per_year=0.0)
-        other, orders = theirs(given.nautilus, "other_nautilus.py", world, 0.0)
+        other, orders = theirs(given.nautilus, "foreign/nautilus_books.py", world, 0.0)
         print(compare("nautilus, whole shares", ours(world, costs, whole), other, orders))
     else:
         print("| nautilus: left out, give --nautilus PYTHON |")

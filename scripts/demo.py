@@ -58,6 +58,7 @@ DEMO_TAG = {"lim/demo": "true"}
 NOT_SHOWN = {
     "releases": "what a person let through: there is nobody to ask",
     "look_ahead_audit": "trains everything again: minutes, once a week",
+    "history_paths": "the linear control on every path of folds: a study for readers of the report",
 }
 """Assets that the demo leaves to people and schedules, and why."""
 

@@ -193,7 +193,7 @@ def _overnight(
 def _marked_up(t: int, market: Market, books: Books, each: bool) -> tuple[Floats, Floats | None]:
     """Gain from the last close to the fill prices, shape (B,); of each instrument, too, where asked."""
     held = books.quantity
-    if market.to_fill is not None:
+    if t == 0 or not market.steady[t]:
         step = market.to_fill[t]
         return np.vecdot(held, step), held * step if each else None
     gain = np.vecdot(held, market.unit[t]) - books.worth

@@ -59,8 +59,10 @@ class Market:
     opening
         The same at the fill price, or where there is none at the mark that is carried; 0 before there is one.
     to_fill
-        Gain of a unit from the last mark to `opening`, base currency, shape (T, n); None where that is the
-        change of `unit`: nothing goes ex, and all money is of one currency.
+        Gain of a unit from the last mark to `opening`, base currency, shape (T, n).
+    steady
+        Whether that is the change of `unit`, shape (T,): nothing goes ex, no exchange rate moves. It hangs on
+        no later session: one gain added up in two ways differs in the last bit.
     to_close
         Gain from there to the close; None where orders are filled at the close.
     complete
@@ -85,7 +87,8 @@ class Market:
     price: Floats
     unit: Floats
     opening: Floats
-    to_fill: Floats | None
+    to_fill: Floats
+    steady: npt.NDArray[np.bool_]
     to_close: Floats | None
     complete: npt.NDArray[np.bool_]
     point: Floats
@@ -141,7 +144,8 @@ def build_market(
     at_close, price = not to_close.any(), fill * point
     if at_close:  # the same numbers need not be read twice
         opening, price = unit, unit if complete.all() else price
-    steady = at_close and not (factor != 1.0).any() and bool((point[1:] == point[:-1]).all())
+    steady = ~(to_close.any(axis=1) | (factor != 1.0).any(axis=1))
+    steady[1:] &= (point[1:] == point[:-1]).all(axis=1)
     ends, stale = last_sessions(grid, what)
     kept = slice(grid.start, None)
     days = np.diff(grid.dates.cast(pl.Int32).to_numpy()[kept].astype(np.float64))
@@ -155,7 +159,8 @@ def build_market(
         price=price[kept],
         unit=unit[kept],
         opening=opening[kept],
-        to_fill=None if steady else to_fill[kept],
+        to_fill=to_fill[kept],
+        steady=steady[kept],
         to_close=None if at_close else to_close[kept],
         complete=complete[kept],
         point=point[kept],

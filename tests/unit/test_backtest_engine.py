@@ -215,3 +215,16 @@ def test_money_is_conserved(seed: int, n: int, gaps: float, size: float) -> None
     total = daily.join(by_date, on="date", how="left").sort("date")["pnl"].fill_null(0.0).to_numpy()
     start = np.concatenate([[1.0], path[:-1]])
     assert daily["gross_return"].to_numpy() * start == pytest.approx(total, abs=1e-12)
+
+
+def test_an_ex_date_or_a_halt_to_come_changes_no_bit_of_what_was_before() -> None:
+    dice = np.random.default_rng(3)
+    names, days = [f"XSIM:SIM{i:02}" for i in range(1, 8)], DAYS[:16]
+    closes = {name: (100 * np.exp(0.02 * dice.standard_normal(16).cumsum())).tolist() for name in names}
+    bars = pl.concat([bars_of(name, days, closes[name]) for name in names])
+    decided = targets(*((day, name, dice.normal() / 7) for day in range(0, 14, 2) for name in names))
+    event = (pl.col("instrument_id") == A) & (pl.col("date") == days[12])
+    halt = (pl.col("instrument_id") == B) & (pl.col("date") == days[13])
+    later = bars.with_columns(ex_factor=pl.when(event).then(0.97).otherwise("ex_factor")).filter(~halt)
+    before = run(decided, bars, days[11]).daily
+    assert run(decided, later).daily.filter(pl.col("date") <= days[11]).equals(before)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategy_world import bars_of, spec
+from strategy_world import alone, bars_of, spec
 
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.finetune.selection import Pair
@@ -118,7 +118,7 @@ def known(bars: pl.DataFrame, day: date) -> Known:
     said = {"arm": "head", "seed": 1, "exchange": "XSIM", "instrument_id": "XSIM:SIM01~XSIM:SIM02"}
     forecasts = pl.DataFrame([said | {"forecast": -0.5}])
     at = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
-    return Known(Decision(day, at, ("XSIM",)), bars.filter(pl.col("date") <= day), forecasts)
+    return alone(Decision(day, at, ("XSIM",)), bars.filter(pl.col("date") <= day), forecasts)
 
 
 def pair(first: str, second: str, hedge: float) -> Pair:

@@ -1,6 +1,6 @@
 """vectorbt's money for given closes and target weights; runs in an environment of its own.
 
-    PYTHON other_vectorbt.py given.npz made.npz
+    PYTHON vectorbt_books.py given.npz made.npz
 
 What does not belong here: anything of ours; only numpy, pandas and vectorbt are installed where this runs.
 """

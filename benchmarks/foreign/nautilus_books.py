@@ -1,6 +1,6 @@
 """Nautilus' money for given closes and target weights; runs in an environment of its own.
 
-    PYTHON other_nautilus.py given.npz made.npz
+    PYTHON nautilus_books.py given.npz made.npz
 
 A venue with margin accounts and netted positions; one bar a share and session, with more shares on offer than
 anybody wants. Market orders of whole shares are sized with the equity of its account and fill at the close.
