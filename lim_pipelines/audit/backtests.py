@@ -19,8 +19,11 @@ from lim_pipelines.lake import LATEST, Lake, fingerprint, midnight, next_cutoff
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALIDATED_BARS, Table
 from lim_pipelines.strategies.spec import StrategySpec
 
-_HELD = ("gross_return", "gross_exposure", "net_exposure")
-"""What is said of the positions held into a session's close; a fill at that close must not show in it."""
+_OVERNIGHT = ("gross_exposure", "net_exposure")
+"""What is said of the positions held into a session; a fill within it must not show in that."""
+
+_HELD = ("gross_return", *_OVERNIGHT)
+"""What a fill at the session's close must not show in, either."""
 
 _BOOKS = ("arm", "seed", "date")
 
@@ -100,18 +103,19 @@ def _fills(targets: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
 def _orders(
     lake: Lake, spec: StrategySpec, stored: pl.DataFrame, targets: pl.DataFrame, bars: pl.DataFrame
 ) -> list[str]:
-    """Turn all targets from a session on round: nothing up to the close that fills them may change."""
+    """Turn all targets from a session on round: nothing up to the price that fills them may change."""
     days = targets["date"].unique().sort()
     turned = days[len(days) // 2]
     results = stored["date"].unique().sort().to_list()
-    fill = next((day for day in results if day > turned), None)
-    if fill is None:
+    after, execution = [day for day in results if day > turned], spec.execution
+    if len(after) < execution.delay:
         return []
+    fill = after[execution.delay - 1]
     weight = pl.when(pl.col("date") >= turned).then(-0.5 * pl.col("weight")).otherwise("weight")
     other = walkforward.trade(lake, spec, targets.with_columns(weight=weight), bars, results[-1]).daily
     parts = (
         (pl.col("date") < fill, [name for name in stored.columns if name not in _BOOKS]),
-        (pl.col("date") == fill, list(_HELD)),
+        (pl.col("date") == fill, list(_HELD if execution.fill == "close" else _OVERNIGHT)),
     )
     found = []
     for where, columns in parts:
@@ -119,7 +123,8 @@ def _orders(
         if not one.equals(two):
             found.append(
                 f"results up to {fill} change with targets decided from {turned} on, which are filled at the"
-                f" close of {fill} and earn from there on: orders are filled before they can be known"
+                f" {execution.fill} of {fill} and earn from there on: orders are filled before they can be"
+                " known"
             )
     return found[:1]
 
