@@ -17,12 +17,7 @@ import numpy as np
 import polars as pl
 
 from lim_pipelines.backtest.grid import Floats, Grid
-
-PAST_SESSIONS = 20
-"""Sessions before the trade that volatility and value traded are taken from."""
-
-FEWEST = 5
-"""Fewest values of each; with less nothing is charged."""
+from lim_pipelines.portfolio.known_market import LEAST_RECENT, RECENT_SESSIONS
 
 
 @dataclass(frozen=True)
@@ -72,8 +67,8 @@ def impact_of(grid: Grid, multiplier: Floats, point: Floats, coefficient: float)
         return value.shift(1).over("column")
 
     measured = own.with_columns(
-        sigma=before(pl.col("change").rolling_std(PAST_SESSIONS, min_samples=FEWEST)),
-        adv=before(pl.col("traded").rolling_mean(PAST_SESSIONS, min_samples=FEWEST)),
+        sigma=before(pl.col("change").rolling_std(RECENT_SESSIONS, min_samples=LEAST_RECENT)),
+        adv=before(pl.col("traded").rolling_mean(RECENT_SESSIONS, min_samples=LEAST_RECENT)),
     )
     past = Grid(grid.dates, grid.start, grid.instruments, measured)
     sigma, adv = (past.scatter(pl.col(name))[grid.start :] for name in ("sigma", "adv"))

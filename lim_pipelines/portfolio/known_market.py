@@ -15,10 +15,11 @@ import polars as pl
 from lim_pipelines.portfolio.question import Floats
 
 RECENT_SESSIONS = 20
-"""Own sessions of the average value traded and of the volatility that impact goes by (docs/backtest.md)."""
+"""Own sessions of the average value traded and of the volatility that impact goes by, here and in the engine
+(docs/backtest.md)."""
 
 LEAST_RECENT = 5
-"""Fewer of them say nothing."""
+"""Fewer of them say nothing, and nothing is charged."""
 
 
 @dataclass(frozen=True)
