@@ -30,8 +30,9 @@ CONTEXT = 64
 
 def _bars(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of `VALIDATED_BARS` from exchange (MIC), ticker, date, open, high, low, close, volume."""
+    first, last = frame.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
     closes = pl.concat(
-        sessions(mic, frame["date"].min(), frame["date"].max()).select(  # type: ignore[arg-type]  # dates, to polars anything
+        sessions(mic, first, last).select(
             "date", exchange=pl.lit(mic), ts="close", lag=pl.lit(get_exchange(mic).feed_lag)
         )
         for mic in frame["exchange"].unique().sort()

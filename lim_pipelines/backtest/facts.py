@@ -136,12 +136,12 @@ def read_rates(lake: Lake, currencies: Collection[str], base: str, bars: pl.Data
     name = (
         pl.col("instrument_id").str.split(":").list.last().str.replace_all("[^A-Za-z]", "").str.to_uppercase()
     )
-    since = bars["date"].min() - _A_YEAR  # type: ignore[operator]
+    first, last = bars.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
     quoted = (
         (pl.col("asset_class") == "fx")
         & (pl.col("freq") == "1d")
         & pl.col("price_type").is_in(ONE_PRICE)
-        & pl.col("date").is_between(since, bars["date"].max())
+        & pl.col("date").is_between(first - _A_YEAR, last)
     )
     pairs = lake.read(VALIDATED_BARS, as_of=LATEST, where=quoted).filter(pl.col("close") > 0).collect()
     wanted = pl.DataFrame(

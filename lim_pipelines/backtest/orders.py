@@ -126,7 +126,7 @@ def place(targets: pl.DataFrame, grid: Grid, execution: Execution) -> Orders:
     # sorted many times faster than rows of names.
     names = grid.instruments["instrument_id"]
     decided = targets["date"].to_physical() - targets["date"].to_physical().min()
-    shape = (books.height, len(names), int(decided.max()) + 1)  # type: ignore[arg-type]  # days
+    shape = (books.height, len(names), int(decided.to_numpy().max()) + 1)
     instrument = targets["instrument_id"].cast(pl.Enum(names)).to_physical().cast(pl.Int64)
     order = ((due * shape[0] + _book(targets, books)) * shape[1] + instrument) * shape[2] + decided
     rows = pl.DataFrame({"order": order, "weight": targets["weight"]}).filter(due < len(dates)).sort("order")
@@ -155,8 +155,8 @@ def _refuse_early_opens(rows: pl.DataFrame, dates: pl.Series, execution: Executi
     for (mic,), own in rows.group_by("exchange", maintain_order=True):
         decided = own.group_by("due").agg(pl.col("decided_at").max())
         decided = decided.with_columns(date=dates.gather(decided["due"]))
-        first, last = decided["date"].min(), decided["date"].max()
-        opens = sessions(str(mic), first, last)  # type: ignore[arg-type]  # dates of a Date column
+        first, last = decided.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
+        opens = sessions(str(mic), first, last)
         early = decided.join(opens, on="date").filter(pl.col("open") < pl.col("decided_at")).sort("date")
         if early.height:
             row = early.row(0, named=True)

@@ -19,6 +19,7 @@ from lim_pipelines.backtest.metrics import correlations, pooled, realised
 from lim_pipelines.backtest.periods import REGIMES, by_regime, regimes
 from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.labels import daily_returns
+from lim_pipelines.finetune.spec import Task
 from lim_pipelines.schemas import TARGETS
 from lim_pipelines.strategies.execution import Execution
 
@@ -100,13 +101,13 @@ def test_sessions_of_all_weathers_are_those_of_the_record() -> None:
 
 
 @pytest.mark.parametrize("task", ["directional", "cross_sectional"])
-def test_decay_at_the_own_horizon_is_the_rank_ic(task: str) -> None:
+def test_decay_at_the_own_horizon_is_the_rank_ic(task: Task) -> None:
     bars = market()
     rows = targets(bars, (1,))
-    found = ic_decay(task, "head", rows, bars)  # type: ignore[arg-type]  # pytest passes plain strings
+    found = ic_decay(task, "head", rows, bars)
     assert found["horizon"].to_list() == list(HORIZONS)
     for horizon in (1, 5, 20):
-        mean = correlations(task, realised(rows, bars, horizon))["rank_ic"].mean()  # type: ignore[arg-type]
+        mean = correlations(task, realised(rows, bars, horizon))["rank_ic"].mean()
         own = found.filter(pl.col("horizon") == horizon)["rank_ic"][0]
         assert own == pytest.approx(mean, abs=1e-9)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, timedelta
+from random import Random
 
 import empyrical
 import numpy as np
@@ -78,9 +79,9 @@ def test_a_smaller_bet_keeps_the_ratios_and_is_never_deeper_under_water(
 
 @settings(max_examples=60)
 @given(RETURNS, st.randoms(use_true_random=False))
-def test_what_does_not_know_of_time_is_the_same_in_any_order(net: list[float], dice: object) -> None:
+def test_what_does_not_know_of_time_is_the_same_in_any_order(net: list[float], dice: Random) -> None:
     mixed = list(net)
-    dice.shuffle(mixed)  # type: ignore[attr-defined]  # hypothesis calls its own random a plain object
+    dice.shuffle(mixed)
     one, other = performance(record(np.array(net))), performance(record(np.array(mixed)))
     for name in ("total_return", "volatility", "sharpe", "sortino", "hit_rate"):
         assert one[name] == pytest.approx(other[name], nan_ok=True, rel=1e-6, abs=1e-9)

@@ -13,6 +13,7 @@ from strategy_world import NAMES, market
 from lim_pipelines.backtest.metrics import correlations, drawdowns, performance, pooled, realised, scores
 from lim_pipelines.finetune.base import rank_correlation
 from lim_pipelines.finetune.labels import daily_returns, with_labels
+from lim_pipelines.finetune.spec import Task
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS
 
 
@@ -115,13 +116,13 @@ def test_what_was_not_forecast_is_no_forecast() -> None:
 
 
 @pytest.mark.parametrize("task", ["directional", "cross_sectional"])
-def test_perfect_forecasts_have_rank_ic_one_and_unknown_outcomes_count_for_nothing(task: str) -> None:
+def test_perfect_forecasts_have_rank_ic_one_and_unknown_outcomes_count_for_nothing(task: Task) -> None:
     bars = market()
     for skill in (1.0, -1.0):
         targets = forecasts(bars, 5, skill)
         judged = realised(targets, bars, 5)
         assert judged.height == targets.height - 6 * len(NAMES)
-        ics = correlations(task, judged)  # type: ignore[arg-type]
+        ics = correlations(task, judged)
         assert ics["rank_ic"].to_list() == pytest.approx([skill] * ics.height)
         assert ics.height == (len(NAMES) if task == "directional" else judged["date"].n_unique())
 
