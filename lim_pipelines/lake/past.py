@@ -22,6 +22,7 @@ from lim_pipelines.schemas import (
     AUDIT_RESULTS,
     BACKTEST_DAILY,
     DRIFT_RESULTS,
+    EFFECTIVENESS,
     GATE_RESULTS,
     LANDING_FILES,
     LISTINGS,
@@ -30,6 +31,7 @@ from lim_pipelines.schemas import (
     TARGETS,
     TRIAL_RETURNS,
     TRIALS,
+    UNIVERSALITY,
     Table,
 )
 
@@ -48,6 +50,8 @@ WITHOUT_CLOCK: Final = {
     SCORES.name: "as backtest_daily",
     TRIALS.name: "a count of all that was ever tried; it only lowers a Sharpe ratio",
     TRIAL_RETURNS.name: "as backtest_daily",
+    EFFECTIVENESS.name: "a test of what is there; its page reads it, no step of data or models does",
+    UNIVERSALITY.name: "as effectiveness",
 }
 """Tables that a `Past` shows as they are today, and why that hides no look-ahead."""
 

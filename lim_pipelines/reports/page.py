@@ -42,6 +42,34 @@ class Table:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of a page that `sections.html.j2` lays out.
+
+    Parameters
+    ----------
+    title
+        Its heading.
+    text
+        What it says, before its plots.
+    charts
+        Names of plots of the page.
+    table
+        Behind them.
+    verdicts
+        What is to be said of whom, before the text; names that the page has links of lead there.
+    simulated
+        Whether it is of a simulated market: then it says so.
+    """
+
+    title: str
+    text: str = ""
+    charts: Sequence[str] = ()
+    table: Table | None = None
+    verdicts: Sequence[tuple[str, str]] = ()
+    simulated: bool = False
+
+
 def render(template: str, title: str, charts: Mapping[str, Chart], **values: Any) -> str:
     """Fill a template of this folder.
 
@@ -69,6 +97,54 @@ def render(template: str, title: str, charts: Mapping[str, Chart], **values: Any
     data = {name: _json(chart) for name, chart in charts.items()}
     return environment.get_template(template).render(
         style=drawing.style(), title=title, plotly=script, charts=data, **values
+    )
+
+
+def sectioned(
+    title: str,
+    subtitle: str,
+    sections: Sequence[Section],
+    charts: Mapping[str, Chart],
+    *,
+    verdicts: Sequence[tuple[str, str]] = (),
+    facts: Sequence[tuple[str, str]] = (),
+    links: Mapping[str, str] | None = None,
+    simulated: bool = False,
+) -> str:
+    """Write a page of sections: verdicts on top, then facts, then one section after the other.
+
+    Parameters
+    ----------
+    title, subtitle
+        Of the page.
+    sections
+        Its parts, in order.
+    charts
+        Plots by the names that sections use.
+    verdicts
+        (name, words): what is to be said of whom.
+    facts
+        (name, value).
+    links
+        File beside this one, by the name that leads there.
+    simulated
+        Whether all of it is of a simulated market.
+
+    Returns
+    -------
+    str
+        As from `render`.
+    """
+    return render(
+        "sections.html.j2",
+        title,
+        charts,
+        subtitle=subtitle,
+        verdicts=verdicts,
+        facts=facts,
+        sections=sections,
+        links=links or {},
+        simulated=simulated,
     )
 
 

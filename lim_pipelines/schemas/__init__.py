@@ -34,6 +34,7 @@ from lim_pipelines.schemas.bars import (
     VALIDATED_BARS,
 )
 from lim_pipelines.schemas.entities import ENTITIES, ENTITY_LINKS, LINK_REVIEWS
+from lim_pipelines.schemas.evaluation import EFFECTIVENESS, UNIVERSALITY
 from lim_pipelines.schemas.inputs import INPUT_SCALES, MODEL_INPUTS
 from lim_pipelines.schemas.macro import ALIGNED_MACRO, RAW_MACRO, VALIDATED_MACRO
 from lim_pipelines.schemas.reference import CORPORATE_ACTIONS, INDEX_MEMBERS, LANDING_FILES, LISTINGS, ROLLS
@@ -89,6 +90,8 @@ TABLES: dict[str, Table] = {
         SCORES,
         TRIALS,
         TRIAL_RETURNS,
+        EFFECTIVENESS,
+        UNIVERSALITY,
         DRIFT_RESULTS,
         AUDIT_RESULTS,
         LISTINGS,
@@ -112,6 +115,7 @@ __all__ = [
     "CONTINUOUS_FUTURES",
     "CORPORATE_ACTIONS",
     "DRIFT_RESULTS",
+    "EFFECTIVENESS",
     "ENTITIES",
     "ENTITY_LINKS",
     "GATE_RESULTS",
@@ -142,6 +146,7 @@ __all__ = [
     "TARGETS",
     "TRIALS",
     "TRIAL_RETURNS",
+    "UNIVERSALITY",
     "UTC_TIME",
     "VALIDATED_BARS",
     "VALIDATED_EVENTS",
