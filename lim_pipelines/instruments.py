@@ -1,7 +1,7 @@
 """Instruments: one stable id each, whatever vendors call it.
 
 Here are the instruments of the embedded data. Those of vendors' files come with the files: sources register
-them in the lake's table of listings (`reference.py`).
+them in the lake's table of listings (`reference.py`). What listings say of an instrument is read here, too.
 
 What does not belong here: prices (`lake.py`), exchange rules (`exchanges/`). Splits and dividends travel with
 the bars as `ex_factor`.
@@ -16,12 +16,16 @@ from typing import Literal, get_args
 
 import polars as pl
 
+from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.schemas import LISTINGS, UTC_TIME
 from lim_pipelines.simulate import xsim
 
 AssetClass = Literal["equity", "index", "commodity", "fx", "cfd", "crypto", "future", "rate"]
 ASSET_CLASSES: tuple[AssetClass, ...] = get_args(AssetClass)
 """In the order of the model's embedding: new ones go to the end."""
+
+DOLLARS = ("USDT", "USDC", "BUSD")
+"""Coins that are kept at one dollar; they count as dollars."""
 
 _ALWAYS = pl.lit(datetime(1970, 1, 1, tzinfo=UTC), UTC_TIME)
 
@@ -147,4 +151,49 @@ def listings() -> pl.DataFrame:
             schema_overrides={"last": pl.Date},
             infer_schema_length=None,
         ).with_columns(file=pl.lit("lim_pipelines/instruments.py"), known_at=_ALWAYS)
+    )
+
+
+def terms(instruments: pl.DataFrame, listings: pl.DataFrame) -> pl.DataFrame:
+    """Say what each instrument is.
+
+    Parameters
+    ----------
+    instruments
+        Columns exchange, instrument_id, n rows.
+    listings
+        Rows of `LISTINGS`. Of several of an instrument the one of the lowest priority number counts; it ends
+        with the last of them, and not at all if one is open.
+
+    Returns
+    -------
+    pl.DataFrame
+        n rows in the order given: exchange, instrument_id, currency (the exchange's where nothing is listed),
+        multiplier (1 where nothing is), tick_size, lot_size, last.
+    """
+    open_ended = pl.col("last").is_null().any()
+    ends = listings.group_by("instrument_id").agg(
+        last=pl.when(~open_ended).then(pl.col("last").max()),
+    )
+    first = listings.sort("priority", "first", descending=[False, True]).unique(
+        "instrument_id", keep="first", maintain_order=True
+    )
+    mics = instruments["exchange"].unique()
+    usual = pl.col("exchange").replace_strict(
+        mics, [get_exchange(mic).currency for mic in mics], return_dtype=pl.String
+    )
+    return (
+        instruments.join(
+            first.select("instrument_id", "currency", "multiplier", "tick_size", "lot_size"),
+            on="instrument_id",
+            how="left",
+            maintain_order="left",
+        )
+        .join(ends, on="instrument_id", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("multiplier").fill_null(1.0),
+            currency=pl.when(pl.col("currency").is_in(DOLLARS))
+            .then(pl.lit("USD"))
+            .otherwise(pl.col("currency").fill_null(usual)),
+        )
     )

@@ -27,6 +27,7 @@ from lim_pipelines.foundation.evidence import Event
 from lim_pipelines.lake import LATEST, Commit, Lake, Past, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.complete import refuse_gaps, refuse_other_models, refuse_stale
 from lim_pipelines.portfolio.targets import make_targets
+from lim_pipelines.reference import known_listings
 from lim_pipelines.reports import plots
 from lim_pipelines.reports import strategy as report
 from lim_pipelines.schemas import (
@@ -137,8 +138,9 @@ def decide(
     if until is not None:
         sessions = sessions.filter(pl.col("decided_at") <= until)
     links = read_links(lake, moment) if spec.reads_industries else NO_LINKS
+    listings = known_listings(lake)
     pieces = [
-        make_targets(spec, cutoff, next_cutoff(cutoff), folder, bars, inputs, sessions, links)
+        make_targets(spec, cutoff, next_cutoff(cutoff), folder, bars, inputs, sessions, links, listings)
         for cutoff, folder in folders.items()
     ]
     return pl.concat(pieces)

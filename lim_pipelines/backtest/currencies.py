@@ -10,7 +10,6 @@ import polars as pl
 
 from lim_pipelines.backtest.errors import BacktestError
 from lim_pipelines.backtest.grid import Floats, Grid, Indices
-from lim_pipelines.exchanges import get_exchange
 
 
 def exchange_rates(grid: Grid, terms: pl.DataFrame, base: str, rates: pl.DataFrame) -> Floats:
@@ -21,7 +20,7 @@ def exchange_rates(grid: Grid, terms: pl.DataFrame, base: str, rates: pl.DataFra
     grid
         Bars by session; their `ts` says when a session of an exchange ended.
     terms
-        Column currency of n instruments; null is the currency of the exchange.
+        As from `instruments.terms`, n rows.
     base
         Base currency.
     rates
@@ -37,10 +36,7 @@ def exchange_rates(grid: Grid, terms: pl.DataFrame, base: str, rates: pl.DataFra
     BacktestError
         A rate is missing.
     """
-    mics = terms["exchange"].to_list()
-    currencies = [
-        own or get_exchange(mic).currency for own, mic in zip(terms["currency"].to_list(), mics, strict=True)
-    ]
+    mics, currencies = terms["exchange"].to_list(), terms["currency"].to_list()
     shape = (len(grid.dates), len(mics))
     if set(currencies) == {base}:
         return np.broadcast_to(np.float64(1.0), shape)

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from lim_pipelines.instruments import DOLLARS
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.reference import known_listings
 from lim_pipelines.schemas import CORPORATE_ACTIONS, LISTINGS, ONE_PRICE, UTC_TIME, VALIDATED_BARS
@@ -21,9 +22,6 @@ RATES: dict[str, pl.DataType | type[pl.DataType]] = {
     "rate": pl.Float64,
 }
 """Columns of exchange rates: units of the base currency for one of `currency`."""
-
-DOLLARS = ("USDT", "USDC", "BUSD")
-"""Coins that are kept at one dollar; they count as dollars."""
 
 _A_YEAR = timedelta(days=366)
 
@@ -45,45 +43,6 @@ class Facts:
     listings: pl.DataFrame = field(default_factory=LISTINGS.empty)
     actions: pl.DataFrame = field(default_factory=CORPORATE_ACTIONS.empty)
     rates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RATES))
-
-
-def terms(instruments: pl.DataFrame, listings: pl.DataFrame) -> pl.DataFrame:
-    """Say what each instrument is.
-
-    Parameters
-    ----------
-    instruments
-        Columns exchange, instrument_id, n rows.
-    listings
-        Rows of `LISTINGS`. Of several of an instrument the one of the lowest priority number counts; it ends
-        with the last of them, and not at all if one is open.
-
-    Returns
-    -------
-    pl.DataFrame
-        n rows in the order given: exchange, instrument_id, currency (null where nothing is listed),
-        multiplier, tick_size, lot_size, last.
-    """
-    open_ended = pl.col("last").is_null().any()
-    ends = listings.group_by("instrument_id").agg(
-        last=pl.when(~open_ended).then(pl.col("last").max()),
-    )
-    first = listings.sort("priority", "first", descending=[False, True]).unique(
-        "instrument_id", keep="first", maintain_order=True
-    )
-    return (
-        instruments.join(
-            first.select("instrument_id", "currency", "multiplier", "tick_size", "lot_size"),
-            on="instrument_id",
-            how="left",
-            maintain_order="left",
-        )
-        .join(ends, on="instrument_id", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("multiplier").fill_null(1.0),
-            currency=pl.when(pl.col("currency").is_in(DOLLARS)).then(pl.lit("USD")).otherwise("currency"),
-        )
-    )
 
 
 def read_facts(lake: Lake, bars: pl.DataFrame, base: str) -> Facts:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from lim_pipelines.backtest.grid import Floats, Grid
-from lim_pipelines.portfolio.known_market import LEAST_RECENT, RECENT_SESSIONS
+from lim_pipelines.portfolio.known_market import LEAST_RECENT, RECENT_SESSIONS, value_traded
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ def impact_of(grid: Grid, multiplier: Floats, point: Floats, coefficient: float)
         Y, times the strategy's multiplier of costs.
     """
     factor = pl.col("ex_factor").cum_prod().over("column")
-    traded = pl.coalesce(
-        "turnover", pl.col("close") * pl.col("volume") * pl.lit(multiplier).get(pl.col("column"))
-    )
+    traded = value_traded(pl.lit(multiplier).get(pl.col("column")))
     own = grid.in_time().with_columns(adjusted=pl.col("close") / factor).filter(pl.col("close") > 0)
     own = own.with_columns(change=pl.col("adjusted").log().diff().over("column"), traded=traded)
 

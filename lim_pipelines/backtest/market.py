@@ -46,7 +46,7 @@ class Market:
     days
         Calendar days since the session before, shape (T,); 0 for the first.
     terms
-        As from `facts.terms`, n rows.
+        As from `instruments.terms`, n rows.
     paid
         Whether it is bought with cash, shape (n,).
     before, fill
@@ -109,7 +109,7 @@ def build_market(
     grid
         Bars by session.
     what
-        As from `facts.terms`.
+        As from `instruments.terms`.
     execution
         Which price fills, and which rules hold.
     facts

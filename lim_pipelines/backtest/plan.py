@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lim_pipelines.backtest.costs import Charge, CostRates, cost_rates
-from lim_pipelines.backtest.facts import Facts, terms
+from lim_pipelines.backtest.facts import Facts
 from lim_pipelines.backtest.grid import Grid
 from lim_pipelines.backtest.impact import Impact, impact_of
 from lim_pipelines.backtest.market import Market, build_market
@@ -24,6 +24,7 @@ from lim_pipelines.backtest.rules.table import RuleTable
 from lim_pipelines.backtest.tax import Tax
 from lim_pipelines.backtest.ticks import Ticks
 from lim_pipelines.finetune.costs import Costs
+from lim_pipelines.instruments import terms
 from lim_pipelines.strategies.execution import Execution
 
 

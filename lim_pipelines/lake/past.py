@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NoReturn
 
 import polars as pl
@@ -203,15 +203,27 @@ class Past(Lake):
         raise ReadOnlyError(f"{_reader()} tried to {what} the past of {self.moment}; it can only be read")
 
     def _dated(self, listings: pl.LazyFrame) -> pl.LazyFrame:
-        today = (self.moment + _MARGIN).date()
-        ahead = pl.col("last") > today
-        return listings.filter(pl.col("first") <= today).with_columns(
-            last=pl.when(~ahead.fill_null(False)).then("last")
-        )
+        return listings_on(listings, (self.moment + _MARGIN).date())
 
     def _by_clock(self, table: Table, where: pl.Expr | None) -> pl.Expr | None:
         clock = CLOCKS.get(table.name)
         return where if clock is None else _both(where, pl.col(clock) <= self.moment)
+
+
+def listings_on(listings: pl.LazyFrame, today: date) -> pl.LazyFrame:
+    """Return rows of `LISTINGS` as a day shows them: without those that begin later, and without later ends.
+
+    Parameters
+    ----------
+    listings
+        Rows of `LISTINGS`.
+    today
+        The day.
+    """
+    ahead = pl.col("last") > today
+    return listings.filter(pl.col("first") <= today).with_columns(
+        last=pl.when(~ahead.fill_null(False)).then("last")
+    )
 
 
 def _both(where: pl.Expr | None, condition: pl.Expr) -> pl.Expr:

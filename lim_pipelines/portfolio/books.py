@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.features import DECISION
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR, daily_returns
@@ -82,7 +81,7 @@ class OptimisedBooks:
         about = known.forecasts.select("exchange", "instrument_id").unique().sort("instrument_id")
         if about.height < 2:
             return known.forecasts.clear().with_columns(weight=pl.lit(0.0))
-        market = KnownMarket.of(about, known.bars, returns)
+        market = KnownMarket.of(about, known.bars, returns, known.listings)
         industries = industry_rows(market.names, known.industries)
         risk = fitted(self._settings, market, industries, _inputs(known, market.names)).over(self._horizon)
         charges, limits = self._charges(market), self._limits(market, industries)
@@ -143,11 +142,16 @@ class OptimisedBooks:
     def _days_of_value(self, market: KnownMarket) -> Floats:
         """Average value traded in a session, over the capital, shape (n,); NaN where not known."""
         base = self._execution.currency
-        foreign = sorted({mic for mic in market.mics if get_exchange(mic).currency != base})
+        foreign = {
+            currency: name
+            for name, currency in zip(market.names, market.currencies, strict=True)
+            if currency != base
+        }
         if foreign:
+            found = ", ".join(f"{currency} ({foreign[currency]})" for currency in sorted(foreign))
             raise OptimiserError(
-                f"max_adv and impact compare capital in {base} with values traded on {', '.join(foreign)},"
-                " which are in other currencies; set `execution.currency` to theirs, or leave both out"
+                f"max_adv and impact compare capital in {base} with values traded in {found}; set"
+                " `execution.currency` to theirs, or leave both out"
             )
         return market.daily_value() / self._execution.capital
 

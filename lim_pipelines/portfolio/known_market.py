@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from lim_pipelines.instruments import terms
 from lim_pipelines.portfolio.question import Floats
 
 RECENT_SESSIONS = 20
@@ -32,19 +33,24 @@ class KnownMarket:
         Instrument ids, sorted.
     mics
         Exchange of each.
+    currencies
+        Currency of each: its listing's, or its exchange's where nothing is listed.
     returns
         Log total returns, shape (T, n), NaN where there is no bar.
     value
-        Value traded in the currency of the exchange, shape (T, n), NaN where it is not known.
+        Value traded in that currency, shape (T, n), NaN where it is not known.
     """
 
     names: list[str]
     mics: list[str]
+    currencies: list[str]
     returns: Floats
     value: Floats
 
     @classmethod
-    def of(cls, about: pl.DataFrame, bars: pl.DataFrame, returns: pl.DataFrame) -> KnownMarket:
+    def of(
+        cls, about: pl.DataFrame, bars: pl.DataFrame, returns: pl.DataFrame, listings: pl.DataFrame
+    ) -> KnownMarket:
         """Lay bars out by session and instrument.
 
         Parameters
@@ -55,14 +61,20 @@ class KnownMarket:
             Bars as known at the decision.
         returns
             Their returns, as from `finetune.labels.daily_returns`.
+        listings
+            Rows of `LISTINGS` as of the decision; who has none is what its exchange says.
         """
         names = about["instrument_id"].to_list()
         days = returns["date"].unique().sort()
-        value = pl.col("turnover").fill_null(pl.col("close") * pl.col("volume"))
-        valued = bars.filter(pl.col("freq") == "1d").with_columns(value=value)
+        what = terms(about.select("exchange", "instrument_id"), listings)
+        daily = bars.filter(pl.col("freq") == "1d").join(
+            what.select("instrument_id", "multiplier"), on="instrument_id"
+        )
+        valued = daily.with_columns(value=value_traded(pl.col("multiplier")))
         return cls(
             names,
             about["exchange"].to_list(),
+            what["currency"].to_list(),
             _wide(returns, days, names, "log_return"),
             _wide(valued, days, names, "value"),
         )
@@ -74,6 +86,22 @@ class KnownMarket:
     def volatility(self) -> Floats:
         """Return the standard deviation of the last `RECENT_SESSIONS` returns, shape (n,); NaN if unknown."""
         return np.array([_recent(column, lambda last: np.std(last, ddof=1)) for column in self.returns.T])
+
+
+def value_traded(multiplier: pl.Expr) -> pl.Expr:
+    """Value of what a bar traded, in the instrument's currency, null where it is not known.
+
+    Parameters
+    ----------
+    multiplier
+        The instrument's currency for one point of price of one unit.
+
+    Returns
+    -------
+    pl.Expr
+        Over the columns turnover, close and volume of bars.
+    """
+    return pl.coalesce("turnover", pl.col("close") * pl.col("volume") * multiplier)
 
 
 def _recent(column: Floats, statistic: Callable[[Floats], Any]) -> float:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.portfolio.known_market import KnownMarket
 from lim_pipelines.portfolio.question import Floats, OptimiserError
 from lim_pipelines.portfolio.risk.base import RiskModel
@@ -58,7 +57,7 @@ def benchmark(settings: Optimised, market: KnownMarket) -> Floats:
     """Weights of the benchmark over the instruments that can be decided on, shape (n,), together 1."""
     if settings.benchmark == "equal":
         return np.full(len(market.names), 1.0 / len(market.names))
-    currencies = sorted({get_exchange(mic).currency for mic in market.mics})
+    currencies = sorted(set(market.currencies))
     if len(currencies) > 1:
         raise OptimiserError(
             f"benchmark traded_value: values traded in {', '.join(currencies)} cannot be added up; write"

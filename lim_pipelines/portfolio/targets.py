@@ -15,7 +15,7 @@ from lim_pipelines.finetune import store
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.lake import midnight
 from lim_pipelines.schemas import TARGETS, UTC_TIME
-from lim_pipelines.strategies.base import Known, known_at
+from lim_pipelines.strategies.base import NO_LISTINGS, Known, known_at
 from lim_pipelines.strategies.industries import NO_LINKS
 from lim_pipelines.strategies.registry import TASKS
 from lim_pipelines.strategies.spec import StrategySpec
@@ -34,6 +34,7 @@ def make_targets(
     inputs: pl.DataFrame,
     sessions: pl.DataFrame,
     links: pl.DataFrame = NO_LINKS,
+    listings: pl.DataFrame = NO_LISTINGS,
 ) -> pl.DataFrame:
     """Decide all sessions of a cutoff's period.
 
@@ -54,6 +55,8 @@ def make_targets(
         As from `strategies.base.universe_sessions`, at least through `period_end`.
     links
         As from `strategies.industries.read_links`, where the portfolio asks for industries.
+    listings
+        As from `reference.known_listings`; each decision sees those that had begun by its day.
 
     Returns
     -------
@@ -91,7 +94,9 @@ def make_targets(
     books = task.books(spec, meta.selection)
     for decision in task.decisions(sessions, spec, start, end):
         with store.one_thread():
-            known = known_at(spec, forecasters, meta.scales(), decision, bars, inputs, samples_of, links)
+            known = known_at(
+                spec, forecasters, meta.scales(), decision, bars, inputs, samples_of, links, listings
+            )
         weighted = books.rebalance(known)
         # What was decided before the period is held when it begins; it is another period's row.
         if decision.decided_at >= start:

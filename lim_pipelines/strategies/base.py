@@ -11,7 +11,7 @@ happens later can change it, not even in the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -21,7 +21,8 @@ from lim_pipelines.finetune.base import Forecaster, forecast, positions
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.lake import as_of_view
-from lim_pipelines.schemas import VALIDATED_BARS
+from lim_pipelines.lake.past import listings_on
+from lim_pipelines.schemas import LISTINGS, VALIDATED_BARS
 from lim_pipelines.strategies.industries import NO_LINKS, industries_at
 
 RHYTHM_SINCE = date(1986, 1, 1)
@@ -29,6 +30,10 @@ RHYTHM_SINCE = date(1986, 1, 1)
 
 LOOKBACK_SESSIONS = 320
 """Bars of each instrument that a decision looks at; more than any context, volatility or covariance needs."""
+
+
+NO_LISTINGS = LISTINGS.empty()
+"""All instruments are what their exchanges say."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class Known:
         The strategy's features at the decision, as from `features.read_features`.
     industries
         As from `industries.industries_at`; without rows where the portfolio does not ask.
+    listings
+        Rows of `LISTINGS` that had begun by the decision: currency and multiplier of what is listed.
     """
 
     decision: Decision
@@ -77,6 +84,7 @@ class Known:
     forecasts: pl.DataFrame
     inputs: pl.DataFrame
     industries: pl.DataFrame
+    listings: pl.DataFrame = field(default_factory=LISTINGS.empty)
 
 
 def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
@@ -118,6 +126,7 @@ def known_at(
     inputs: pl.DataFrame,
     samples_of: Callable[[pl.DataFrame, pl.DataFrame, list[date]], Samples],
     links: pl.DataFrame = NO_LINKS,
+    listings: pl.DataFrame = NO_LISTINGS,
 ) -> Known:
     """Look at the world as of a decision and ask all models.
 
@@ -137,6 +146,8 @@ def known_at(
         The task's samples of bars, features and sessions (`TaskRules.samples`).
     links
         As from `industries.read_links`.
+    listings
+        Rows of `LISTINGS`, those that begin later, too.
     """
     wanted = (pl.col("freq") == spec.frequency) & pl.col("exchange").is_in(decision.exchanges)
     wanted &= spec.universe.rows()
@@ -162,7 +173,8 @@ def known_at(
         for (arm, seed), forecaster in forecasters.items()
     ]
     industries = industries_at(links, view["instrument_id"], decision.date, decision.decided_at)
-    return Known(decision, view, pl.concat(frames), features, industries)
+    listed = listings_on(listings.lazy(), decision.date).collect()
+    return Known(decision, view, pl.concat(frames), features, industries, listed)
 
 
 def _said(

@@ -20,13 +20,14 @@ from lim_pipelines.backtest import engine
 from lim_pipelines.backtest.costs import Rate
 from lim_pipelines.backtest.daily import Totals
 from lim_pipelines.backtest.errors import BacktestError
-from lim_pipelines.backtest.facts import read_facts, read_rates, terms
+from lim_pipelines.backtest.facts import read_facts, read_rates
 from lim_pipelines.backtest.grid import build_grid
 from lim_pipelines.backtest.orders import books_of, place
 from lim_pipelines.backtest.plan import make_plan
 from lim_pipelines.backtest.rules.order import whole_lots
 from lim_pipelines.backtest.rules.table import RuleTable
 from lim_pipelines.finetune.costs import Costs
+from lim_pipelines.instruments import terms
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import LISTINGS, TARGETS, VALIDATED_BARS
 from lim_pipelines.strategies.execution import Execution

@@ -20,7 +20,7 @@ from lim_pipelines.portfolio.books import OptimisedBooks
 from lim_pipelines.portfolio.known_market import KnownMarket
 from lim_pipelines.portfolio.objectives import benchmark
 from lim_pipelines.portfolio.question import OptimiserError
-from lim_pipelines.schemas import ENTITY_LINKS
+from lim_pipelines.schemas import ENTITY_LINKS, LISTINGS
 from lim_pipelines.strategies.base import Decision, Known
 from lim_pipelines.strategies.execution import Execution
 from lim_pipelines.strategies.industries import NO_LINKS, industries_at
@@ -103,7 +103,7 @@ def test_risk_parity_takes_the_sides_of_the_forecasts() -> None:
 def test_a_benchmark_is_held_where_nothing_is_forecast() -> None:
     nothing = known(forecasts=dict.fromkeys(NAMES[:5], 0.0))
     about = nothing.forecasts.select("exchange", "instrument_id")
-    value = KnownMarket.of(about, nothing.bars, daily_returns(nothing.bars)).value[-60:]
+    value = KnownMarket.of(about, nothing.bars, daily_returns(nothing.bars), nothing.listings).value[-60:]
     settings = {"objective": "benchmark_relative", "net": [1, 1], "weighs": []}
     assert weights(settings, nothing) == pytest.approx([0.2] * 5 + [0.0] * 7, abs=1e-6)
     by_value = weights(settings | {"benchmark": "traded_value"}, nothing)
@@ -124,7 +124,7 @@ def test_positions_are_no_larger_than_what_is_traded() -> None:
     about = known()
     returns = daily_returns(about.bars)
     listed = about.forecasts.select("exchange", "instrument_id")
-    value = KnownMarket.of(listed, about.bars, returns).daily_value()
+    value = KnownMarket.of(listed, about.bars, returns, about.listings).daily_value()
     assert (np.abs(held[1:]) <= 2.0 * value[1:] / 1e8 + 1e-8).all()
     assert held[0] == pytest.approx(0.0, abs=1e-8), "nobody is known to trade it"
     assert np.abs(weights({}, execution=execution)[0]) > 0.4
@@ -160,19 +160,45 @@ def test_limits_that_clash_name_the_book_and_the_day() -> None:
         weights({"net": [1, 1], "max_position": 0.05})
 
 
+def listed(about: Known, **says: Any) -> Known:
+    """All instruments are listed, and their listings say this."""
+    rows = pl.DataFrame({"instrument_id": NAMES, "symbol": NAMES}).with_columns(
+        **{name: pl.lit(value) for name, value in ({"currency": "USD"} | says).items()},
+        **{name: pl.lit("test") for name in ("source", "name", "file")},
+        exchange=pl.lit("XSIM"),
+        asset_class=pl.lit("future"),
+        known_at=pl.lit(about.decision.decided_at),
+    )
+    return replace(about, listings=LISTINGS.conform(rows))
+
+
+@pytest.mark.parametrize("portfolio", [{"max_adv": 2.0}, {"weighs": ["trade", "impact"]}], ids=str)
+def test_a_lot_of_fifty_is_fifty_times_the_value(portfolio: dict[str, Any]) -> None:
+    def held(about: Known, capital: float) -> np.ndarray:
+        return weights(portfolio, about, Execution(capital=capital, impact=1.0))
+
+    one = held(known(), 1e8)
+    assert held(listed(known(), multiplier=50.0), 50e8) == pytest.approx(one, abs=1e-6)
+    assert np.abs(held(known(), 50e8) - one).max() > 0.05
+
+
 def test_capital_and_values_are_compared_in_one_currency_only() -> None:
-    with pytest.raises(OptimiserError, match=r"EUR .* XSIM.*execution.currency"):
-        weights({"max_adv": 1.0}, execution=Execution(currency="EUR"))
-    weights({}, execution=Execution(currency="EUR"))
+    euro = Execution(currency="EUR")
+    with pytest.raises(OptimiserError, match=r"EUR .* USD \(XSIM.*execution.currency"):
+        weights({"max_adv": 1.0}, execution=euro)
+    weights({}, execution=euro)
+    weights({"max_adv": 1.0}, listed(known(), currency="EUR"), euro)
+    with pytest.raises(OptimiserError, match=r"USD .* EUR \(XSIM"):
+        weights({"max_adv": 1.0}, listed(known(), currency="EUR"))
 
 
 def test_a_benchmark_by_traded_value_is_of_one_currency_only() -> None:
     settings = Optimised(objective="benchmark_relative", benchmark="traded_value", net=(1, 1))
     traded = np.tile([1.0, 3.0], (5, 1))
-    alike = KnownMarket(["a", "b"], ["XNAS", "XNYS"], traded, traded)
+    alike = KnownMarket(["a", "b"], ["XNAS", "XNYS"], ["USD", "USD"], traded, traded)
     assert benchmark(settings, alike) == pytest.approx([0.25, 0.75])
     with pytest.raises(OptimiserError, match=r"JPY, USD.*benchmark: equal"):
-        benchmark(settings, replace(alike, mics=["XTKS", "XNYS"]))
+        benchmark(settings, replace(alike, currencies=["JPY", "USD"]))
 
 
 @pytest.mark.parametrize(

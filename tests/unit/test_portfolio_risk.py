@@ -151,19 +151,31 @@ def test_industries_beside_the_market_are_no_trouble() -> None:
     returns = drawn(7, 80, 12)
     industries = np.kron(np.eye(3), np.ones(4))
     nothing = np.full((12, 1), np.nan)
-    known = exposures(returns, np.full(returns.shape, np.nan), industries, nothing, 60)
+    known = exposures(returns, np.full(returns.shape, np.nan), ["USD"] * 12, industries, nothing, 60)
     assert known.shape == (61, 12, 1 + 3 + 4)
     assert np.isfinite(fundamental(returns[-60:], known).covariance()).all()
 
 
 def test_styles_of_a_session_are_made_of_earlier_ones() -> None:
     returns, value = drawn(8, 100, 6), np.exp(drawn(9, 100, 6))
-    before = styles(returns, value, 20)
+    before = styles(returns, value, ["USD"] * 6, 20)
     returns[90:], value[90:] = 0.5, 1e9
-    after = styles(returns, value, 20)
+    after = styles(returns, value, ["USD"] * 6, 20)
     # Row t is known before session 80 + t.
     assert after[:11].tobytes() == before[:11].tobytes()
     assert (after[11:] != before[11:]).any(axis=(1, 2)).all()
+
+
+def test_liquidity_knows_no_exchange_rate() -> None:
+    returns, value = drawn(8, 100, 6), np.exp(drawn(9, 100, 6))
+    currencies = ["USD", "JPY", "USD", "JPY", "USD", "USD"]
+    yen = np.array([currency == "JPY" for currency in currencies])
+    known = styles(returns, value, currencies, 20)
+    dearer = styles(returns, np.where(yen, 150.0 * value, value), currencies, 20)
+    assert dearer == pytest.approx(known, abs=1e-9)
+    assert np.abs(known[:, :, 3]).max() > 0.5, "within a currency it still tells instruments apart"
+    as_they_stand = styles(returns, np.where(yen, 150.0 * value, value), ["USD"] * 6, 20)
+    assert np.abs(as_they_stand - styles(returns, value, ["USD"] * 6, 20)).max() > 0.5
 
 
 @settings(max_examples=50)

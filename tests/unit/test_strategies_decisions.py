@@ -37,7 +37,7 @@ from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import midnight
 from lim_pipelines.portfolio.books import OptimisedBooks
 from lim_pipelines.portfolio.targets import CutoffMismatchError, make_targets
-from lim_pipelines.schemas import TARGETS
+from lim_pipelines.schemas import LISTINGS, TARGETS
 from lim_pipelines.strategies import cross_sectional, directional
 from lim_pipelines.strategies.base import Decision, Known, universe_sessions
 from lim_pipelines.strategies.execution import Execution
@@ -252,6 +252,34 @@ def test_books_drift_from_their_fill_on() -> None:
     second = known(days[4], bars)
     held = books._drifted(("head", 1), second, daily_returns(second.bars))
     assert [held[name] for name in NAMES[:2]] == pytest.approx([0.6 / 1.3, -0.3 / 1.3], rel=1e-5)
+
+
+def test_a_listing_counts_from_its_first_day_on(world: World) -> None:
+    """From the middle of the period on a listing says a larger multiplier: limits grow from then on."""
+    one, folder, bars = world
+    if one.task == "directional":
+        return
+    limited = spec(portfolio={"max_position": 0.3, "risk_sessions": 60, "max_adv": 1.0})
+    valued = bars.with_columns(volume=100.0)
+    known, sessions = inputs(limited, valued, macro(), PERIOD_END), universe_sessions(limited, PERIOD_END)
+    row = {"source": "t", "name": "", "asset_class": "future", "currency": "USD", "file": ""}
+    listed = LISTINGS.conform(
+        pl.DataFrame({"instrument_id": NAMES, "symbol": NAMES}).with_columns(
+            **{name: pl.lit(value) for name, value in row.items()},
+            exchange=pl.lit("XSIM"),
+            first=CHANGE.date(),
+            multiplier=1000.0,
+            known_at=pl.lit(midnight(CUTOFF)),
+        )
+    )
+    free, tight = (
+        make_targets(limited, CUTOFF, PERIOD_END, folder, valued, known, sessions, listings=rows)
+        for rows in (listed, LISTINGS.empty())
+    )
+    before = pl.col("decided_at") < CHANGE
+    assert tight["weight"].abs().max() < 0.005
+    assert free.filter(before).equals(tight.filter(before))
+    assert free.filter(~before)["weight"].abs().max() > 0.2
 
 
 def test_every_task_has_rules_and_each_its_own_portfolio() -> None:

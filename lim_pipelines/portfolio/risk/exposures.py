@@ -6,7 +6,10 @@ What does not belong here: what the factors earn (`fundamental.py`), who belongs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from lim_pipelines.portfolio.risk.base import Floats
@@ -21,15 +24,21 @@ _FARTHEST = 3.0
 """Standard deviations beyond which an exposure is cut: no factor is made of one instrument."""
 
 
-def styles(returns: Floats, value: Floats, periods: int) -> Floats:
+def styles(returns: Floats, value: Floats, currencies: Sequence[str], periods: int) -> Floats:
     """Momentum, reversal, volatility and liquidity, before each of the last sessions and after the last.
+
+    Liquidity is the logarithm of the value traded, less its mean over the instruments of the same currency.
+    In logarithms an exchange rate is one number for all of a currency, so nothing of it is left, and none
+    needs to be known. What one currency's instruments are traded more than another's goes with it.
 
     Parameters
     ----------
     returns
         Log returns, shape (T, n), NaN where there is none.
     value
-        Value traded, shape (T, n), NaN where it is not known.
+        Value traded, each in its own currency, shape (T, n), NaN where it is not known.
+    currencies
+        Currency of each, n of them.
     periods
         Number P of last sessions, fewer than T.
 
@@ -40,15 +49,12 @@ def styles(returns: Floats, value: Floats, periods: int) -> Floats:
         sessions.
     """
     earliest = returns.shape[0] - periods
-    return np.stack(
-        [
-            _styles_at(returns[max(0, end - STYLE_SESSIONS) : end], value[max(0, end - STYLE_SESSIONS) : end])
-            for end in range(earliest, returns.shape[0] + 1)
-        ]
-    )
+    _, currency = np.unique(list(currencies), return_inverse=True)
+    windows = (slice(max(0, end - STYLE_SESSIONS), end) for end in range(earliest, returns.shape[0] + 1))
+    return np.stack([_styles_at(returns[window], value[window], currency) for window in windows])
 
 
-def _styles_at(returns: Floats, value: Floats) -> Floats:
+def _styles_at(returns: Floats, value: Floats, currency: npt.NDArray[np.int64]) -> Floats:
     known = np.isfinite(returns)
     earned = np.where(known, returns, 0.0)
     momentum = earned[:-RECENT_SESSIONS].sum(axis=0)
@@ -56,21 +62,23 @@ def _styles_at(returns: Floats, value: Floats) -> Floats:
     square = (earned**2).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     traded = np.isfinite(value) & (value > 0)
     mean = np.where(traded, value, 0.0).sum(axis=0) / np.maximum(traded.sum(axis=0), 1)
-    columns = (momentum, reversal, _log(square) / 2, _log(mean))
-    return np.stack([standardised(column) for column in columns], axis=1)
+    columns = [standardised(column) for column in (momentum, reversal, _log(square) / 2)]
+    return np.stack([*columns, standardised(_log(mean), currency)], axis=1)
 
 
 def _log(values: Floats) -> Floats:
     return np.log(np.where(values > 0, values, np.nan))
 
 
-def standardised(values: Floats) -> Floats:
+def standardised(values: Floats, group: npt.NDArray[np.int64] | None = None) -> Floats:
     """Less the mean, over the standard deviation, cut; missing ones are average.
 
     Parameters
     ----------
     values
         One number an instrument, shape (n,), NaN where it is not known.
+    group
+        0, 1, ..., shape (n,): whose mean is taken off each; None is that of all. The deviation is over all.
 
     Returns
     -------
@@ -80,19 +88,28 @@ def standardised(values: Floats) -> Floats:
     known = np.isfinite(values)
     if not known.any():
         return np.zeros(values.shape)
-    away = np.where(known, values - values[known].mean(), 0.0)
+    away = np.zeros(values.shape)
+    for own in [known] if group is None else [known & (group == one) for one in np.unique(group[known])]:
+        away[own] = values[own] - values[own].mean()
     width = float(np.sqrt((away**2).sum() / known.sum()))
     if width <= 1e-12 * max(1.0, float(np.abs(values[known]).max())):
         return np.zeros(values.shape)
     return np.asarray(np.clip(away / width, -_FARTHEST, _FARTHEST))
 
 
-def exposures(returns: Floats, value: Floats, industries: Floats, inputs: Floats, periods: int) -> Floats:
+def exposures(
+    returns: Floats,
+    value: Floats,
+    currencies: Sequence[str],
+    industries: Floats,
+    inputs: Floats,
+    periods: int,
+) -> Floats:
     """Put all exposures side by side: market, styles, industries, the strategy's own inputs.
 
     Parameters
     ----------
-    returns, value
+    returns, value, currencies
         As in `styles`.
     industries
         1 where an instrument belongs to an industry, shape (g, n); as known today, for all sessions.
@@ -111,7 +128,7 @@ def exposures(returns: Floats, value: Floats, industries: Floats, inputs: Floats
     # What does not tell instruments apart is no factor: macro series are the same for all.
     standing = [np.ones(n), *industries, *(column for column in own if column.any())]
     fixed = np.broadcast_to(np.stack(standing, axis=1), (periods + 1, n, len(standing)))
-    return np.concatenate([fixed, styles(returns, value, periods)], axis=2)
+    return np.concatenate([fixed, styles(returns, value, currencies, periods)], axis=2)
 
 
 def industry_rows(names: list[str], industries: pl.DataFrame) -> Floats:

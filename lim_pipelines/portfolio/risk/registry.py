@@ -45,6 +45,6 @@ def fitted(settings: Optimised, market: KnownMarket, industries: Floats, inputs:
     if settings.risk_model == "pca":
         return pca(past, settings.risk_factors)
     if settings.risk_model == "fundamental":
-        known = exposures(market.returns, market.value, industries, inputs, len(past))
+        known = exposures(market.returns, market.value, market.currencies, industries, inputs, len(past))
         return fundamental(past, known)
     return ledoit_wolf(past)
