@@ -58,7 +58,7 @@ def leaderboard(lake: Lake, specs: Sequence[StrategySpec]) -> pl.DataFrame:
     pl.DataFrame
         As `evaluate.leaderboard.leaderboard`.
     """
-    return board.leaderboard([one for world in _worlds(lake, specs).values() for one in world.judged])
+    return board.leaderboard([one for world in worlds(lake, specs).values() for one in world.judged])
 
 
 def publish(lake: Lake, reports: Path, specs: Sequence[StrategySpec]) -> Standings:
@@ -71,16 +71,27 @@ def publish(lake: Lake, reports: Path, specs: Sequence[StrategySpec]) -> Standin
     reports
         Folder of HTML reports.
     """
-    worlds = _worlds(lake, specs)
-    judged = [one for world in worlds.values() for one in world.judged]
-    drawing.write_page(reports / PAGE, report.page(worlds))
+    found = worlds(lake, specs)
+    judged = [one for world in found.values() for one in world.judged]
+    drawing.write_page(reports / PAGE, report.page(found))
     picture = drawing.png(sharpes_figure(judged)) if judged else None
     return Standings(board.leaderboard(judged), reports / PAGE, picture)
 
 
-def _worlds(lake: Lake, specs: Sequence[StrategySpec]) -> dict[bool, report.World]:
-    """Judge what has a backtest; real before simulated, each in the order of the leaderboard."""
-    worlds = {}
+def worlds(lake: Lake, specs: Sequence[StrategySpec]) -> dict[bool, report.World]:
+    """Judge what has a backtest.
+
+    Parameters
+    ----------
+    lake, specs
+        As for `leaderboard`.
+
+    Returns
+    -------
+    dict
+        By whether it is simulated, real first; strategies in the order of the leaderboard.
+    """
+    found = {}
     for simulated in (False, True):
         trials = ledger.read(lake, simulated)
         judged, records = {}, {}
@@ -92,5 +103,5 @@ def _worlds(lake: Lake, specs: Sequence[StrategySpec]) -> dict[bool, report.Worl
                 records[spec.name] = pooled(daily, spec.method)
         if judged:
             order = board.leaderboard(list(judged.values()))["strategy"].to_list()
-            worlds[simulated] = report.World([judged[one] for one in order], records, trials)
-    return worlds
+            found[simulated] = report.World([judged[one] for one in order], records, trials)
+    return found

@@ -44,6 +44,7 @@ LAYERS = (
     ("evaluate",),
     ("reports",),
     ("walkforward", "standings"),
+    ("effectiveness",),
     ("audit",),
     ("provenance",),
 )
