@@ -5,13 +5,13 @@ is who (`entities.py`). None of it has partitions: tables grow by source, and jo
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets.catalogue import held_back, table_asset, table_attributes, table_metadata, warned
+from lim_pipelines import clock
 from lim_pipelines.alternative.load import READERS, load_raw, refused_files
 from lim_pipelines.alternative.steps import SHAPES, Shape, ShapeStep, align_shape, validate_shape
 from lim_pipelines.alternative.summary import by_source, content_version
@@ -27,7 +27,7 @@ LINKS = "entity_links"
 
 def _result(lake: Lake, table: Table, metadata: dict[str, Any]) -> dg.MaterializeResult[Any]:
     """Show what a table holds by source, and what was done to it."""
-    sources = by_source(lake, table, datetime.now(UTC))
+    sources = by_source(lake, table, clock.now())
     return dg.MaterializeResult(
         asset_key=table.name,
         data_version=dg.DataVersion(content_version(lake, table)),

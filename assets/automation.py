@@ -6,7 +6,6 @@ reasons for not running are written for people.
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
@@ -23,7 +22,7 @@ from assets.arrivals import (
 from assets.inputs_sensor import inputs_sensor
 from assets.partitions import FIRST_CUTOFF, exchanges
 from assets.releases import releases_sensor
-from lim_pipelines import retraining
+from lim_pipelines import clock, retraining
 from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import DRIFT_RESULTS, MODEL_INPUTS, TARGETS, VALIDATED_BARS
@@ -98,7 +97,7 @@ def retraining_sensor(
     for family, config in FOUNDATIONS.items():
         # What drifted elsewhere is no cause.
         cause = failed if failed and not drifted.filter(_read_by(config)).is_empty() else ""
-        plan = retraining.plan(home.lake(), home.models, config, datetime.now(UTC), FIRST_CUTOFF, cause)
+        plan = retraining.plan(home.lake(), home.models, config, clock.now(), FIRST_CUTOFF, cause)
         if not plan.due:
             reasons.append(f"{family}: {plan.reason}")
             continue

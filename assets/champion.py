@@ -6,14 +6,13 @@ What does not belong here: judging and the log (`lim_pipelines/foundation`: `pro
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets.catalogue import OWNERS, image, table_metadata
-from lim_pipelines import drawing
+from lim_pipelines import clock, drawing
 from lim_pipelines.foundation import promotion, registry
 from lim_pipelines.foundation.champion_page import champion_page, comparison_figure
 from lim_pipelines.foundation.config import CODE_VERSION, FOUNDATIONS
@@ -39,7 +38,7 @@ def foundation_champion(context: dg.AssetExecutionContext, home: Home) -> dg.Mat
         if champion is None:
             continue
         page = home.reports / f"champion_{family}.html"
-        drawing.write_page(page, champion_page(home.models, family, judged.log, datetime.now(UTC)))
+        drawing.write_page(page, champion_page(home.models, family, judged.log, clock.now()))
         newest = judged.log[-1]
         rows.append((family, str(champion.cutoff), champion.digest[:16], newest.event, newest.why, str(page)))
         if newest.evidence is not None:

@@ -4,13 +4,14 @@ What does not belong here: the gate. Rows that fail a blocking rule never reach 
 (`lim_pipelines/validate/gate.py`); these checks show that and let nothing pass unseen.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 import polars as pl
 
 from assets.explain import table
 from assets.partitions import exchanges
+from lim_pipelines import clock
 from lim_pipelines.alternative.entity_master import refused_decisions
 from lim_pipelines.alternative.load import refused_files as alternative_refused
 from lim_pipelines.exchanges import calendar_ends
@@ -27,7 +28,7 @@ CALENDAR_WARNING = timedelta(days=60)
 )
 def calendars(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Warn when the holidays of next year are not known yet for an exchange in use."""
-    soon = datetime.now(UTC).date() + CALENDAR_WARNING
+    soon = clock.now().date() + CALENDAR_WARNING
     ends = {mic: calendar_ends(mic) for mic in context.instance.get_dynamic_partitions(exchanges.name or "")}
     ending = {mic: end for mic, end in ends.items() if end is not None and end < soon}
     return dg.AssetCheckResult(

@@ -4,12 +4,11 @@ What does not belong here: the gate, which decides what is published; it never l
 runs on demand and weekly.
 """
 
-from datetime import UTC, datetime
-
 import dagster as dg
 import polars as pl
 
 from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
+from lim_pipelines import clock
 from lim_pipelines.validate import data_docs as site
 from lim_pipelines.validate.data_docs import Shown
 from lim_pipelines.validate.excerpt import JUDGED, excerpts
@@ -39,7 +38,7 @@ TABLES = [table.name for table, _ in JUDGED]
 def data_docs(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Every rule, why it is right, and how it holds on recent rows, with examples of rows that fail."""
     shown = [site.look(excerpt) for excerpt in excerpts(home.lake())]
-    site.write_site(home.data_docs, shown, datetime.now(UTC))
+    site.write_site(home.data_docs, shown, clock.now())
     holds = pl.DataFrame(
         [
             (

@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import Field
 
 from assets.catalogue import CODE_VERSION, OWNERS, image, table_metadata
-from lim_pipelines import drawing
+from lim_pipelines import clock, drawing
 from lim_pipelines.lake import LATEST
 from lim_pipelines.modalities.store import Vectors
 from lim_pipelines.panorama import heatmap, pages, staleness_plot, timeline_plot
@@ -87,7 +87,7 @@ def _view(
 )
 def coverage(home: Home) -> dg.MaterializeResult[Any]:
     """Measure the coverage of bars and alternative data, draw it, write its page."""
-    lake, now = home.lake(), datetime.now(UTC)
+    lake, now = home.lake(), clock.now()
     found, issuers = measure_coverage(lake, as_of=LATEST), issuer_grids(lake, as_of=LATEST)
     page = home.reports / "coverage.html"
     drawing.write_page(page, pages.coverage_page(found, issuers, now))
@@ -126,7 +126,7 @@ def coverage(home: Home) -> dg.MaterializeResult[Any]:
 # Of an asset with checks dagster knows only the bare name of its result.
 def source_staleness(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Measure how old each source's news is, draw it, write its page."""
-    now = datetime.now(UTC)
+    now = clock.now()
     table = measure_staleness(home.lake(), now)
     page = home.reports / "staleness.html"
     drawing.write_page(page, pages.staleness_page(table, now))
@@ -167,7 +167,7 @@ def _lateness(table: pl.DataFrame) -> dg.AssetCheckResult:
 )
 def instrument_timelines(config: TimelineConfig, home: Home) -> dg.MaterializeResult[Any]:
     """Write a page an instrument."""
-    lake, now, moment = home.lake(), datetime.now(UTC), config.moment()
+    lake, now, moment = home.lake(), clock.now(), config.moment()
     metadata: dict[str, Any] = {}
     suffix = "" if moment is None else f"_as_of_{moment:%Y%m%dT%H%M%S}"
     sentiment = sentiment_of_texts(Vectors(home.vectors), LATEST if moment is None else moment)

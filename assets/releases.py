@@ -7,7 +7,7 @@ What does not belong here: what a release is (`lim_pipelines/validate/releases.p
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,6 +17,7 @@ from pydantic import Field
 from assets.arrivals import import_archive, load_quotes
 from assets.catalogue import table_asset, table_metadata, written
 from assets.rebuilds import Rebuild, cut, unfinished
+from lim_pipelines import clock
 from lim_pipelines.align.revisions import merge
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.landing.loads import coalesce
@@ -112,7 +113,7 @@ def releases(context: dg.AssetExecutionContext, home: Home, config: Release) -> 
             f"{config.rule} holds nothing{about} on {config.exchange} from {first} to {last}:"
             f" {_held_there(lake, config)}"
         )
-    now, scope = datetime.now(UTC), found.select(RELEASES.partition_key).unique()
+    now, scope = clock.now(), found.select(RELEASES.partition_key).unique()
     rows = RELEASES.conform(
         found.with_columns(
             since=pl.lit(config.since),

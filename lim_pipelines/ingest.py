@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from lim_pipelines import sources
+from lim_pipelines import clock, sources
 from lim_pipelines.align import bars as align_bars
 from lim_pipelines.align import macro as align_macro
 from lim_pipelines.align.outcome import Outcome
@@ -170,7 +169,7 @@ def _store_raw(
     lake: Lake, rows: pl.DataFrame, rejected: pl.DataFrame, scope: pl.DataFrame, accounted: Collection[str]
 ) -> tuple[Step, pl.DataFrame]:
     """Lay rows beside what is there, and the rejected ones into quarantine; return all that is there now."""
-    arrived_at = datetime.now(UTC)
+    arrived_at = clock.now()
     held = _hold_back(lake, "parse", rejected, scope)
     there: list[pl.DataFrame] = []
 
@@ -231,7 +230,7 @@ def load_raw_macro(lake: Lake, landing: Path) -> Step:
     commit = lake.update(
         RAW_MACRO,
         _series(found.rows),
-        lambda there: merge(there, found.rows, datetime.now(UTC), RAW_MACRO),
+        lambda there: merge(there, found.rows, clock.now(), RAW_MACRO),
     )
     return Step(commit, found.rows.height + rejected.height, rejected)
 

@@ -6,11 +6,11 @@ What does not belong here: reading vendors' files (`sources/`), using the listin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
+from lim_pipelines import clock
 from lim_pipelines.align.revisions import merge
 from lim_pipelines.instruments import listings
 from lim_pipelines.lake import LATEST, Commit, Lake
@@ -56,7 +56,7 @@ def register(lake: Lake, found: pl.DataFrame) -> Commit | None:
     scope = found.select(LISTINGS.partition_key).unique()
 
     def with_news(there: pl.DataFrame) -> pl.DataFrame:
-        return merge(there, _no_older_files(found, there), datetime.now(UTC), LISTINGS)
+        return merge(there, _no_older_files(found, there), clock.now(), LISTINGS)
 
     return lake.update(LISTINGS, scope, with_news)
 
@@ -103,5 +103,5 @@ def load_reference(lake: Lake, landing: Path, table: Table) -> Loaded:
             refused.append(error)
     found = table.conform(pl.concat(given))
     scope = found.select(table.partition_key).unique()
-    commit = lake.update(table, scope, lambda there: merge(there, found, datetime.now(UTC), table))
+    commit = lake.update(table, scope, lambda there: merge(there, found, clock.now(), table))
     return Loaded(commit, tuple(refused))

@@ -18,7 +18,7 @@ HEAVY = (
 
 # Left may be imported by what stands to its right, never the other way round (docs/architecture.md).
 LAYERS = (
-    ("schemas", "drawing", "bootstrap", "paired"),
+    ("clock", "schemas", "drawing", "bootstrap", "paired"),
     ("exchanges",),
     ("simulate",),
     ("instruments",),

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
+from lim_pipelines import clock
 from lim_pipelines.alternative.beside import lay_beside
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import ALTERNATIVE_FILES, QUARANTINE, Table
@@ -198,7 +199,7 @@ def _lay_beside(lake: Lake, table: Table, batch: list[_Read], stale: Collection[
         scopes.append(lake.revisions(table, ours).select(table.partition_key).collect())
     if not scopes:
         return 0
-    now = datetime.now(UTC)
+    now = clock.now()
 
     def merged(there: pl.DataFrame) -> pl.DataFrame:
         later = there.filter(waiting) if stale else there.clear()

@@ -14,12 +14,13 @@ other pairs or leaders can be compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from lim_pipelines import clock
 from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune.base import Forecaster, forecast, positions, targets
 from lim_pipelines.finetune.samples import Floats, Samples
@@ -59,7 +60,7 @@ def decide(models: Path, spec: ModelSpec, challenger: Path, samples_of: SamplesO
         return there
     evidence, promoted, why = judge(models, spec, challenger, was, samples_of)
     event = Event(
-        moment=datetime.now(UTC).isoformat(timespec="seconds"),
+        moment=clock.now().isoformat(timespec="seconds"),
         event="promoted" if promoted else "kept",
         checkpoint=named,
         before=was,

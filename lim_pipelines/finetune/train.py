@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
+from lim_pipelines import clock
 from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.finetune import champions, promotion, store
 from lim_pipelines.finetune.features import read_features
@@ -193,7 +194,7 @@ def fit_cutoff(todo: Plan) -> None:
         wall_seconds=time.monotonic() - started,
         hardware=f"{platform.machine()}, {os.cpu_count()} CPUs, 1 thread",
         torch_version=torch.__version__,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=clock.now().isoformat(timespec="seconds"),
     )
     with atomic_folder(todo.folder) as folder:
         store.save(result.forecasters, meta, folder)

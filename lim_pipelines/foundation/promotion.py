@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from lim_pipelines import clock
 from lim_pipelines.foundation import checkpoint, registry
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.evidence import Event, Evidence, Named, evidence_of
@@ -221,7 +221,7 @@ def _current(models: str | Path, family: str, at: int) -> Named:
 
 
 def _event(event: str, named: Named, before: Named | None, evidence: Evidence | None, why: str) -> Event:
-    moment = datetime.now(UTC).isoformat(timespec="seconds")
+    moment = clock.now().isoformat(timespec="seconds")
     return Event.model_validate(
         {"moment": moment, "event": event, "checkpoint": named, "before": before, "evidence": evidence}
         | {"by": BY, "why": why}

@@ -15,12 +15,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
+from lim_pipelines import clock
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.evidence import Event, Named
 from lim_pipelines.foundation.folders import sync
@@ -147,7 +148,7 @@ def rollback(models: str | Path, family: str, to: date | None, by: str, why: str
             raise RegistryError(f"{family}: {chosen} is the champion already; name another cutoff")
         _folder(models, family, chosen)
         event = Event(
-            moment=datetime.now(UTC).isoformat(timespec="seconds"),
+            moment=clock.now().isoformat(timespec="seconds"),
             event="rolled_back",
             checkpoint=chosen,
             before=now,

@@ -10,10 +10,10 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lim_pipelines import clock
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig
 from lim_pipelines.foundation.continual import Plan
@@ -108,7 +108,7 @@ def train_one(
             wall_seconds=round(time.perf_counter() - start, 3),
             hardware=_hardware(),
             torch_version=torch.__version__,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            created_at=clock.now().isoformat(timespec="seconds"),
             rollbacks=found.rollbacks,
             cost=found.cost,
             start=plan.start,

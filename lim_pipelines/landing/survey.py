@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
+from lim_pipelines import clock
 from lim_pipelines.sources.folder import Entry, entries
 
 SETTLED_AFTER = timedelta(seconds=5)
@@ -71,7 +72,7 @@ def survey(landing: Path, ledger: pl.DataFrame, now: datetime | None = None) -> 
     now
         Moment of the look, UTC; the present one if absent.
     """
-    moment = now or datetime.now(UTC)
+    moment = now or clock.now()
     present = ledger.filter(pl.col("state") == PRESENT).select("path", "bytes", "modified_at").unique()
     known = {path: (size, modified_at) for path, size, modified_at in present.iter_rows()}
     unread = []

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 from deltalake.exceptions import DeltaError
 from polars.exceptions import PanicException, PolarsError
 
+from lim_pipelines import clock
 from lim_pipelines.exchanges import EXCHANGES, calendar_ends
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, LayoutError
@@ -206,7 +207,7 @@ def calendars(places: Places) -> Iterator[Check]:
         return
     rows = lake.revisions(VALIDATED_BARS).select(pl.col("exchange").unique()).collect()
     known = [mic for mic in rows["exchange"].sort() if mic in EXCHANGES]
-    soon = (datetime.now(UTC) + SOON).date()
+    soon = (clock.now() + SOON).date()
     ends = {mic: end for mic in known if (end := calendar_ends(mic)) is not None and end < soon}
     if ends:
         said = ", ".join(f"{mic} ends {end}" for mic, end in ends.items())

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
+from lim_pipelines import clock
 from lim_pipelines.sources.base import RejectedFileError, SourceFile
 from lim_pipelines.sources.landed import inside
 
@@ -88,7 +89,7 @@ def refuse_if_changed(file: SourceFile, landing: Path) -> None:
     """
     there = entry_at(landing, file.path) if well_named(file.path) else None
     # What is dated into the future was listed as of the moment it was listed.
-    if there and (there.bytes != file.bytes or file.arrived_at < there.modified_at < datetime.now(UTC)):
+    if there and (there.bytes != file.bytes or file.arrived_at < there.modified_at < clock.now()):
         raise RejectedFileError(
             file.path,
             "changed_while_reading",
@@ -112,7 +113,7 @@ def vendor_files(landing: Path, source: str) -> list[SourceFile]:
     list of SourceFile
         Without exchanges: what a path means is the source's knowledge. What is no plain file has no size.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     return [
         SourceFile(
             source,

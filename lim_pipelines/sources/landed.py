@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from lim_pipelines import clock
 from lim_pipelines.sources import archives
 from lim_pipelines.sources.archives import Stream
 from lim_pipelines.sources.base import RejectedFileError, SourceFile
@@ -103,7 +104,7 @@ def table(landing: Path, file: SourceFile) -> Iterator[Stream]:
         status = os.fstat(stream.fileno())
         modified = _EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000)
         # What is dated into the future was listed as of the moment it was listed.
-        if status.st_size != file.bytes or file.arrived_at < modified < datetime.now(UTC):
+        if status.st_size != file.bytes or file.arrived_at < modified < clock.now():
             raise _changed(file.path)
         yield archives.only_one(stream, file.path, status.st_size)
 

@@ -15,11 +15,11 @@ later one is known a microsecond after the one before, and none before both tabl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from lim_pipelines import clock
 from lim_pipelines.schemas import QUARANTINE, RAW_QUOTES, UTC_TIME
 from lim_pipelines.sources.base import Parsed, RejectedFileError, SourceFile
 from lim_pipelines.sources.folder import entry_at
@@ -95,7 +95,7 @@ def _facts(file: SourceFile, landing: Path) -> pl.DataFrame:
     if not file.history:
         # What went ex is read from both tables: nobody knew it before the later one was here.
         beside = [entry_at(landing, str(folder / name)) for name in FILES]
-        both_here = max(file.arrived_at, *(min(e.modified_at, datetime.now(UTC)) for e in beside if e))
+        both_here = max(file.arrived_at, *(min(e.modified_at, clock.now()) for e in beside if e))
         arrived = pl.max_horizontal("_open", pl.lit(both_here, UTC_TIME))
         known_at = arrived + pl.duration(microseconds=pl.col("nth"))
     return deliveries.join(_went_ex(deliveries), on=_KEY, how="left").select(
