@@ -6,7 +6,7 @@ belong here: any arithmetic of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from lim_pipelines.backtest import engine, metrics
 from lim_pipelines.backtest.capacity import measured_capacity
 from lim_pipelines.backtest.facts import read_facts
 from lim_pipelines.backtest.result import Result
+from lim_pipelines.backtest.summary import summary
 from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
 from lim_pipelines.evaluate.ablation import by_modality
@@ -26,7 +27,7 @@ from lim_pipelines.finetune.features import read_features
 from lim_pipelines.foundation.evidence import Event
 from lim_pipelines.lake import LATEST, Commit, Lake, Past, midnight, next_cutoff, scope_of
 from lim_pipelines.portfolio.complete import refuse_gaps, refuse_other_models, refuse_stale
-from lim_pipelines.portfolio.targets import make_targets
+from lim_pipelines.portfolio.targets import make_targets_each
 from lim_pipelines.reference import known_listings
 from lim_pipelines.reports import plots
 from lim_pipelines.reports import strategy as report
@@ -118,13 +119,46 @@ def decide(
     MissingInputsError
         Sessions with bars have no model inputs.
     """
+    return decide_each(lake, models, [spec], cutoffs, until=until)[0]
+
+
+def decide_each(
+    lake: Lake,
+    models: Path,
+    specs: Sequence[StrategySpec],
+    cutoffs: Sequence[date],
+    *,
+    until: datetime | None = None,
+    late: int = 0,
+    books: Collection[store.Book] | None = None,
+) -> list[pl.DataFrame]:
+    """Target weights of several portfolios of the same models, which are asked once a decision.
+
+    Parameters
+    ----------
+    lake, models, cutoffs, until
+        As for `decide`.
+    specs
+        One strategy with other settings of its portfolio each.
+    late
+        Sessions by which data come late (`strategies.base.universe_sessions`); the lake must not know them
+        earlier.
+    books
+        Arms and seeds that decide; None is all of them.
+
+    Returns
+    -------
+    list of pl.DataFrame
+        As from `decide`, one a specification.
+    """
     import torch
 
     # One decision is a small batch: handing it from thread to thread takes longer than the arithmetic.
     torch.set_num_threads(1)
+    spec = specs[0]
     cutoffs = [cutoff for cutoff in cutoffs if spec.cadence.begun(cutoff)]
     if not cutoffs:
-        return TARGETS.empty()
+        return [TARGETS.empty() for _ in specs]
     folders = _folders(models, spec, cutoffs)
     end = next_cutoff(max(cutoffs))
     moment = until or midnight(end)
@@ -134,16 +168,16 @@ def decide(
     # A cross-section's period begins with the positions of the last rebalance before it.
     since = min(cutoffs) - timedelta(days=LONGEST_RHYTHM_DAYS)
     inputs = read_features(lake, spec, bars, moment, since)
-    sessions = universe_sessions(spec, end)
+    sessions = universe_sessions(spec, end, late)
     if until is not None:
         sessions = sessions.filter(pl.col("decided_at") <= until)
-    links = read_links(lake, moment) if spec.reads_industries else NO_LINKS
-    listings = known_listings(lake)
+    links = read_links(lake, moment) if any(one.reads_industries for one in specs) else NO_LINKS
+    there = (bars, inputs, sessions, links, known_listings(lake))
     pieces = [
-        make_targets(spec, cutoff, next_cutoff(cutoff), folder, bars, inputs, sessions, links, listings)
+        make_targets_each(specs, cutoff, next_cutoff(cutoff), folder, *there, books)
         for cutoff, folder in folders.items()
     ]
-    return pl.concat(pieces)
+    return [pl.concat(own) for own in zip(*pieces, strict=True)]
 
 
 def _folders(models: Path, spec: StrategySpec, cutoffs: Sequence[date]) -> dict[date, Path]:
@@ -246,39 +280,6 @@ def _judgements(models: Path, spec: StrategySpec, cutoffs: Sequence[date]) -> li
     trained = sorted({spec.cadence.trained_at(cutoff) for cutoff in cutoffs})
     found = (champions.event_at(models, spec.name, cutoff) for cutoff in trained)
     return [event for event in found if event is not None]
-
-
-SHOWN = ("sharpe", "gross_sharpe", "cagr", "volatility", "max_drawdown", "turnover_per_year", "rank_ic")
-"""Metrics of the short table, by their names in `SCORES`."""
-
-
-def summary(scores: pl.DataFrame, arms: Sequence[str]) -> pl.DataFrame:
-    """Summarise rows of `SCORES` of one strategy.
-
-    Parameters
-    ----------
-    scores
-        Rows of one strategy.
-    arms
-        Its arms, in the order wanted.
-
-    Returns
-    -------
-    pl.DataFrame
-        One row an arm: seeds, the metrics of `SHOWN` as means over seeds, the lowest and highest net Sharpe
-        ratio.
-    """
-    value = pl.col("value")
-    means = [value.filter(pl.col("metric") == metric).mean().alias(metric) for metric in SHOWN]
-    sharpe = value.filter(pl.col("metric") == "sharpe")
-    table = scores.group_by("arm").agg(
-        pl.col("seed").n_unique().alias("seeds"),
-        *means,
-        sharpe.min().alias("sharpe_min"),
-        sharpe.max().alias("sharpe_max"),
-    )
-    order = pl.DataFrame({"arm": list(arms)}).with_row_index("order")
-    return table.join(order, on="arm").sort("order").drop("order")
 
 
 def _sorted(lake: Lake, table: Table, where: pl.Expr) -> pl.DataFrame:

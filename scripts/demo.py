@@ -26,7 +26,8 @@ from tqdm import tqdm
 
 from assets.marts import NAMES as MARTS
 from assets.partitions import FIRST_SESSION, exchanges
-from lim_pipelines import standings, walkforward
+from lim_pipelines import standings
+from lim_pipelines.backtest.summary import summary
 from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import SCORES
@@ -217,7 +218,7 @@ COLUMNS = (
     ("turnover", "{turnover_per_year:.1f}"),
     ("rank IC", "{rank_ic:.3f}"),
 )
-"""Columns of the printed table, and how a row of `walkforward.summary` fills them."""
+"""Columns of the printed table, and how a row of `backtest.summary` fills them."""
 
 
 def print_line(cells: list[str]) -> None:
@@ -240,7 +241,7 @@ def print_results(home: Home) -> None:
         own = scores.filter(pl.col("strategy") == row["strategy"])
         arms = [row["arm"], *sorted(set(own["arm"]) - {row["arm"]})]
         print_line([name for name, _ in COLUMNS])
-        for arm in walkforward.summary(own, arms).fill_null(math.nan).iter_rows(named=True):
+        for arm in summary(own, arms).fill_null(math.nan).iter_rows(named=True):
             print_line([form.format(**arm) for _, form in COLUMNS])
         print(f"  {row['verdict']}\n")
     for report in sorted(home.reports.glob("*.html")):

@@ -40,7 +40,7 @@ ALLOWED: Final[dict[str, str]] = {
     "lim_pipelines.finetune.features.read_features": "filtered by known_at, the decision's own moment",
     "lim_pipelines.finetune.features._refuse_missing": "as read_features",
     "lim_pipelines.strategies.industries.read_links": "as walkforward.decide; a decision asks as of itself",
-    "lim_pipelines.walkforward.decide": "filtered by known_at up to the period's end; every decision takes"
+    "lim_pipelines.walkforward.decide_each": "filtered by known_at up to the period's end; every decision takes"
     " its own view of it as of itself, which deciding again at that moment shows",
     "lim_pipelines.walkforward._sorted": "a backtest looks back: bars that fill and value what was decided,"
     " and stored results. The engine again on bars cut at a session shows that no fill looks ahead",

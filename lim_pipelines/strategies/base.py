@@ -87,7 +87,7 @@ class Known:
     listings: pl.DataFrame = field(default_factory=LISTINGS.empty)
 
 
-def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
+def universe_sessions(spec: ModelSpec, through: date, late: int = 0) -> pl.DataFrame:
     """Sessions of a universe's exchanges since `RHYTHM_SINCE`.
 
     Parameters
@@ -96,6 +96,9 @@ def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
         The universe.
     through
         Last date.
+    late
+        Sessions by which data come late: a decision is taken when it always is, and its last input is the
+        session so many before.
 
     Returns
     -------
@@ -108,13 +111,13 @@ def universe_sessions(spec: ModelSpec, through: date) -> pl.DataFrame:
         .with_row_index("ordinal")
         .select(
             pl.lit(mic).alias("exchange"),
-            "date",
+            pl.col("date").shift(late),
             (pl.col("close") + get_exchange(mic).decision_lag).alias("decided_at"),
             pl.col("ordinal").cast(pl.Int64),
         )
         for mic in spec.universe.mics()
     ]
-    return pl.concat(frames).sort("date", "exchange")
+    return pl.concat(frames).drop_nulls("date").sort("date", "exchange")
 
 
 def known_at(

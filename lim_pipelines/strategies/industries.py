@@ -42,6 +42,8 @@ def industries_at(links: pl.DataFrame, instruments: pl.Series, on: date, known_a
         Columns instrument_id and industry (an entity id), sorted, of the scheme that knows most of the
         instruments; of several the one with the fewest industries. Who is in none has no row.
     """
+    if links.is_empty():
+        return pl.DataFrame(schema={"instrument_id": pl.String, "industry": pl.String})
     asked = pl.DataFrame({"instrument_id": instruments.unique().sort()}).with_columns(
         on=pl.lit(on), known_at=pl.lit(known_at).cast(links.schema["known_at"])
     )
