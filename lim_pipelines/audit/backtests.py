@@ -15,7 +15,9 @@ from lim_pipelines import walkforward
 from lim_pipelines.audit.compare import difference, quote
 from lim_pipelines.audit.verdict import Audit, Verdict
 from lim_pipelines.backtest import metrics
+from lim_pipelines.exchanges import sessions
 from lim_pipelines.lake import LATEST, Lake, fingerprint, midnight, next_cutoff
+from lim_pipelines.portfolio.fills import fills
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALIDATED_BARS, Table
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -47,7 +49,7 @@ def audit_backtest(lake: Lake, spec: StrategySpec, sessions: int) -> list[Verdic
     through = next_cutoff(max(targets["cutoff"].to_list())) - timedelta(days=1)
     bars = _read(lake, VALIDATED_BARS, walkforward.universe(spec) & (pl.col("date") <= through))
     broken = (
-        _fills(targets, bars)
+        _fills(spec, targets, bars)
         + _orders(lake, spec, stored, targets, bars)
         + _results(lake, spec, stored, targets, bars)
     )
@@ -82,22 +84,35 @@ def _again(
     return _verdict(spec, "recompute", moment, own.height, 0 if found is None else found.count, text)
 
 
-def _fills(targets: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
-    """Check that the first close after a decision's session was not known when it was decided."""
-    closes = bars.filter(pl.col("close") > 0).select("instrument_id", "date", fill="ts").sort("date")
-    decided = targets.select("instrument_id", "date", "decided_at").unique().sort("date")
-    # The next session's close; its own would be a fill at a price that the decision saw.
-    filled = decided.with_columns(pl.col("date") + timedelta(days=1)).join_asof(
-        closes, on="date", by="instrument_id", strategy="forward", check_sortedness=False
-    )
-    early = filled.filter(pl.col("fill") <= pl.col("decided_at"))
+def _fills(spec: StrategySpec, targets: pl.DataFrame, bars: pl.DataFrame) -> list[str]:
+    """Check that the price which fills a decision was not known when it was decided."""
+    price = spec.execution.fill
+    decided = targets.select("exchange", "instrument_id", "date", "decided_at").unique()
+    filled = fills(decided.sort("date", "instrument_id"), bars, spec.execution).drop_nulls("filled")
+    if filled.is_empty():
+        return []
+    if price == "close":
+        early = filled.with_columns(fill="ts").filter(pl.col("fill") <= pl.col("decided_at"))
+    else:
+        # An order that comes with the opening still takes part in it: so the engine has it, too.
+        early = _with_opens(filled).filter(pl.col("fill") < pl.col("decided_at"))
     if early.is_empty():
         return []
     first = early.row(0, named=True)
     return [
-        f"{early.height} decisions are filled at a close before them, first {first['instrument_id']} decided"
+        f"{early.height} decisions are filled at {price}s before them, first {first['instrument_id']} decided"
         f" {first['decided_at']}, filled {first['fill']}"
     ]
+
+
+def _with_opens(filled: pl.DataFrame) -> pl.DataFrame:
+    """Add the moment at which the session that fills opens, as column fill."""
+    first, last = filled.select(first=pl.col("filled").min(), last=pl.col("filled").max()).row(0)
+    opens = [
+        sessions(mic, first, last).select(pl.lit(mic).alias("exchange"), filled="date", fill="open")
+        for mic in filled["exchange"].unique().sort()
+    ]
+    return filled.join(pl.concat(opens), on=["exchange", "filled"], maintain_order="left")
 
 
 def _orders(

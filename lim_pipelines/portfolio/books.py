@@ -15,6 +15,7 @@ from lim_pipelines.finetune.costs import Costs
 from lim_pipelines.finetune.features import DECISION
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR, daily_returns
 from lim_pipelines.portfolio.absent import with_sold
+from lim_pipelines.portfolio.fills import fills
 from lim_pipelines.portfolio.known_market import KnownMarket
 from lim_pipelines.portfolio.objectives import aim
 from lim_pipelines.portfolio.optimiser import optimise
@@ -45,7 +46,8 @@ class OptimisedBooks:
     costs
         What a trade costs.
     execution
-        How much money there is, and what impact it has. The books are taken to be worth what they began with.
+        How much money there is, what impact it has, when trades are filled and at which price. The books are
+        taken to be worth what they began with.
     """
 
     def __init__(self, settings: Optimised, horizon: int, costs: Costs, execution: Execution) -> None:
@@ -156,15 +158,23 @@ class OptimisedBooks:
         return market.daily_value() / self._execution.capital
 
     def _drifted(self, book: Book, known: Known, returns: pl.DataFrame) -> dict[str, float]:
-        """Weights of the last rebalance as prices have moved them since their fill, by instrument."""
+        """Weights of the last rebalance as prices have moved them since their fill, by instrument.
+
+        What is not filled yet will be before the new weights are: it counts as it was decided.
+        """
         if book not in self._held:
             return {}
-        # The first bar after a decision is its fill; the position earns from there on.
+        filled = fills(self._held[book], known.bars, self._execution).drop_nulls("filled")
+        # A position earns from its fill on: the rest of that session, and the returns of those after it.
         since = (
-            returns.join(self._held[book].rename({"date": "decided"}), on="instrument_id")
-            .filter(pl.col("date") > pl.col("decided"))
+            returns.select("instrument_id", "date", "log_return")
+            .join(filled.drop("date", "weight"), on="instrument_id")
+            .filter(pl.col("date") >= pl.col("filled"))
             .group_by("instrument_id")
-            .agg(growth=pl.col("log_return").sort_by("date").slice(1).sum().exp())
+            .agg(
+                growth=pl.col("log_return").sort_by("date").slice(1).sum().exp()
+                * (pl.col("close") / pl.col("price")).first()
+            )
         )
         held = self._held[book].join(since, on="instrument_id", how="left").sort("instrument_id")
         value = held.select(pl.col("weight") * pl.col("growth").fill_null(1.0)).to_series()
