@@ -16,7 +16,7 @@ import polars as pl
 from lim_pipelines import drawing
 from lim_pipelines.backtest import engine, metrics
 from lim_pipelines.backtest.capacity import measured_capacity
-from lim_pipelines.backtest.facts import read_facts
+from lim_pipelines.backtest.facts import Facts, read_facts
 from lim_pipelines.backtest.result import Result
 from lim_pipelines.backtest.summary import summary
 from lim_pipelines.evaluate import leaderboard as board
@@ -43,7 +43,7 @@ from lim_pipelines.strategies.base import universe_sessions
 from lim_pipelines.strategies.industries import NO_LINKS, read_links
 from lim_pipelines.strategies.spec import StrategySpec
 
-CODE_VERSION = "results-3"
+CODE_VERSION = "results-4"
 """Of targets and backtests. Raise it when the same models and bars would give other results."""
 
 
@@ -217,7 +217,8 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     refuse_other_models(spec, targets, metas)
     through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
     bars = _sorted(lake, VALIDATED_BARS, universe(spec) & (pl.col("date") <= through))
-    result = trade(lake, spec, targets, bars, through)
+    facts = read_facts(lake, bars, spec.execution.currency)
+    result = trade(spec, targets, bars, through, facts)
     # The trial first: whatever happens next, it has been made.
     ledger.enter(lake, spec.name, spec.digest(), spec.simulated, result.daily)
     scope = scope_of({"strategy": [spec.name]})
@@ -226,7 +227,6 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     commit = lake.write(BACKTEST_DAILY, result.daily, scope)
     judged = board.judge(spec, result.daily, ledger.read(lake, spec.simulated))
     worth = by_modality(spec, result.daily, scores)
-    facts = read_facts(lake, bars, spec.execution.currency)
     page = report.render(
         report.Backtested(
             spec,
@@ -257,21 +257,22 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
     )
 
 
-def trade(lake: Lake, spec: StrategySpec, targets: pl.DataFrame, bars: pl.DataFrame, through: date) -> Result:
-    """Run a strategy's targets through the engine as its YAML says, with what the lake knows.
+def trade(
+    spec: StrategySpec, targets: pl.DataFrame, bars: pl.DataFrame, through: date, facts: Facts
+) -> Result:
+    """Run a strategy's targets through the engine as its YAML says.
 
     Parameters
     ----------
-    lake
-        Where listings, corporate actions and exchange rates lie.
     spec
         The strategy.
     targets, bars
         Rows of `TARGETS` and of `VALIDATED_BARS`.
     through
         Last session.
+    facts
+        As from `backtest.facts.read_facts`, in the currency of the books.
     """
-    facts = read_facts(lake, bars, spec.execution.currency)
     return engine.run(targets, bars, through, spec.costs, spec.execution, facts)
 
 

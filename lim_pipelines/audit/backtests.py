@@ -15,6 +15,7 @@ from lim_pipelines import walkforward
 from lim_pipelines.audit.compare import difference, quote
 from lim_pipelines.audit.verdict import Audit, Verdict
 from lim_pipelines.backtest import metrics
+from lim_pipelines.backtest.facts import read_facts
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.lake import LATEST, Lake, fingerprint, midnight, next_cutoff
 from lim_pipelines.portfolio.fills import fills
@@ -76,7 +77,8 @@ def _again(
     """Run the engine where no bar lies behind a session; what it says up to there must be what is stored."""
     there = bars.filter(pl.col("date") <= day)
     due = targets.join(there.select("instrument_id").unique(), on="instrument_id", how="semi")
-    rows = walkforward.trade(lake, spec, due, there, day).daily
+    facts = read_facts(lake, there, spec.execution.currency)
+    rows = walkforward.trade(spec, due, there, day, facts).daily
     own = stored.filter(pl.col("date") <= day)
     found = difference(BACKTEST_DAILY, own, rows.sort(BACKTEST_DAILY.row_key))
     text = "" if found is None else f"without bars after {day}: {quote(found.example)}: {found.words}"
@@ -127,7 +129,8 @@ def _orders(
         return []
     fill = after[execution.delay - 1]
     weight = pl.when(pl.col("date") >= turned).then(-0.5 * pl.col("weight")).otherwise("weight")
-    other = walkforward.trade(lake, spec, targets.with_columns(weight=weight), bars, results[-1]).daily
+    facts = read_facts(lake, bars, execution.currency)
+    other = walkforward.trade(spec, targets.with_columns(weight=weight), bars, results[-1], facts).daily
     parts = (
         (pl.col("date") < fill, [name for name in stored.columns if name not in _BOOKS]),
         (pl.col("date") == fill, list(_HELD if execution.fill == "close" else _OVERNIGHT)),

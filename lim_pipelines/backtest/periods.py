@@ -21,6 +21,11 @@ FEWEST = 60
 REGIMES = ("low volatility", "middle", "high volatility")
 
 
+def compounded(returns: str) -> pl.Expr:
+    """Compound a column of returns to that of the whole period; 0 of none."""
+    return (pl.col(returns) + 1.0).product() - 1.0
+
+
 def monthly_returns(record: pl.DataFrame) -> pl.DataFrame:
     """Compound net returns by calendar month.
 
@@ -36,7 +41,7 @@ def monthly_returns(record: pl.DataFrame) -> pl.DataFrame:
     """
     return (
         record.group_by(year=pl.col("date").dt.year(), month=pl.col("date").dt.month())
-        .agg(net_return=(1.0 + pl.col("net_return")).product() - 1.0)
+        .agg(compounded("net_return"))
         .sort("year", "month")
     )
 

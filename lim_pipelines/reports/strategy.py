@@ -18,6 +18,7 @@ from lim_pipelines import drawing
 from lim_pipelines.backtest.attribution import contributions, holdings
 from lim_pipelines.backtest.decay import ic_decay
 from lim_pipelines.backtest.metrics import performance, pooled
+from lim_pipelines.backtest.periods import compounded
 from lim_pipelines.backtest.result import Result
 from lim_pipelines.evaluate.leaderboard import Judgement
 from lim_pipelines.finetune.spec import RELATIVE_TASKS
@@ -249,6 +250,7 @@ def _cutoffs(
         month = record.filter(
             (pl.col("date").dt.year() == cutoff.year) & (pl.col("date").dt.month() == cutoff.month)
         )
+        net, gross = month.select(compounded("net_return"), compounded("gross_return")).row(0)
         meta = models.get(cutoff)
         r2 = [a.metrics.get("validation_r2") for a in meta.arms if a.arm == spec.method] if meta else []
         known = [value for value in r2 if value is not None]
@@ -256,8 +258,8 @@ def _cutoffs(
             {
                 "cutoff": cutoff.isoformat(),
                 "decisions": str(decided[cutoff]),
-                "net": f"{_compound(month['net_return']):+.2%}",
-                "gross": f"{_compound(month['gross_return']):+.2%}",
+                "net": f"{net:+.2%}",
+                "gross": f"{gross:+.2%}",
                 "fitted": " … ".join(meta.windows["fit"]) if meta else DASH,
                 "validated": " … ".join(meta.windows["validation"]) if meta else DASH,
                 "r2": f"{sum(known) / len(known):+.4f}" if known else DASH,
@@ -267,10 +269,3 @@ def _cutoffs(
             }
         )
     return rows
-
-
-def _compound(returns: pl.Series) -> float:
-    total = 1.0
-    for value in returns:
-        total *= 1.0 + value
-    return total - 1.0

@@ -19,6 +19,7 @@ from lim_pipelines.backtest.periods import (
     VOLATILITY_SESSIONS,
     by_regime,
     by_year,
+    compounded,
     monthly_returns,
 )
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
@@ -56,13 +57,11 @@ class Month:
 def months(record: pl.DataFrame) -> tuple[list[str], list[tuple[str, list[Month]]]]:
     """Lay out net returns by month: the heads, and by year its cells, the whole year last."""
     found = {(year, month): value for year, month, value in monthly_returns(record).iter_rows()}
+    whole = record.group_by(year=pl.col("date").dt.year()).agg(compounded("net_return")).sort("year")
     rows = []
-    for year in sorted({year for year, _ in found}):
+    for year, total in whole.iter_rows():
         values = [found.get((year, month)) for month in range(1, 13)]
-        whole = 1.0
-        for value in values:
-            whole *= 1.0 + (value or 0.0)
-        rows.append((str(year), [_month(value) for value in (*values, whole - 1.0)]))
+        rows.append((str(year), [_month(value) for value in (*values, total)]))
     return ["", *_MONTHS, "year"], rows
 
 

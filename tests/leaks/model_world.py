@@ -18,6 +18,7 @@ from lim_pipelines import walkforward
 from lim_pipelines.audit import backtests, checkpoints, decisions, targets
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.backtest import metrics
+from lim_pipelines.backtest.facts import read_facts
 from lim_pipelines.evaluate import ledger
 from lim_pipelines.finetune.train import train
 from lim_pipelines.foundation.config import FoundationConfig
@@ -127,7 +128,8 @@ class ModelWorld:
         through = END - timedelta(days=1)
         here = walkforward.universe(one) & (pl.col("date") <= through)
         prices = self.lake.read(VALIDATED_BARS, as_of=LATEST, where=here).sort(VALIDATED_BARS.key).collect()
-        daily = walkforward.trade(self.lake, one, decided, prices, through).daily
+        facts = read_facts(self.lake, prices, one.execution.currency)
+        daily = walkforward.trade(one, decided, prices, through, facts).daily
         trials = ledger.trials(one.name, one.digest(), one.simulated, daily)
         self.lake.write(TRIALS, trials, trials.select(TRIALS.partition_key).unique())
         scope = scope_of({"strategy": [one.name]})

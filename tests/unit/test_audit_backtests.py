@@ -11,6 +11,7 @@ from strategy_world import NAMES, market, spec
 
 from lim_pipelines import walkforward
 from lim_pipelines.audit.backtests import _fills, _orders
+from lim_pipelines.backtest.engine import NO_FACTS
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import BACKTEST_DAILY, TARGETS
 
@@ -38,7 +39,7 @@ def test_a_fill_at_its_time_is_no_finding(tmp_path: Path, execution: dict[str, s
     lake, one = Lake(tmp_path), spec(execution=execution)
     bars = market(start=FIRST, end=LAST, names=NAMES[:2]).with_columns(open=pl.col("close") / 1.003)
     targets = decided(bars)
-    stored = walkforward.trade(lake, one, targets, bars, LAST).daily.sort(BACKTEST_DAILY.row_key)
+    stored = walkforward.trade(one, targets, bars, LAST, NO_FACTS).daily.sort(BACKTEST_DAILY.row_key)
     assert stored["turnover"].sum() > 0
     assert not _orders(lake, one, stored, targets, bars)
     assert not _fills(one, targets, bars)

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from lim_pipelines.backtest.drawdowns import deepest_drawdowns
 from lim_pipelines.backtest.metrics import break_even_cost, longest_drawdown, performance
 from lim_pipelines.backtest.periods import by_year, monthly_returns
+from lim_pipelines.reports import tables
+from lim_pipelines.reports.page import percent
 from lim_pipelines.schemas import BACKTEST_DAILY
 
 RETURNS = st.lists(st.floats(-0.2, 0.2).map(lambda x: round(x, 6)), min_size=3, max_size=80)
@@ -63,6 +65,8 @@ def test_months_and_years_are_those_of_empyrical(seed: int) -> None:
     assert monthly_returns(frame)["net_return"].to_list() == pytest.approx(months.to_list())
     years = empyrical.aggregate_returns(series, "yearly")
     assert by_year(frame)["total_return"].to_list() == pytest.approx(years.to_list())
+    _, rows = tables.months(frame)
+    assert [cells[-1].text for _, cells in rows] == [percent(value) for value in years]
 
 
 @settings(max_examples=60)
