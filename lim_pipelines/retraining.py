@@ -1,6 +1,6 @@
 """When a family of checkpoints is due for its next cutoff, and why not.
 
-What does not belong here: starting runs (`assets/automation.py`), training. The cause is read from the
+What does not belong here: starting runs (`assets/retraining.py`), training. The cause is read from the
 lake's own commits, so a file that arrives again with the same content is no cause at all.
 """
 

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 from inprocess import LONG_AGO, Lineage
 
-from assets.automation import daily_quotes, inputs_sensor, landing_sensor, results_sensor, retraining_sensor
+from assets.automation import daily_quotes, inputs_sensor, landing_sensor, results_sensor
+from assets.retraining import retraining_sensor
 from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import scope_of

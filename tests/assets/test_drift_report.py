@@ -10,7 +10,7 @@ from drift_world import bars, write
 from inprocess import Lineage, checks_of, metadata_of
 from trained import train
 
-from assets.automation import retraining_sensor
+from assets.retraining import retraining_sensor
 from lim_pipelines.definitions import defs
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import DRIFT_RESULTS, VALIDATED_BARS
