@@ -22,6 +22,9 @@ Floats = npt.NDArray[np.float64]
 BOOK = ("strategy", "spec_digest", "arm", "seed")
 """Columns that name a trial: the key of `TRIALS`."""
 
+ARM = BOOK[:-1]
+"""Columns that name what is tried with several seeds."""
+
 COVERED = 0.8
 """Share of a record's sessions that a trial must have for being compared with it day by day."""
 
@@ -53,8 +56,8 @@ class Ledger:
         -------
         Panel
             Those that have `COVERED` of these sessions and varied in them, sorted by `BOOK`. Where their
-            market was closed they earned nothing. Of trials with the same returns on every day (a control
-            that no changed setting reaches) the first: as evidence they are one.
+            market was closed they earned nothing. Of trials with the same returns on every day but for
+            leverage (a control that no changed setting reaches) the first: as evidence they are one.
         """
         days = sessions.alias("date").to_frame().with_row_index("row")
         there = self.returns.join(days, on="date")
@@ -64,7 +67,9 @@ class Ledger:
         values = np.zeros((len(sessions), books.height))
         values[there["row"].to_numpy(), there["column"].to_numpy()] = there["net_return"].to_numpy()
         kept = distinct(values)
-        return Panel(books[kept.tolist()].drop("column"), values[:, kept])
+        arms = books.group_by(ARM, maintain_order=True).agg("column")["column"].to_list()
+        funds = np.stack([values[:, of].mean(axis=1) for of in arms], axis=1) if arms else values
+        return Panel(books[kept.tolist()].drop("column"), values[:, kept], funds)
 
 
 @dataclass(frozen=True)
@@ -77,14 +82,18 @@ class Panel:
         The columns `BOOK`, N rows.
     returns
         Daily net returns, shape (T, N).
+    funds
+        The same of funds that split their capital evenly over the seeds of an arm, shape (T, F): one a
+        strategy, specification and arm, with the seeds that are the same as another trial, too.
     """
 
     books: pl.DataFrame
     returns: Floats
+    funds: Floats
 
 
 def distinct(returns: Floats) -> npt.NDArray[np.int64]:
-    """Columns that vary and are the first of their kind, in order.
+    """Columns that vary and are the first of their kind, in order; leverage makes no other kind.
 
     Parameters
     ----------
@@ -92,8 +101,9 @@ def distinct(returns: Floats) -> npt.NDArray[np.int64]:
         Shape (T, N).
     """
     varies = np.flatnonzero(np.ptp(returns, axis=0) > 0) if len(returns) else np.zeros(0, dtype=np.int64)
-    # Rounded: the same trial computed on another machine differs in its last bits.
-    _, first = np.unique(returns[:, varies].round(12), axis=1, return_index=True)
+    alike = returns[:, varies] / returns[:, varies].std(axis=0)
+    # Rounded: the same trial computed on another machine, or levered, differs in its last bits.
+    _, first = np.unique(alike.round(9), axis=1, return_index=True)
     return np.asarray(varies[np.sort(first)])
 
 

@@ -1,8 +1,12 @@
 """How much of one record may be luck: all statistics of it, knowing what else was tried.
 
 Where trials are compared by their daily returns, each is brought to the same volatility over these days:
-leverage is no skill. Blocks of days are as long as the cube root of their number, the order at which a block
-bootstrap knows a mean's error best.
+leverage is no skill, and what differs in it alone is one. Blocks of days are as long as the cube root of
+their number, the order at which a block bootstrap knows a mean's error best.
+
+Tests of many are corrected for every trial in the ledger, each seed one. The confidence set is no correction
+but a comparison of what can be chosen: a method, not one of its seeds. So it is of like with like, funds over
+all seeds of an arm. A fund beside its own seeds would be out for one lucky among them, which is itself.
 
 What does not belong here: the statistics themselves (a file each), what is said of them (`verdict.py`).
 """
@@ -52,7 +56,8 @@ class Luck:
         Step-down p-values of the record: of its not earning money, corrected for all trials compared; of its
         not being better than the best control, corrected for the strategy's own trials.
     may_be_best
-        Whether the record is in the model confidence set (95 %) of itself and all trials compared.
+        Whether the record is in the model confidence set (95 %) of itself and the funds (`ledger.Panel`) of
+        all that was tried on its days.
     overfitting
         Choosing the best of the trials compared, by halves of the record's sessions.
     """
@@ -110,7 +115,7 @@ def luck(record: pl.DataFrame, strategy: str, control: pl.DataFrame | None, ledg
         p_anything=money.consistent,
         p_money=float(money.each[0]),
         p_control=_against(control, net, own, times),
-        may_be_best=bool(confidence_set(everything, times)[0]),
+        may_be_best=bool(confidence_set(_alike(net, panel.funds), times)[0]),
         overfitting=overfitting(panel.returns, blocks) if blocks and panel.books.height > 1 else None,
     )
 

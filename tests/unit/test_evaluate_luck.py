@@ -224,6 +224,36 @@ def test_leverage_is_no_skill() -> None:
     assert one.may_be_best == other.may_be_best
 
 
+def test_the_same_record_with_leverage_is_the_same_trial() -> None:
+    rows = daily(0.0012)
+    levered = rows.with_columns(pl.col("net_return") * 2.7)
+    again = judge(spec("directional"), rows, ledger(("d", rows), ("e", levered))).luck
+    once = judged_among(0.0012).luck
+    assert (again.trials, again.compared) == (12, 6)
+    assert (again.p_money, again.p_control) == (once.p_money, once.p_control)
+    assert again.may_be_best == once.may_be_best
+    assert repr(again.overfitting) == repr(once.overfitting)
+
+
+def arm(mean: list[float], name: str) -> pl.DataFrame:
+    """An arm whose seeds earn this on average, in the same market, with a tenth of its risk of their own."""
+    rng = np.random.default_rng(21)
+    shared = rng.normal(0, 0.01, 250)
+    own = rng.normal(0, 0.001, (len(mean), 250))
+    noise = shared - shared.mean() + own - own.mean(axis=1, keepdims=True)
+    return pl.concat([record(noise[i] + each, name, i) for i, each in enumerate(mean)])
+
+
+def test_a_fund_is_compared_with_funds_and_not_with_its_own_seeds() -> None:
+    """One of three seeds was lucky. That one is no other method; the same luck in all of another arm is."""
+    lucky = arm([0.003, 0.001, 0.001], "full")
+    alone = judge(spec("directional"), lucky, ledger(("d", lucky))).luck
+    assert (alone.compared, alone.may_be_best) == (3, True)
+    better = arm([0.0031, 0.003, 0.003], "scratch")
+    among = judge(spec("directional"), lucky, ledger(("d", pl.concat([lucky, better])))).luck
+    assert (among.compared, among.may_be_best) == (6, False)
+
+
 def test_trials_of_other_days_count_but_are_not_compared() -> None:
     elsewhere = daily(0.001).with_columns(pl.col("date").dt.offset_by("3y"), strategy=pl.lit("late"))
     found = judged_among(0.0012, ("late", elsewhere)).luck
