@@ -9,8 +9,8 @@ import json
 import dagster as dg
 import polars as pl
 
+from assets import closes
 from assets.arrivals import (
-    exchange_date_run,
     import_archive,
     landing_sensor,
     load_alternative,
@@ -18,7 +18,6 @@ from assets.arrivals import (
     register_landing_files,
 )
 from assets.inputs_sensor import inputs_sensor
-from assets.partitions import exchanges
 from assets.releases import releases_sensor
 from assets.retraining import retraining_sensor
 from lim_pipelines.lake import LATEST
@@ -29,22 +28,6 @@ decide = dg.define_asset_job("decide", dg.AssetSelection.key_substring("_targets
 evaluate = dg.define_asset_job(
     "evaluate", dg.AssetSelection.key_substring("_backtest") | dg.AssetSelection.assets("leaderboard")
 )
-
-
-# After the last close of all, that of NYMEX (23:00 UTC in winter), plus the feeds' lag; every day, because
-# crypto venues have no weekend.
-@dg.schedule(
-    cron_schedule="30 23 * * *",
-    job=load_quotes,
-    description="Loads the day's quotes of every exchange, in one run, after the last close.",
-)
-def daily_quotes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for today's partition of every exchange."""
-    today = context.scheduled_execution_time.date()
-    mics = context.instance.get_dynamic_partitions(exchanges.name or "")
-    if not mics:
-        return dg.SkipReason("no exchange has quotes yet; drop files into landing/<source>/")
-    return exchange_date_run(mics[0], mics[-1], today, today, run_key=f"quotes:{today}")
 
 
 daily_reference = dg.ScheduleDefinition(
@@ -119,5 +102,5 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
 
 
 SENSORS = [landing_sensor, inputs_sensor, releases_sensor, retraining_sensor, results_sensor]
-SCHEDULES = [daily_quotes, daily_alternative, daily_reference, weekly_validation]
+SCHEDULES = [*closes.SCHEDULES, daily_alternative, daily_reference, weekly_validation]
 JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate]

@@ -1,4 +1,4 @@
-"""What runs by itself, evaluated as the daemon would: sensors and the schedule."""
+"""What runs by itself, evaluated as the daemon would: sensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from inprocess import LONG_AGO, Lineage
 
-from assets.automation import daily_quotes, inputs_sensor, landing_sensor, results_sensor
+from assets.automation import inputs_sensor, landing_sensor, results_sensor
 from assets.retraining import retraining_sensor
 from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.foundation import checkpoint
@@ -232,24 +232,6 @@ def test_what_the_sensor_asks_for_can_be_run(lineage: Lineage) -> None:
     lineage.drop(ONE_DAY, "XNYS/ibm.csv", LONG_AGO)
     (run,) = quote_runs(learn(lineage).run_requests)
     assert lineage.run(*names(run), start=run.tags[RANGE[0]], end=run.tags[RANGE[1]], checks=False).success
-
-
-def scheduled(exchanges: Sequence[str]) -> Any:
-    """What the schedule asks for; it wants an instance on disk."""
-    moment = datetime(2018, 12, 3, 23, 30, tzinfo=UTC)
-    with dg.DagsterInstance.local_temp() as instance:
-        instance.add_dynamic_partitions("exchange", exchanges)
-        return daily_quotes(dg.build_schedule_context(instance, scheduled_execution_time=moment))
-
-
-def test_the_schedule_asks_for_the_day_on_every_exchange_in_one_run() -> None:
-    quotes = scheduled(["XNYS", "XNAS", "XSIM"])
-    assert [quotes.tags[tag] for tag in RANGE] == ["2018-12-03|XNYS", "2018-12-03|XSIM"]
-    assert quotes.run_key == "quotes:2018-12-03"
-
-
-def test_the_schedule_has_nothing_to_ask_for_without_an_exchange() -> None:
-    assert "no exchange has quotes yet" in str(scheduled([]).skip_message)
 
 
 def due(lineage: Lineage) -> list[Any]:

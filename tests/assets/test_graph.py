@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets import closes
 from assets.partitions import RANGES
 from lim_pipelines.strategies.template import examples, template
 
@@ -130,8 +131,8 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
         "retraining_sensor",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
+        *(schedule.name for schedule in closes.SCHEDULES),
         "daily_alternative",
-        "daily_quotes",
         "daily_reference",
         "weekly_look_ahead_audit",
         "weekly_maintenance",

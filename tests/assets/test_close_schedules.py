@@ -1,0 +1,59 @@
+"""The schedules at the end of a trading day, evaluated as the daemon would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from assets.closes import SCHEDULES
+
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+NAMED = {schedule.name: schedule for schedule in SCHEDULES}
+
+
+def tick(name: str, exchanges: Sequence[str], *moment: int) -> Any:
+    """What a schedule asks for; it wants an instance on disk."""
+    scheduled = datetime(*moment, tzinfo=UTC)  # type: ignore[misc, arg-type]
+    with dg.DagsterInstance.local_temp() as instance:
+        instance.add_dynamic_partitions("exchange", exchanges)
+        return NAMED[name](dg.build_schedule_context(instance, scheduled_execution_time=scheduled))
+
+
+def test_one_schedule_a_zone_at_its_closes_plus_the_feeds_lag() -> None:
+    new_york = NAMED["close_america_new_york"]
+    assert new_york.execution_timezone == "America/New_York"
+    assert new_york.cron_schedule == ["15 13 * * *", "15 16 * * *", "15 17 * * *", "15 18 * * *"]
+    assert NAMED["close_utc"].cron_schedule == ["15 0 * * *"]
+
+
+def test_a_close_asks_for_the_sessions_that_are_over_and_for_no_other_exchange() -> None:
+    asked = tick("close_america_new_york", ["XNAS", "XNYM", "XNYS", "XTKS"], 2018, 12, 3, 21, 15)
+    assert [[run.tags[tag] for tag in RANGE] for run in asked] == [
+        ["2018-12-03|XNAS", "2018-12-03|XNAS"],
+        ["2018-12-03|XNYS", "2018-12-03|XNYS"],
+    ]
+    assert asked[0].run_key == asked[0].tags["lim/ask"] == "close:XNAS:2018-12-03"
+    assert asked[0].tags["lim/cause"] == "XNAS closed at 2018-12-03 21:00 UTC"
+    (oil,) = tick("close_america_new_york", ["XNAS", "XNYM", "XNYS"], 2018, 12, 3, 23, 15)
+    assert oil.tags[RANGE[0]] == "2018-12-03|XNYM"
+
+
+def test_a_midnight_closes_the_day_before() -> None:
+    (run,) = tick("close_utc", ["COINBASE"], 2018, 12, 2, 0, 15)
+    assert run.tags[RANGE[0]] == "2018-12-01|COINBASE"
+
+
+def test_a_holiday_is_skipped_in_words() -> None:
+    skipped = tick("close_america_new_york", ["XNAS", "XNYS"], 2018, 12, 5, 21, 15)  # day of mourning
+    assert skipped.skip_message == (
+        "no session of XNAS, XNYS has ended since 2018-12-05 18:15 UTC: closed, or half a day"
+    )
+
+
+def test_a_zone_without_quotes_is_skipped_with_advice() -> None:
+    assert tick("close_asia_tokyo", ["XNYS"], 2018, 12, 3, 6, 15).skip_message == (
+        "no exchange of Asia/Tokyo has quotes yet; drop files into landing/<source>/"
+    )
