@@ -57,7 +57,8 @@ class Recorder:
         parts["commission"] += money * self._rates.commission.each[column]
         parts["spread"] += money * self._rates.spread.each[column]
         codes = np.zeros(len(book), dtype=np.int8) if reason is None else reason[book, column]
-        self._trades(t, book, column, trade[book, column], self._market.fill[t, column], parts, codes)
+        price = self._market.fill[t, column]
+        self._trades(t, book, column, trade[book, column], price, money, parts, codes)
 
     def rolled(self, t: int, columns: Indices, quantity: Floats, ratio: Floats) -> None:
         """Note the two trades of each roll; quantity of shape (B, k)."""
@@ -69,15 +70,16 @@ class Recorder:
             parts = dict.fromkeys(TRADE_PARTS, np.zeros(len(book)))
             parts["commission"] = money * self._rates.commission.each[columns[k]]
             parts["spread"] = money * self._rates.spread.each[columns[k]]
-            self._trades(t, book, columns[k], side * quantity[book, k], price[k], parts, "roll")
+            self._trades(t, book, columns[k], side * quantity[book, k], price[k], money, parts, "roll")
 
     def paid_out(self, t: int, columns: Indices, quantity: Floats, haircut: float) -> None:
         """Note what delistings pay; quantity of shape (B, k)."""
         book, k = np.nonzero(quantity)
         kept = 1.0 - haircut * self._market.paid[columns]
-        price = self._market.unit[t, columns] / self._market.point[t, columns] * kept
+        unit = self._market.unit[t, columns] * kept
+        price, money = unit / self._market.point[t, columns], np.abs(quantity[book, k]) * unit[k]
         parts = dict.fromkeys(TRADE_PARTS, np.zeros(len(book)))
-        self._trades(t, book, columns[k], -quantity[book, k], price[k], parts, "delisting")
+        self._trades(t, book, columns[k], -quantity[book, k], price[k], money, parts, "delisting")
 
     def _sparse(self, t: int, values: Floats, name: str) -> pl.DataFrame:
         book, column = np.nonzero(values)
@@ -97,6 +99,7 @@ class Recorder:
         column: Indices,
         quantity: Floats,
         price: Floats,
+        value: Floats,
         parts: dict[str, Floats],
         reason: str | Codes,
     ) -> None:
@@ -109,6 +112,7 @@ class Recorder:
                     "column": column,
                     "quantity": quantity,
                     "price": price,
+                    "value": value,
                     **parts,
                     "reason": np.broadcast_to(np.asarray(codes, dtype=np.int64), len(book)),
                 }

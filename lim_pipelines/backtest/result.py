@@ -17,7 +17,7 @@ from lim_pipelines.backtest.recorder import OTHER_REASONS, Recorder
 from lim_pipelines.schemas import BACKTEST_DAILY
 
 _KEY = {"arm": pl.String, "seed": pl.Int64, "date": pl.Date, "instrument_id": pl.String}
-_TRADE = {"quantity": pl.Float64, "price": pl.Float64, **dict.fromkeys(TRADE_PARTS, pl.Float64)}
+_TRADE = dict.fromkeys(("quantity", "price", "value", *TRADE_PARTS), pl.Float64)
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Result:
         Columns arm, seed, date, instrument_id, pnl (before costs, fraction of the capital), zeros left out.
     trades
         Columns arm, seed, date, instrument_id, quantity (units), price (of the bar, instrument's currency),
-        commission, spread, tax, impact (base currency) and reason: why it is less than wanted, or what it was
-        besides an order; empty if nothing was cut.
+        value, commission, spread, tax, impact (base currency) and reason: why it is less than wanted, or what
+        it was besides an order; empty if nothing was cut.
     stale
         Instruments whose bars stop although their listing does not end: they keep their last price.
     """

@@ -6,6 +6,7 @@ A pure function of its arguments: the same ones give the same bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -123,7 +124,8 @@ def render(of: Backtested) -> str:
     }
     if held.height:
         shares, more = _attribution(held, record)
-        sections |= shares
+        made = result.trades.filter(pl.col("arm") == spec.method)
+        sections |= shares | {"trades": tables.trades(made, spec.execution.currency)}
         plots |= more | {"costs": charts.costs(record)}
     faded = ic_decay(spec.task, spec.method, of.targets, of.bars)
     if faded.height:
@@ -159,6 +161,7 @@ def render(of: Backtested) -> str:
         about_choices=about_chosen,
         judgements=judgements(of.judged),
         modalities=[_modality(row) for row in of.modalities],
+        stale=", ".join(result.stale),
         assets=_assets(spec),
         provenance=[("specification", spec.digest()), *of.provenance],
         spec=yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
@@ -209,9 +212,13 @@ def _facts(of: Backtested, means: Mapping[str, float | None]) -> list[dict[str, 
         ("turnover a year, times equity", number(means.get("turnover_per_year"))),
         ("costs a year", percent(means.get("cost_per_year"), 2)),
         ("break-even cost, bps of trades", number(means.get("break_even_bps"), 1)),
-        ("capacity", money(of.capacity, of.spec.execution.currency)),
+        (_about_capacity(of.capacity), money(of.capacity, of.spec.execution.currency)),
     )
     return [{"name": name, "value": value} for name, value in shown]
+
+
+def _about_capacity(capacity: float) -> str:
+    return "capacity" if math.isfinite(capacity) else "capacity: it traded nothing whose volume is known"
 
 
 def _means(scores: pl.DataFrame, arm: str) -> dict[str, float | None]:

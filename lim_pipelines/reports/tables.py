@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from lim_pipelines.backtest.costs import PARTS
+from lim_pipelines.backtest.costs import PARTS, TRADE_PARTS
 from lim_pipelines.backtest.drawdowns import deepest_drawdowns
 from lim_pipelines.backtest.periods import (
     FEWEST,
@@ -23,7 +23,10 @@ from lim_pipelines.backtest.periods import (
     monthly_returns,
 )
 from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
-from lim_pipelines.reports.page import DASH, Table, money, number, percent
+from lim_pipelines.reports.page import DASH, MINUS, Table, money, number, percent
+
+SHOWN_TRADES = 20
+"""Trades that are listed, of perhaps a million."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FULL = 0.08
@@ -181,6 +184,39 @@ def costs(record: pl.DataFrame, break_even: float, capacity: float, currency: st
             " none)."
         )
     return Table(("cost", "of equity, a year", "share", "bps of trades"), rows, note)
+
+
+def trades(made: pl.DataFrame, currency: str) -> Table:
+    """Lay out the largest trades, each with the parts of its cost.
+
+    Parameters
+    ----------
+    made
+        As `backtest.result.Result.trades`, of one arm.
+    currency
+        The base currency.
+    """
+    order = ("value", "date", "instrument_id", "seed")
+    largest = made.sort(order, descending=[True, False, False, False]).head(SHOWN_TRADES)
+    rows = [
+        (
+            one["date"].isoformat(),
+            one["instrument_id"],
+            str(one["seed"]),
+            f"{one['quantity']:,.6g}".replace("-", MINUS),
+            f"{one['price']:,.6g}",
+            f"{one['value']:,.0f}",
+            *(f"{one[part]:,.2f}" for part in TRADE_PARTS),
+            one["reason"] or DASH,
+        )
+        for one in largest.iter_rows(named=True)
+    ]
+    note = (
+        f"The {len(rows)} largest of {made.height:,} trades of all seeds; value and parts of the cost in"
+        f" {currency}. Units below zero are sold. Why: what cut the order, or what it was besides one."
+    )
+    columns = ("session", "instrument", "seed", "units", "price", "value", *TRADE_PARTS, "why")
+    return Table(columns, rows, note)
 
 
 def forecasts(means: Mapping[str, float | None], note: str) -> Table:

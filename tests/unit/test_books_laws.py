@@ -55,6 +55,11 @@ def test_both_engines_keep_the_same_books(what: Happens) -> None:
     turnover = [float(day.traded / day.sized_with) for day in days]
     assert daily["turnover"].to_list() == pytest.approx(turnover, rel=1e-9, abs=1e-12)
     _same_trades(result, book)
+    ordered = result.trades.filter(~pl.col("reason").is_in(["roll", "delisting"]))
+    value = dict(ordered.group_by("date").agg(pl.col("value").sum()).iter_rows())
+    assert [value.get(day.day, 0.0) for day in days] == pytest.approx(
+        [float(day.traded) for day in days], rel=1e-9, abs=1e-6
+    )
 
 
 def _same_trades(result: Result, book: SlowBook) -> None:

@@ -73,11 +73,22 @@ def world(one: StrategySpec) -> Backtested:
         orient="row",
     )
     pnl = held.select(pl.exclude("weight"), pnl=pl.col("weight") / 1000)
+    trades = held.select(
+        pl.exclude("weight"),
+        quantity=pl.col("weight") * 1000,
+        price=pl.lit(100.0),
+        value=1e4 + pl.int_range(pl.len()),
+        commission=pl.lit(1.5),
+        spread=pl.lit(2.5),
+        tax=pl.lit(0.0),
+        impact=pl.lit(0.25),
+        reason=pl.lit("lot"),
+    )
     book = pl.concat(daily)
     return Backtested(
         one,
         replace(judged(one, book), verdict=VERDICT),
-        Result(book, held, pnl, pl.DataFrame(), ()),
+        Result(book, held, pnl, trades, ()),
         SCORES.conform(
             pl.DataFrame(scores, schema=SCORES.schema, orient="row").with_columns(
                 pl.col("value").fill_nan(None)
@@ -210,6 +221,29 @@ def test_who_held_nothing_has_no_plot_of_positions() -> None:
     html = render(replace(backtested, result=others))
     assert html.count("data-chart=") == 3
     assert "head held nothing" in html
+
+
+def test_the_largest_trades_are_followed_to_the_parts_of_their_cost() -> None:
+    html = page(spec())
+    own = world(spec()).result.trades.filter(pl.col("arm") == spec().method).sort("value")
+    largest, smallest = own.row(-1, named=True), own.row(0, named=True)
+    cells = [f"{largest['value']:,.0f}", "1.50", "2.50", "0.00", "0.25", "lot"]
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in html
+    assert f"{smallest['value']:,.0f}" not in html
+    assert f"The 20 largest of {own.height:,} trades" in html
+
+
+def test_what_has_no_end_and_no_bars_is_named() -> None:
+    result = world(spec()).result
+    assert "stop before the last session" not in page(spec())
+    html = page(spec(), result=replace(result, stale=("XSIM:SIM02", "XSIM:SIM05")))
+    assert "Bars of XSIM:SIM02, XSIM:SIM05 stop before the last session" in html
+
+
+def test_a_capacity_that_nobody_knows_says_why() -> None:
+    assert "<span>capacity</span>" in page(spec())
+    html = page(spec(), capacity=float("nan"))
+    assert "<b>–</b><span>capacity: it traded nothing whose volume is known</span>" in html
 
 
 def test_positions_of_many_are_summed_and_numbers_agree_with_their_nouns() -> None:
