@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from assets.audits_models import build_strategy_audits
 from assets.catalogue import OWNERS, column_schema, image, table_asset, table_metadata, written
 from assets.partitions import BARS, INPUTS, RANGES, cutoff_dates, cutoffs
+from assets.robustness import build_robustness
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines import walkforward
 from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
@@ -121,7 +122,12 @@ class StrategyComponent(dg.Component):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Assets of the strategy, and the checks that nothing of them looks ahead."""
         return dg.Definitions(
-            assets=[build_model(self.spec), build_targets(self.spec), build_backtest(self.spec)],
+            assets=[
+                build_model(self.spec),
+                build_targets(self.spec),
+                build_backtest(self.spec),
+                build_robustness(self.spec, _read_by(self.spec)),
+            ],
             asset_checks=build_strategy_audits(self.spec),
         )
 

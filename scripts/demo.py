@@ -113,6 +113,7 @@ def stages(mics: Sequence[str]) -> list[Stage]:
             for name in STRATEGIES
         ),
         *(Stage(f"{name}: backtest", (f"{name}_backtest",)) for name in STRATEGIES),
+        *(Stage(f"{name}: robustness", (f"{name}_robustness",)) for name in STRATEGIES),
         Stage("effectiveness", ("effectiveness",)),
         Stage("leaderboard", ("leaderboard",)),
         Stage("housekeeping of the lake", ("lake_maintenance",)),

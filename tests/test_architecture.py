@@ -44,7 +44,7 @@ LAYERS = (
     ("evaluate",),
     ("reports",),
     ("walkforward", "standings"),
-    ("effectiveness",),
+    ("effectiveness", "stress"),
     ("audit",),
     ("provenance",),
 )

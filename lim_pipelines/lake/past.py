@@ -27,6 +27,7 @@ from lim_pipelines.schemas import (
     LANDING_FILES,
     LISTINGS,
     RELEASES,
+    ROBUSTNESS,
     SCORES,
     TARGETS,
     TRIAL_RETURNS,
@@ -52,6 +53,7 @@ WITHOUT_CLOCK: Final = {
     TRIAL_RETURNS.name: "as backtest_daily",
     EFFECTIVENESS.name: "a test of what is there; its page reads it, no step of data or models does",
     UNIVERSALITY.name: "as effectiveness",
+    ROBUSTNESS.name: "as effectiveness",
 }
 """Tables that a `Past` shows as they are today, and why that hides no look-ahead."""
 

@@ -34,7 +34,7 @@ from lim_pipelines.schemas.bars import (
     VALIDATED_BARS,
 )
 from lim_pipelines.schemas.entities import ENTITIES, ENTITY_LINKS, LINK_REVIEWS
-from lim_pipelines.schemas.evaluation import EFFECTIVENESS, UNIVERSALITY
+from lim_pipelines.schemas.evaluation import EFFECTIVENESS, ROBUSTNESS, UNIVERSALITY
 from lim_pipelines.schemas.inputs import INPUT_SCALES, MODEL_INPUTS
 from lim_pipelines.schemas.macro import ALIGNED_MACRO, RAW_MACRO, VALIDATED_MACRO
 from lim_pipelines.schemas.reference import CORPORATE_ACTIONS, INDEX_MEMBERS, LANDING_FILES, LISTINGS, ROLLS
@@ -92,6 +92,7 @@ TABLES: dict[str, Table] = {
         TRIAL_RETURNS,
         EFFECTIVENESS,
         UNIVERSALITY,
+        ROBUSTNESS,
         DRIFT_RESULTS,
         AUDIT_RESULTS,
         LISTINGS,
@@ -139,6 +140,7 @@ __all__ = [
     "RAW_TEXTS",
     "RELEASES",
     "RESAMPLED_BARS",
+    "ROBUSTNESS",
     "ROLLS",
     "SCORES",
     "SESSIONS_AND_LONGER",

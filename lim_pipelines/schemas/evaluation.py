@@ -61,3 +61,43 @@ UNIVERSALITY = Table(
     partition_key=("subject",),
     stored_by=("subject",),
 )
+
+_SHARPE = "1/sqrt(year)"
+
+ROBUSTNESS = Table(
+    "robustness",
+    "Does it hold when things are not as they were: a strategy's method in every scenario, beside the plain"
+    " run.",
+    {
+        "strategy": columns.STRATEGY,
+        "family": Column(
+            pl.String,
+            "",
+            "crisis windows, regimes, costs and fills, worse data, portfolio settings, resampled histories",
+        ),
+        "scenario": Column(pl.String, "", "what is otherwise"),
+        "arm": columns.ARM,
+        "sessions": Column(pl.Int64, "sessions", "of the record; the plain run's beside it are the same"),
+        "net_sharpe": Column(
+            pl.Float64, _SHARPE, "Sharpe ratio after costs; of histories its quantile", nullable=True
+        ),
+        "low": Column(pl.Float64, _SHARPE, "lower end of its 95 % interval", nullable=True),
+        "high": Column(pl.Float64, _SHARPE, "upper end of it", nullable=True),
+        "cagr": Column(pl.Float64, "fraction a year", "growth after costs", nullable=True),
+        "max_drawdown": Column(pl.Float64, "fraction", "largest loss from a peak, at most 0", nullable=True),
+        "turnover_per_year": Column(pl.Float64, "times equity", "value traded a year", nullable=True),
+        "plain_sharpe": Column(
+            pl.Float64,
+            _SHARPE,
+            "that of the plain run on the same sessions; of crises and regimes that of all other sessions",
+            nullable=True,
+        ),
+        "difference": Column(pl.Float64, _SHARPE, "net_sharpe - plain_sharpe", nullable=True),
+        "difference_low": Column(pl.Float64, _SHARPE, "lower end of its 95 % interval", nullable=True),
+        "difference_high": Column(pl.Float64, _SHARPE, "upper end of it", nullable=True),
+        "verdict": Column(pl.String, "", "worse, better, nothing measurable, too short; loses money"),
+    },
+    key=("strategy", "family", "scenario", "arm"),
+    partition_key=("strategy",),
+    stored_by=("strategy",),
+)
