@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import held_back, table_asset, table_attributes, table_metadata, warned
+from assets.retries import INPUT_OUTPUT
 from lim_pipelines import clock
 from lim_pipelines.alternative.load import READERS, load_raw, refused_files
 from lim_pipelines.alternative.steps import SHAPES, Shape, ShapeStep, align_shape, validate_shape
@@ -43,6 +44,7 @@ def _result(lake: Lake, table: Table, metadata: dict[str, Any]) -> dg.Materializ
 
 @dg.multi_asset(
     name="load_alternative_files",
+    retry_policy=INPUT_OUTPUT,
     specs=[
         dg.AssetSpec(table.name, **{**table_attributes(table, GROUP), "code_version": READERS})
         for table in (*RAW_TABLES.values(), ALTERNATIVE_FILES)
@@ -96,7 +98,7 @@ def _step(
 ) -> dg.AssetsDefinition:
     """One step of one shape."""
 
-    @table_asset(table, GROUP, name=table.name, deps=deps)
+    @table_asset(table, GROUP, name=table.name, deps=deps, retry_policy=INPUT_OUTPUT)
     def step(home: Home) -> dg.MaterializeResult[Any]:
         lake = home.lake()
         done = run(lake, shape)

@@ -44,6 +44,7 @@ def table_asset(
     partitions_def: dg.PartitionsDefinition[str] | None = None,
     deps: Sequence[dg.AssetDep | dg.AssetsDefinition | str] = (),
     check_specs: Sequence[dg.AssetCheckSpec] = (),
+    retry_policy: dg.RetryPolicy | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Decorate a function as the asset that writes one lake table.
 
@@ -55,7 +56,7 @@ def table_asset(
         Stage of the lineage.
     name, description
         Of the asset; the function's name and the table's description if absent.
-    code_version, partitions_def, deps, check_specs
+    code_version, partitions_def, deps, check_specs, retry_policy
         As for `dagster.asset`.
     """
     attributes = table_attributes(table, group)
@@ -63,7 +64,12 @@ def table_asset(
     if partitions_def is not None:
         attributes |= {"backfill_policy": RANGES}
     decorated: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
-        name=name, partitions_def=partitions_def, deps=deps, check_specs=check_specs, **attributes
+        name=name,
+        partitions_def=partitions_def,
+        deps=deps,
+        check_specs=check_specs,
+        retry_policy=retry_policy,
+        **attributes,
     )
     return decorated
 

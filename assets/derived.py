@@ -12,6 +12,7 @@ from assets.catalogue import table_asset, table_metadata, written
 from assets.partitions import BARS, exchange_date_scope, exchange_dates
 from assets.quotes import validated_bars
 from assets.reference import futures_rolls
+from assets.retries import INPUT_OUTPUT
 from lim_pipelines import derive
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import CONTINUOUS_FUTURES, RESAMPLED_BARS
@@ -20,14 +21,16 @@ from resources.home import Home
 GROUP = "derived_bars"
 
 
-@table_asset(RESAMPLED_BARS, GROUP, partitions_def=exchange_dates, deps=[validated_bars])
+@table_asset(
+    RESAMPLED_BARS, GROUP, partitions_def=exchange_dates, deps=[validated_bars], retry_policy=INPUT_OUTPUT
+)
 def resampled_bars(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Longer bars made from validated ones, where the vendors give none, by the exchange's sessions."""
     scope, lake = exchange_date_scope(context), home.lake()
     return written(lake, RESAMPLED_BARS, derive.resample_bars(lake, scope), scope)
 
 
-@table_asset(CONTINUOUS_FUTURES, GROUP, deps=[*BARS, futures_rolls])
+@table_asset(CONTINUOUS_FUTURES, GROUP, deps=[*BARS, futures_rolls], retry_policy=INPUT_OUTPUT)
 def continuous_futures(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Futures contracts stitched at their rolls: prices as traded of the contract held."""
     lake = home.lake()

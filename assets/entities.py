@@ -16,6 +16,7 @@ import polars as pl
 
 from assets.alternative import GROUP
 from assets.catalogue import table_attributes, table_metadata
+from assets.retries import INPUT_OUTPUT
 from lim_pipelines.alternative.entity_master import build_entities
 from lim_pipelines.lake import Commit, Lake
 from lim_pipelines.schemas import (
@@ -58,6 +59,7 @@ def _result(lake: Lake, table: Table, commit: Commit, metadata: dict[str, Any]) 
 
 @dg.multi_asset(
     name="entity_master",
+    retry_policy=INPUT_OUTPUT,
     specs=[
         dg.AssetSpec(table.name, deps=[read.name for read in READ], **table_attributes(table, GROUP))
         for table in (ENTITIES, ENTITY_LINKS, LINK_REVIEWS)

@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_asset, table_metadata
+from assets.retries import INPUT_OUTPUT
 from lim_pipelines.lake import fingerprint
 from lim_pipelines.landing.register import register
 from lim_pipelines.landing.survey import PRESENT
@@ -16,7 +17,7 @@ from lim_pipelines.schemas import LANDING_FILES
 from resources.home import Home
 
 
-@table_asset(LANDING_FILES, "landing")
+@table_asset(LANDING_FILES, "landing", retry_policy=INPUT_OUTPUT)
 def landing_files(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Every file seen in the landing folder, by content, and what became of it."""
     lake = home.lake()

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.catalogue import held_back, table_asset, table_metadata, warned, written
+from assets.retries import INPUT_OUTPUT
 from lim_pipelines import ingest
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import ALIGNED_MACRO, RAW_MACRO, VALIDATED_MACRO, Table
@@ -33,21 +34,21 @@ def _written(lake: Lake, table: Table, step: ingest.Step) -> dg.MaterializeResul
     )
 
 
-@table_asset(RAW_MACRO, GROUP)
+@table_asset(RAW_MACRO, GROUP, retry_policy=INPUT_OUTPUT)
 def raw_macro(home: Home) -> dg.MaterializeResult[Any]:
     """Macro series as the vendor ships them, with publication times."""
     lake = home.lake()
     return _written(lake, RAW_MACRO, ingest.load_raw_macro(lake, home.landing))
 
 
-@table_asset(ALIGNED_MACRO, GROUP, deps=[raw_macro])
+@table_asset(ALIGNED_MACRO, GROUP, deps=[raw_macro], retry_policy=INPUT_OUTPUT)
 def aligned_macro(home: Home) -> dg.MaterializeResult[Any]:
     """Macro series on period ends in UTC."""
     lake = home.lake()
     return _written(lake, ALIGNED_MACRO, ingest.align_macro_series(lake))
 
 
-@table_asset(VALIDATED_MACRO, GROUP, deps=[aligned_macro])
+@table_asset(VALIDATED_MACRO, GROUP, deps=[aligned_macro], retry_policy=INPUT_OUTPUT)
 def validated_macro(home: Home) -> dg.MaterializeResult[Any]:
     """Macro series that pass every blocking rule."""
     lake = home.lake()

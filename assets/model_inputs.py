@@ -12,6 +12,7 @@ import polars as pl
 from assets.catalogue import table_asset, table_metadata
 from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges
 from assets.quotes import archive, validated_bars
+from assets.retries import INPUT_OUTPUT
 from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR
 from lim_pipelines.inputs.build import Built, build_inputs
 from lim_pipelines.lake import Lake, scope_of
@@ -69,7 +70,13 @@ def _result(lake: Lake, built: Built, scope: pl.DataFrame) -> dg.MaterializeResu
     )
 
 
-@table_asset(MODEL_INPUTS, GROUP, partitions_def=exchange_dates, deps=[dg.AssetDep(validated_bars), *FACTS])
+@table_asset(
+    MODEL_INPUTS,
+    GROUP,
+    partitions_def=exchange_dates,
+    deps=[dg.AssetDep(validated_bars), *FACTS],
+    retry_policy=INPUT_OUTPUT,
+)
 def model_inputs(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Model inputs of each instrument and session, as they were known when the decision could be taken."""
     scope, lake = exchange_date_scope(context), home.lake()
@@ -81,6 +88,7 @@ def model_inputs(context: dg.AssetExecutionContext, home: Home) -> dg.Materializ
     MODEL_INPUTS,
     GROUP,
     partitions_def=exchanges,
+    retry_policy=INPUT_OUTPUT,
     deps=[dg.AssetDep(archive), *FACTS],
     description=f"Model inputs of the sessions before {FIRST_SESSION}, into the same table.",
 )

@@ -11,6 +11,7 @@ import polars as pl
 
 from assets.catalogue import held_back, table_asset, table_metadata, warned, written
 from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges
+from assets.retries import INPUT_OUTPUT
 from lim_pipelines import ingest
 from lim_pipelines.bulk import import_history
 from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR, sessions
@@ -62,7 +63,7 @@ def _files(step: ingest.Step) -> dict[str, Any]:
     }
 
 
-@table_asset(RAW_QUOTES, GROUP, partitions_def=exchange_dates)
+@table_asset(RAW_QUOTES, GROUP, partitions_def=exchange_dates, retry_policy=INPUT_OUTPUT)
 def raw_quotes(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Vendor quotes parsed to the canonical columns, nothing dropped silently."""
     scope, lake = exchange_date_scope(context), home.lake()
@@ -72,7 +73,7 @@ def raw_quotes(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeR
     )
 
 
-@table_asset(ALIGNED_BARS, GROUP, partitions_def=exchange_dates, deps=[raw_quotes])
+@table_asset(ALIGNED_BARS, GROUP, partitions_def=exchange_dates, deps=[raw_quotes], retry_policy=INPUT_OUTPUT)
 def aligned_bars(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Bars on the exchange's session grid, under stable instrument ids, in UTC."""
     scope, lake = exchange_date_scope(context), home.lake()
@@ -80,7 +81,9 @@ def aligned_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Materializ
     return written(lake, ALIGNED_BARS, step.commit, scope, {**_held_back(step), **_session_summary(scope)})
 
 
-@table_asset(VALIDATED_BARS, GROUP, partitions_def=exchange_dates, deps=[aligned_bars])
+@table_asset(
+    VALIDATED_BARS, GROUP, partitions_def=exchange_dates, deps=[aligned_bars], retry_policy=INPUT_OUTPUT
+)
 def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Bars that pass every blocking rule; the others are in quarantine with the rule and the reason.
 
@@ -109,6 +112,7 @@ def validated_bars(context: dg.AssetExecutionContext, home: Home) -> dg.Material
     VALIDATED_BARS,
     GROUP,
     partitions_def=exchanges,
+    retry_policy=INPUT_OUTPUT,
     description=f"Bulk import of the history before {FIRST_SESSION}, through the same three steps into"
     " the same tables: raw quotes, aligned bars, validated bars.",
 )

@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_asset, table_metadata, written
+from assets.retries import INPUT_OUTPUT
 from lim_pipelines.lake import LATEST
 from lim_pipelines.reference import load_reference
 from lim_pipelines.schemas import CORPORATE_ACTIONS, INDEX_MEMBERS, ROLLS, Table
@@ -36,19 +37,19 @@ def _loaded(context: dg.AssetExecutionContext, home: Home, table: Table) -> dg.M
     )
 
 
-@table_asset(CORPORATE_ACTIONS, GROUP)
+@table_asset(CORPORATE_ACTIONS, GROUP, retry_policy=INPUT_OUTPUT)
 def corporate_actions(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Corporate actions as vendors report them; bars carry their effect as ex_factor."""
     return _loaded(context, home, CORPORATE_ACTIONS)
 
 
-@table_asset(ROLLS, GROUP)
+@table_asset(ROLLS, GROUP, retry_policy=INPUT_OUTPUT)
 def futures_rolls(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Roll calendars of futures: from when which contract stands for the root."""
     return _loaded(context, home, ROLLS)
 
 
-@table_asset(INDEX_MEMBERS, GROUP)
+@table_asset(INDEX_MEMBERS, GROUP, retry_policy=INPUT_OUTPUT)
 def index_members(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
     """Members of indices over time."""
     return _loaded(context, home, INDEX_MEMBERS)
