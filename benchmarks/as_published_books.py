@@ -16,17 +16,15 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from benchmarks.as_published_data import Flags, Floats, Panel
+from benchmarks.as_published_data import Flags, Floats, Ints, Panel
 from lim_pipelines.backtest import engine
 from lim_pipelines.backtest.facts import Facts
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.schemas import LISTINGS, TARGETS
 from lim_pipelines.strategies.execution import Execution
 
-Ints = npt.NDArray[np.int64]
 Book = tuple[str, int]
 """Arm and seed."""
 

@@ -27,6 +27,7 @@ from lim_pipelines.schemas import VALIDATED_BARS
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 Scaling = Literal["whole", "trailing"]
 Fill = Literal["same", "next"]
 

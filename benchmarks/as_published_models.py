@@ -1,4 +1,4 @@
-"""What is asked to rank shares, but the networks: two rules, a line, trees. One call each: fit and foretell.
+"""What is asked to rank shares, but the networks: three rules, a line, trees; a call fits and foretells.
 
 Every model is given what it is fitted on, what chooses among its own fits, and the sessions to foretell; it
 says (sessions, N) numbers, the larger the better, whatever of them can be traded. Settings are the usual ones
@@ -61,6 +61,11 @@ def momentum(job: Job) -> list[Floats]:
 def _past(inputs: Inputs, days: Sequence[int], back: int, sign: float) -> Floats:
     rows = np.asarray(days)
     return np.asarray(sign * (inputs.filled[rows] / inputs.filled[rows - back] - 1.0))
+
+
+def distance(job: Job) -> list[Floats]:
+    """How far below what prices are divided by: where that knows the future, this is the leak, bare."""
+    return [-np.asarray(inputs.filled[list(days)] / inputs.scale[list(days)]) for inputs, days in job.asked]
 
 
 def ridge(job: Job) -> list[Floats]:

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.as_published_data import Flags, Floats, Inputs, industries
+from benchmarks.as_published_data import Flags, Floats, Inputs, Ints, industries
 from benchmarks.as_published_models import Job
 
 Others = Literal["none", "industry", "attention"]
@@ -132,7 +132,7 @@ def _judged(net: RankNetwork, inputs: Inputs, t: int, graph: Flags) -> float:
     return float(_loss(net, inputs, t, own, graph))
 
 
-def _loss(net: RankNetwork, inputs: Inputs, t: int, own: np.ndarray, graph: Flags) -> Tensor:
+def _loss(net: RankNetwork, inputs: Inputs, t: int, own: Ints, graph: Flags) -> Tensor:
     had = torch.from_numpy(inputs.label[t][own].astype(np.float32))
     same = torch.from_numpy(graph[np.ix_(own, own)])
     return ranking_loss(net(torch.from_numpy(inputs.x(t)[own]), same), had)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 from lim_pipelines.foundation.quality.tables import markdown
 from lim_pipelines.paired import paired
 
+RULES = ("reversal", "momentum", "distance")
+"""They rank, and say no returns."""
 K = 5
 """Shares of the book that the tables and the picture show."""
 
@@ -135,7 +138,7 @@ def summary(outcome: Outcome) -> str:
                 f"{deflated_sharpe(then, tried[True]):.0%}",
                 f"{rank_ics(first, name)[seed]:.3f}",
                 f"{reciprocal_rank(said, first.there, first.label):.3f}",
-                "" if name in ("reversal", "momentum") else f"{error:.1f}",
+                "" if name in RULES else f"{error:.1f}",
                 f"{now.sum():.2f}",
                 f"{over.sum():.2f}",
                 ratio(over),
@@ -226,7 +229,7 @@ def draw(outcomes: Sequence[Outcome]) -> bytes:
     return png(figure)
 
 
-def _bars(axes: object, at: int, steps: Mapping[str, Floats], colours: Mapping[str, str]) -> None:
+def _bars(axes: Any, at: int, steps: Mapping[str, Floats], colours: Mapping[str, str]) -> None:
     """Stack what the steps take below zero and what they give above; mark both ends."""
     ends, before = {1: 0.0, -1: 0.0}, steps["published"].sum()
     for step, label in STEPS.items():

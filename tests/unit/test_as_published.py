@@ -14,10 +14,19 @@ from hypothesis import strategies as st
 
 from benchmarks.as_published_books import account, counted, ended, market, picks, reciprocal_rank
 from benchmarks.as_published_data import LONGEST, SESSIONS, SURVIVORS, Floats, Inputs, Panel, panel_of
-from benchmarks.as_published_models import Job, Model, mean_rank_ic, momentum, reversal, ridge, trees
-from benchmarks.as_published_nets import RankNetwork, Training, network, ranking_loss
+from benchmarks.as_published_models import (
+    Job,
+    Model,
+    distance,
+    mean_rank_ic,
+    momentum,
+    reversal,
+    ridge,
+    trees,
+)
+from benchmarks.as_published_nets import Others, RankNetwork, Training, network, ranking_loss
 from benchmarks.as_published_tables import Outcome, draw, report
-from benchmarks.as_published_waterfall import STEPS, Stage, accounts, best, markets, waterfall
+from benchmarks.as_published_waterfall import MODELS, STEPS, Stage, accounts, best, markets, waterfall
 from lim_pipelines.exchanges import get_exchange, sessions
 from lim_pipelines.schemas import VALIDATED_BARS
 
@@ -103,7 +112,7 @@ def test_what_is_read_as_published_knows_the_test() -> None:
 def test_the_return_begins_at_the_close_that_fills() -> None:
     panel = world()
     close = panel.close
-    same, later = (Inputs(panel, "trailing", fill).label for fill in ("same", "next"))
+    same, later = Inputs(panel, "trailing", "same").label, Inputs(panel, "trailing", "next").label
     np.testing.assert_allclose(same[50], close[51] / close[50] - 1)
     np.testing.assert_allclose(later[50], close[52] / close[51] - 1)
     assert np.isnan(same[-1]).all()
@@ -181,7 +190,8 @@ def test_networks_say_the_same_in_any_order_and_alone_are_their_own_industry() -
     x, order = torch.rand(6, SESSIONS, 5) + 0.5, torch.tensor([3, 1, 0, 5, 4, 2])
     same = torch.eye(6, dtype=torch.bool)
     same[0, 1] = same[1, 0] = True
-    for others in ("none", "industry", "attention"):
+    choices: tuple[Others, ...] = ("none", "industry", "attention")
+    for others in choices:
         net = RankNetwork(others)
         said = net(x, same)
         torch.testing.assert_close(net(x[order], same[order][:, order]), said[order])
@@ -221,6 +231,19 @@ def test_what_is_taken_back_has_no_momentum(larger: Inputs) -> None:
     assert found(larger, momentum) < 0
 
 
+def test_how_far_a_share_is_below_a_high_that_is_still_to_come_ranks_it() -> None:
+    """Each share rises at its own pace: only who knows the highest of all knows which."""
+    drift = np.linspace(0.001, 0.01, SHARES) + np.zeros((120, 1))
+    panel = panel_of(bars_of(50 * np.exp(np.cumsum(drift, axis=0))), chosen=True)
+    asked = range(READ, 80)
+    ics = {}
+    for scaling, _ in MODELS:
+        inputs = Inputs(panel, scaling, "same")
+        ics[scaling] = mean_rank_ic(distance(Job(inputs, (), (), [(inputs, asked)], 0))[0], inputs, asked)
+    assert ics["whole"] > 0.9
+    assert ics["trailing"] == 0.0
+
+
 @pytest.mark.slow
 def test_the_network_learns_to_rank(larger: Inputs) -> None:
     assert found(larger, network("none", Training(10, 150, 40))) > 0.2
@@ -234,8 +257,8 @@ def outcome() -> Outcome:
     rng = np.random.default_rng(0)
     dice = [rng.standard_normal((len(days), SHARES)) for _ in range(2)]
     stages = []
-    for scaling, fill in (("whole", "same"), ("whole", "next"), ("trailing", "next")):
-        inputs = Inputs(panel, scaling, fill)  # type: ignore[arg-type]  # a tuple of literals is one of strings
+    for scaling, fill in MODELS:
+        inputs = Inputs(panel, scaling, fill)
         said = {"reversal": reversal(Job(inputs, (), (), [(inputs, days)], 0)), "dice": dice}
         stages.append(Stage(inputs, days, said))
     last = accounts(MIC, bars, stages[-1], (1, 5))
