@@ -9,13 +9,37 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from assets.catalogue import CODE_VERSION, OWNERS, column_schema, table_metadata, written
-from assets.partitions import BARS
+from assets.partitions import BARS, INPUTS
+from lim_pipelines.exchanges import get_exchange
+from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.lake import scope_of
-from lim_pipelines.schemas import EFFECTIVENESS
+from lim_pipelines.schemas import EFFECTIVENESS, UNIVERSALITY
 from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
+
+
+class UniversalityConfig(dg.Config):
+    """How much the universality test asks; the defaults are seconds for a small home.
+
+    Parameters
+    ----------
+    checkpoints
+        Cutoffs of the last year whose checkpoints and models are asked, evenly spread.
+    moments
+        Moments of each market and checkpoint at which windows end.
+    names
+        Most instruments asked about at one moment.
+    few
+        Windows that a few-shot copy learns from.
+    """
+
+    checkpoints: int = Field(2, ge=1)
+    moments: int = Field(16, ge=2)
+    names: int = Field(4, ge=1)
+    few: int = Field(64, ge=1)
 
 
 def build_effectiveness(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
@@ -63,3 +87,49 @@ def build_effectiveness(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
         )
 
     return effectiveness
+
+
+def build_universality(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
+    """Make the asset below all checkpoints and all strategies' models."""
+    families = {
+        one.name: any(get_exchange(mic).simulated for mic in one.exchanges) for one in FOUNDATIONS.values()
+    }
+
+    @dg.asset(
+        name="universality",
+        deps=[
+            *(
+                dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
+                for name in (*families, *(f"{spec.name}_model" for spec in specs), "resampled_bars")
+            ),
+            *BARS,
+            *(INPUTS if any(spec.features for spec in specs) else ()),
+        ],
+        group_name="evaluation",
+        owners=OWNERS,
+        kinds={"pytorch", "html"},
+        code_version=CODE_VERSION,
+        description="Does what was learned hold elsewhere: checkpoints asked about all exchanges, classes and"
+        " frequencies of their world behind their cutoffs, as they are and after a few shots, beside naive"
+        " forecasts; strategies' models asked about what they do not trade.",
+        metadata={"dagster/column_schema": column_schema(UNIVERSALITY)},
+    )
+    def universality(config: UniversalityConfig, home: Home) -> dg.MaterializeResult[Any]:
+        # torch is imported here.
+        from lim_pipelines.universality.families import Asked
+        from lim_pipelines.universality.publish import PAGE, publish
+
+        lake, asked = home.lake(), Asked(**config.model_dump())
+        commit, rows = publish(lake, home.models, home.reports, families, specs, asked)
+        return written(
+            lake,
+            UNIVERSALITY,
+            commit,
+            scope_of({"subject": sorted({*families, *(spec.name for spec in specs)})}),
+            {
+                "skill": table_metadata(rows.drop("simulated", "cutoff"), rows=200),
+                "page": dg.MetadataValue.path(home.reports / PAGE),
+            },
+        )
+
+    return universality

@@ -105,6 +105,7 @@ def build_definitions() -> dg.Definitions:
         marts.marts,
         *panorama.ASSETS,
         evaluation.build_effectiveness(specs),
+        evaluation.build_universality(specs),
         leaderboard.build_leaderboard(specs),
         history_paths.build_history_paths(specs),
         *releases.ASSETS,

@@ -115,6 +115,7 @@ def stages(mics: Sequence[str]) -> list[Stage]:
         *(Stage(f"{name}: backtest", (f"{name}_backtest",)) for name in STRATEGIES),
         *(Stage(f"{name}: robustness", (f"{name}_robustness",)) for name in STRATEGIES),
         Stage("effectiveness", ("effectiveness",)),
+        Stage("universality", ("universality",)),
         Stage("leaderboard", ("leaderboard",)),
         Stage("housekeeping of the lake", ("lake_maintenance",)),
     ]

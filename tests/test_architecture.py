@@ -44,7 +44,7 @@ LAYERS = (
     ("evaluate",),
     ("reports",),
     ("walkforward", "standings"),
-    ("effectiveness", "stress"),
+    ("effectiveness", "stress", "universality"),
     ("audit",),
     ("provenance",),
 )

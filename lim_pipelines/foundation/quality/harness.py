@@ -95,7 +95,12 @@ class Entrant(Protocol):
 
 def underlying(series: Series) -> str:
     """Name what a series is about, whoever quotes it: its symbol without exchange, vendor or contract."""
-    return series.instrument_id.partition(":")[2].partition("@")[0].partition(".")[0]
+    return symbol_of(series.instrument_id)
+
+
+def symbol_of(instrument_id: str) -> str:
+    """Symbol of an instrument without exchange, vendor or contract."""
+    return instrument_id.partition(":")[2].partition("@")[0].partition(".")[0]
 
 
 def shown(series: Series, plan: Plan) -> str:
