@@ -38,6 +38,8 @@ FITTED, VALIDATED = date(2012, 1, 1), date(2014, 7, 1)
 """First session that is fitted on, and that chooses among epochs and penalties; until the first test."""
 TESTS = {"2015": (date(2015, 6, 1), date(2015, 12, 31)), "2016": (date(2016, 1, 1), date(2016, 12, 30))}
 SIZES = (1, 5, 10)
+Said = dict[str, list[dict[tuple[str, str], Floats]]]
+"""By model, by seed, by vendor and test: what was said, (T, N)."""
 FIXED = ("reversal", "momentum", "distance", "ridge")
 """Models without anything random: one seed is all of them."""
 
@@ -115,9 +117,7 @@ def foretold(
         return {key: held[f"arr_{i}"].astype(np.float64) for i, key in enumerate(asked)}
 
 
-def stages_of(
-    market: Market, test: str, said: list[dict[str, list[dict[tuple[str, str], Floats]]]]
-) -> list[Stage]:
+def stages_of(market: Market, test: str, said: Sequence[Said]) -> list[Stage]:
     """Put together what was said, setting by setting; the last on all shares where they are there."""
     asked = [(i, SURVIVORS) for i in range(len(MODELS))]
     if test == "2015":
@@ -135,12 +135,16 @@ def stages_of(
 def run(home: Path, mic: str, seeds: int, training: Training, keep: Path) -> list[Outcome]:
     """Fit and judge all models on an exchange."""
     start, market = time.perf_counter(), market_of(home, mic)
-    said: list[dict[str, list[dict[tuple[str, str], Floats]]]] = [{} for _ in MODELS]
-    for name, model in models_of(training).items():
-        for stage in range(len(MODELS)):
-            tried = range(1 if name in FIXED else seeds)
-            said[stage][name] = [foretold(market, name, model, stage, seed, keep) for seed in tried]
-        print(f"{mic} {name}: {time.perf_counter() - start:.0f} s", flush=True)
+    said: list[Said] = [{} for _ in MODELS]
+    # Seed by seed: a run that is stopped has all models with the seeds before.
+    for seed in range(seeds):
+        for name, model in models_of(training).items():
+            if seed and name in FIXED:
+                continue
+            for stage in range(len(MODELS)):
+                found = foretold(market, name, model, stage, seed, keep)
+                said[stage].setdefault(name, []).append(found)
+        print(f"{mic} seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
     out = []
     for test in TESTS:
         stages = stages_of(market, test, said)
