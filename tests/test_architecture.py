@@ -36,7 +36,6 @@ LAYERS = (
     ("inputs",),
     ("panorama",),
     ("foundation",),
-    ("retraining",),
     ("finetune",),
     # A task's file says what it holds, too; the arithmetic of that reads what a decision knows.
     ("strategies", "portfolio"),
@@ -44,7 +43,9 @@ LAYERS = (
     ("evaluate",),
     ("reports",),
     ("walkforward", "standings"),
+    ("retraining",),
     ("effectiveness", "stress", "universality"),
+    ("stale",),
     ("audit",),
     ("provenance",),
 )

@@ -96,12 +96,7 @@ def read_rates(lake: Lake, currencies: Collection[str], base: str, bars: pl.Data
         pl.col("instrument_id").str.split(":").list.last().str.replace_all("[^A-Za-z]", "").str.to_uppercase()
     )
     first, last = bars.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
-    quoted = (
-        (pl.col("asset_class") == "fx")
-        & (pl.col("freq") == "1d")
-        & pl.col("price_type").is_in(ONE_PRICE)
-        & pl.col("date").is_between(first - _A_YEAR, last)
-    )
+    quoted = quoted_pairs() & pl.col("date").is_between(first - _A_YEAR, last)
     pairs = lake.read(VALIDATED_BARS, as_of=LATEST, where=quoted).filter(pl.col("close") > 0).collect()
     wanted = pl.DataFrame(
         [(f"{one}{base}", one, False) for one in sorted(currencies)]
@@ -113,3 +108,10 @@ def read_rates(lake: Lake, currencies: Collection[str], base: str, bars: pl.Data
     venue = pl.col("instrument_id") == pl.col("instrument_id").min().over("currency")
     rate = pl.when("inverse").then(1.0 / pl.col("close")).otherwise("close")
     return found.filter(venue).select("currency", "known_at", rate=rate)
+
+
+def quoted_pairs() -> pl.Expr:
+    """Rows of `VALIDATED_BARS` that are daily bars of currency pairs."""
+    return (
+        (pl.col("asset_class") == "fx") & (pl.col("freq") == "1d") & pl.col("price_type").is_in(ONE_PRICE)
+    )

@@ -70,11 +70,10 @@ def read_features(
     if not columns:
         return out
     blocks = {OWNER[name].name: OWNER[name] for name in spec.features}
-    wanted = pl.col("block").is_in(sorted(blocks))
-    wanted &= (pl.col("known_at") <= known_by) & (pl.col("date") >= since)
-    here = pl.col("exchange").is_in(spec.universe.mics()) & wanted
+    wanted = (pl.col("known_at") <= known_by) & (pl.col("date") >= since)
+    here = pl.col("exchange").is_in(spec.universe.mics()) & pl.col("block").is_in(sorted(blocks)) & wanted
     _refuse_missing(lake, spec, bars.filter(pl.col("date") >= since), known_by, here, sorted(blocks))
-    rows = lake.revisions(MODEL_INPUTS, spec.universe.named() & wanted).collect()
+    rows = lake.revisions(MODEL_INPUTS, rows_of_features(spec) & wanted).collect()
     keys = rows.select(*DECISION, "known_at").unique()
     for name in spec.features:
         block = OWNER[name]
@@ -90,6 +89,20 @@ def read_features(
         )
         keys = keys.join(picked, on=DECISION, how="left")
     return keys.select(*schema).with_columns(pl.col(columns).fill_null(math.nan)).sort(DECISION)
+
+
+def rows_of_features(spec: ModelSpec) -> pl.Expr:
+    """Rows of `MODEL_INPUTS` that a strategy's features are looked up in."""
+    return spec.universe.named() & pl.col("block").is_in(sorted({OWNER[name].name for name in spec.features}))
+
+
+def values_of_features(spec: ModelSpec) -> list[pl.Expr]:
+    """Values of a strategy's features in a row of `MODEL_INPUTS`, a column each; null in another block's."""
+    return [
+        pl.when(pl.col("block") == OWNER[name].name).then(pl.col("values").list.get(at)).alias(label)
+        for name in spec.features
+        for at, label in zip(OWNER[name].place(name), _labels(name), strict=True)
+    ]
 
 
 def _refuse_missing(

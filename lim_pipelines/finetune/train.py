@@ -21,7 +21,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,17 +135,34 @@ def plan(lake_root: str, models: str, spec: ModelSpec, cutoff: date) -> Plan:
         )
         for (table, version), rows in zip(versions, read_inputs(lake, spec, cutoff), strict=True)
     )
+    digest = input_digest(
+        spec, cutoff, checkpoint.read_meta(parent).input_digest, [entry.fingerprint for entry in data]
+    )
+    folder = checkpoint.folder_of(models, spec.name, cutoff, digest)
+    return Plan(spec, cutoff, lake_root, models, parent, folder, digest, data)
+
+
+def input_digest(spec: ModelSpec, cutoff: date, parent: str, rows: Sequence[str]) -> str:
+    """SHA-256 of what a cutoff's models are made of.
+
+    Parameters
+    ----------
+    spec, cutoff
+        What is fitted, and as of when.
+    parent
+        Input digest of the foundation checkpoint.
+    rows
+        Content hashes of the bars and the features.
+    """
     content = {
         "config": spec.model_config_json(),
         "code": CODE_VERSION,
         "decision_lag": {mic: str(get_exchange(mic).decision_lag) for mic in spec.universe.mics()},
         "cutoff": cutoff.isoformat(),
-        "parent": checkpoint.read_meta(parent).input_digest,
-        "data": [entry.fingerprint for entry in data],
+        "parent": parent,
+        "data": list(rows),
     }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    folder = checkpoint.folder_of(models, spec.name, cutoff, digest)
-    return Plan(spec, cutoff, lake_root, models, parent, folder, digest, data)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def fit_cutoff(todo: Plan) -> None:

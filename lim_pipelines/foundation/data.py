@@ -63,7 +63,7 @@ def read_bars(lake: Lake, config: FoundationConfig, cutoff: date) -> Bars:
     NoBarsError
         There are none.
     """
-    rows = lake.read(VALIDATED_BARS, as_of=midnight(cutoff), where=_wanted(config))
+    rows = lake.read(VALIDATED_BARS, as_of=midnight(cutoff), where=rows_of_family(config))
     frame = rows.sort(VALIDATED_BARS.key).collect()
     if frame.is_empty():
         raise NoBarsError.of(lake, config, cutoff)
@@ -166,7 +166,8 @@ def series_of(bars: Bars) -> list[Series]:
     return series
 
 
-def _wanted(config: FoundationConfig) -> pl.Expr:
+def rows_of_family(config: FoundationConfig) -> pl.Expr:
+    """Rows of `VALIDATED_BARS` that a family reads."""
     freqs = sorted({RESAMPLED.get(freq, freq) for freq in config.freqs})
     return (
         pl.col("exchange").is_in(config.exchanges)

@@ -26,9 +26,12 @@ from lim_pipelines.schemas import (
     GATE_RESULTS,
     LANDING_FILES,
     LISTINGS,
+    REDO_REQUESTS,
     RELEASES,
+    RESULT_READS,
     ROBUSTNESS,
     SCORES,
+    STALE_RESULTS,
     TARGETS,
     TRIAL_RETURNS,
     TRIALS,
@@ -54,6 +57,9 @@ WITHOUT_CLOCK: Final = {
     EFFECTIVENESS.name: "a test of what is there; its page reads it, no step of data or models does",
     UNIVERSALITY.name: "as effectiveness",
     ROBUSTNESS.name: "as effectiveness",
+    RESULT_READS.name: "which version of a table a result read: a label, no fact; no decision reads it",
+    STALE_RESULTS.name: "a report of today: people and the automation read it",
+    REDO_REQUESTS.name: "what people asked for",
 }
 """Tables that a `Past` shows as they are today, and why that hides no look-ahead."""
 

@@ -25,6 +25,7 @@ from lim_pipelines.schemas.alternative import (
     VALIDATED_RELATIONS,
     VALIDATED_TEXTS,
 )
+from lim_pipelines.schemas.automation import REDO_REQUESTS, RESULT_READS, STALE_RESULTS
 from lim_pipelines.schemas.bars import (
     ALIGNED_BARS,
     CONTINUOUS_FUTURES,
@@ -93,6 +94,9 @@ TABLES: dict[str, Table] = {
         EFFECTIVENESS,
         UNIVERSALITY,
         ROBUSTNESS,
+        RESULT_READS,
+        STALE_RESULTS,
+        REDO_REQUESTS,
         DRIFT_RESULTS,
         AUDIT_RESULTS,
         LISTINGS,
@@ -138,12 +142,15 @@ __all__ = [
     "RAW_QUOTES",
     "RAW_RELATIONS",
     "RAW_TEXTS",
+    "REDO_REQUESTS",
     "RELEASES",
     "RESAMPLED_BARS",
+    "RESULT_READS",
     "ROBUSTNESS",
     "ROLLS",
     "SCORES",
     "SESSIONS_AND_LONGER",
+    "STALE_RESULTS",
     "TABLES",
     "TARGETS",
     "TRIALS",

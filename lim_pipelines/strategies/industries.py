@@ -18,8 +18,13 @@ NO_LINKS = ENTITY_LINKS.empty()
 
 def read_links(lake: Lake, known_by: datetime) -> pl.DataFrame:
     """Read who belongs to whom, as far as `industries_at` asks, all revisions known by a moment."""
-    wanted = pl.col("relation").is_in(["issued_by", "in_industry"]) & (pl.col("known_at") <= known_by)
+    wanted = rows_of_links() & (pl.col("known_at") <= known_by)
     return lake.revisions(ENTITY_LINKS, wanted).sort(ENTITY_LINKS.row_key).collect()
+
+
+def rows_of_links() -> pl.Expr:
+    """Rows of `ENTITY_LINKS` that say who belongs to which industry."""
+    return pl.col("relation").is_in(["issued_by", "in_industry"])
 
 
 def industries_at(links: pl.DataFrame, instruments: pl.Series, on: date, known_at: datetime) -> pl.DataFrame:

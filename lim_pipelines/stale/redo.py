@@ -1,0 +1,125 @@
+"""What to run next so that stale results are made again: parents before children, oldest cutoffs first.
+
+What does not belong here: who asked, and asking (`assets/redo.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from lim_pipelines.lake import next_cutoff
+from lim_pipelines.stale.recorded import LEADERBOARD
+from lim_pipelines.strategies.spec import StrategySpec
+
+ALL = "all"
+
+
+class UnknownResultError(ValueError):
+    """Nobody makes a result of that name."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run to ask for.
+
+    Parameters
+    ----------
+    assets
+        What it makes.
+    first, last
+        Cutoffs, both included, all of them stale; None where the assets have none.
+    """
+
+    assets: tuple[str, ...]
+    first: date | None = None
+    last: date | None = None
+
+    @property
+    def key(self) -> str:
+        """Name of it, for people and for run keys."""
+        span = "" if self.first is None else f":{self.first}..{self.last}"
+        return "+".join(self.assets) + span
+
+
+def names(specs: Sequence[StrategySpec]) -> list[str]:
+    """Assets whose results may be stale, parents first."""
+    steps = [f"{spec.name}_{step}" for step in ("model", "targets", "backtest") for spec in specs]
+    return [*sorted({spec.foundation for spec in specs}), *steps, LEADERBOARD]
+
+
+def needed(result: str, specs: Sequence[StrategySpec]) -> set[str]:
+    """Assets that must be fresh so that a result is: itself, and all that it is made from.
+
+    Raises
+    ------
+    UnknownResultError
+        There is no such asset.
+    """
+    known = names(specs)
+    if result in (ALL, LEADERBOARD):
+        return set(known)
+    if result not in known:
+        raise UnknownResultError(f"result: {result!r} is none; write {ALL} or one of {', '.join(known)}")
+    for spec in specs:
+        line = [spec.foundation, *(f"{spec.name}_{step}" for step in ("model", "targets", "backtest"))]
+        if result in line[1:]:
+            return set(line[: line.index(result) + 1])
+    return {result}
+
+
+def next_runs(
+    stale: pl.DataFrame, specs: Sequence[StrategySpec], result: str, since: date | None
+) -> list[Run]:
+    """Find the runs that can start now: at most one a family of checkpoints, so that they do not crowd.
+
+    Parameters
+    ----------
+    stale
+        As from `judge.stale`, now.
+    specs
+        All strategies.
+    result
+        What is asked for, see `needed`.
+    since
+        First cutoff that is asked for; None: all.
+
+    Returns
+    -------
+    list of Run
+        Empty if nothing that is asked for is stale. A run's successors are found when it has ended: what was
+        made again may be as it was, and then nothing follows. Backtests and the leaderboard come last.
+    """
+    wanted = stale.filter(pl.col("result").is_in(needed(result, specs)))
+    if since is not None:
+        wanted = wanted.filter((pl.col("partition") == "") | (pl.col("partition") >= since.isoformat()))
+    there = wanted.select("result", "partition").unique()
+    runs = []
+    for family in sorted({spec.foundation for spec in specs}):
+        line = [family]
+        line += [f"{s.name}_{step}" for step in ("model", "targets") for s in specs if s.foundation == family]
+        for asset in line:
+            cutoffs = there.filter((pl.col("result") == asset) & (pl.col("partition") != ""))["partition"]
+            if cutoffs.len():
+                first, last = _block(map(date.fromisoformat, cutoffs.to_list()))
+                runs.append(Run((asset,), first, last))
+                break
+    if runs:
+        return runs
+    left = set(there.filter(pl.col("partition") == "")["result"])
+    ends = tuple(name for name in names(specs) if name in left)
+    return [Run(ends)] if ends else []
+
+
+def _block(cutoffs: Iterable[date]) -> tuple[date, date]:
+    """Return the first and last of the earliest cutoffs that follow one another without a gap."""
+    first, *rest = sorted(cutoffs)
+    last = first
+    for day in rest:
+        if day != next_cutoff(last):
+            break
+        last = day
+    return first, last
