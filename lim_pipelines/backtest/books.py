@@ -1,5 +1,8 @@
 """The accounts of B books: quantities, equity, open orders.
 
+Money of several books is an array, (B,), that of a single one a number: numbers are added several times
+faster than arrays of one. All that is done with either is the same.
+
 Equity is kept, and cash is what of it is not in paid positions: so cash and positions are the equity at every
 moment.
 
@@ -29,7 +32,12 @@ class Books:
     Attributes
     ----------
     quantity, size
-        Units held, negative for short, and without the sign, shape (B, n). Changed by `hold` only.
+        Units held, negative for short, and without the sign, shape (B, n). Changed by `trade_done` and
+        `hold_of` only.
+    wanted, trade
+        Room to work out what will be held, and the difference to what is held, shape (B, n).
+    traded
+        Units that the last trade moved, shape (B, n).
     equity
         Base currency, shape (B,).
     worth
@@ -43,28 +51,79 @@ class Books:
     """
 
     def __init__(self, count: int, n: int, capital: float) -> None:
-        self.quantity, self.size = np.zeros((count, n)), np.zeros((count, n))
-        self.equity, self.worth = np.full(count, capital), np.zeros(count)
+        self._single = count == 1
+        # Two sides: what is held, and what will be. Rows lie so that one call takes the signs off both and
+        # one adds up the value of all.
+        self._held, self._coming = _Side(count, n), _Side(count, n)
+        self._turn()
+        self.equity, self.worth = self.money(np.full(count, capital)), self.money(np.zeros(count))
         self.orders: Floats | None = None
         self.any_closed = False
         self.closed, self.called = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
 
-    def hold(self, quantity: Floats) -> None:
-        """Hold other quantities, shape (B, n)."""
-        self.quantity, self.size = quantity, np.abs(quantity)
+    def money(self, each: Floats) -> Floats:
+        """Money of each book, shape (B,), as this file says: a number where there is one."""
+        own: Floats = each[0] if self._single else each
+        return own
+
+    def broke(self) -> bool:
+        """Whether a book has no equity, now or ever."""
+        return self.any_closed or bool((self.equity if self._single else np.minimum.reduce(self.equity)) <= 0)
+
+    def _turn(self) -> None:
+        held, coming = self._coming, self._held
+        self._held, self._coming = held, coming
+        self.quantity, self.size, self.traded = held.quantity, held.size, held.traded
+        self.wanted, self.trade = coming.quantity, coming.trade
+
+    def size_orders(self, price: Floats) -> None:
+        """Work out what is `wanted`, not a number where there is no order or no price, shape (n,)."""
+        if self.orders is None:
+            self.wanted.fill(np.nan)
+            return
+        np.multiply(self.orders, self.equity if self._single else self.equity[:, None], self.wanted)
+        np.divide(self.wanted, price, self.wanted)
+
+    def trade_done(self, price: Floats) -> tuple[Floats, Floats, Floats]:
+        """Hold what is `wanted` and note that `trade` was traded.
+
+        Parameters
+        ----------
+        price
+            Base currency for a unit, shape (n,).
+
+        Returns
+        -------
+        net, traded, gross
+            Value held, long less short; value traded; value held without signs; shape (B,) each.
+        """
+        coming = self._coming
+        np.absolute(coming.signed, coming.unsigned)
+        self._turn()
+        sums = np.vecdot(coming.all, price)
+        net, traded, gross = sums[:, 0] if self._single else sums
+        return net, traded, gross
+
+    def value(self, price: Floats) -> tuple[Floats, Floats]:
+        """Value held, long less short, and without signs, shape (B,) each, at prices of shape (n,)."""
+        sums = np.vecdot(self._held.held, price)
+        net, gross = sums[:, 0] if self._single else sums
+        return net, gross
 
     def hold_of(self, columns: Indices, quantity: Floats | float) -> None:
         """Hold other quantities of some instruments, shape (B, k)."""
         self.quantity[:, columns] = quantity
         self.size[:, columns] = np.abs(quantity)
 
-    def receive(self, weights: Floats | None) -> None:
-        """Take orders that became due, shape (B, n), NaN for none; they replace those still open."""
-        if weights is None:
-            return
-        if self.orders is not None and np.isnan(weights).any():
-            weights = np.where(np.isnan(weights), self.orders, weights)
+    def receive(self, weights: Floats) -> None:
+        """Take orders that became due in every instrument of every book, shape (B, n)."""
         self.orders = weights
+
+    def receive_of(self, places: Indices, weights: Floats) -> None:
+        """Take orders that became due, at places book * n + instrument; they replace those still open."""
+        if self.orders is None:
+            self.orders = np.full(self.quantity.shape, np.nan)
+        self.orders.reshape(-1)[places] = weights
 
     def close_the_broke(self) -> None:
         """Close books without equity: from then on all their orders are to hold nothing.
@@ -80,8 +139,16 @@ class Books:
 
     def done(self, orders: Flags | None) -> None:
         """Forget orders that are done, shape (B, n); None is all."""
-        if orders is None:
+        if orders is None or self.orders is None:
             self.orders = None
-        elif self.orders is not None:
-            left = np.where(orders, np.nan, self.orders)
-            self.orders = None if np.isnan(left).all() else left
+            return
+        left = np.isfinite(self.orders) & ~orders
+        self.orders = np.where(left, self.orders, np.nan) if np.count_nonzero(left) else None
+
+
+class _Side:
+    """What is held after a trade, and the trade: rows trade, quantity, and both without signs."""
+
+    def __init__(self, count: int, n: int) -> None:
+        self.trade, self.quantity, self.traded, self.size = rows = np.zeros((4, count, n))
+        self.signed, self.unsigned, self.all, self.held = rows[:2], rows[2:], rows[1:], rows[1::2]

@@ -7,6 +7,7 @@ trade (`impact.py`, `ticks.py`, `tax.py`), interest (`overnight.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -40,7 +41,7 @@ class Rate:
         """Sum units (B, n) times price (n,) times rate over instruments; `value` (B,) lacks the rate."""
         if self.same is not None:  # one exchange: nothing to add up
             return value * self.same
-        return np.asarray(np.vecdot(units, price * self.each))
+        return np.asarray(np.vecdot(units, price * self.each)).reshape(np.shape(value))
 
 
 class CostRates:
@@ -67,6 +68,32 @@ class CostRates:
         self.same = self.commission.same is not None and self.spread.same is not None
 
 
+@dataclass(frozen=True)
+class Trades:
+    """Trades of B books in n instruments on one session; shapes (B, n).
+
+    Parameters
+    ----------
+    t
+        Session.
+    units, size
+        Units, negative for sales, and without the sign.
+    price
+        Base currency for a unit, shape (n,).
+    value
+        Value traded, at least 0, base currency.
+    impact
+        What the trade moves the price, a fraction of it; 0 where none is asked for.
+    """
+
+    t: int
+    units: Floats
+    size: Floats
+    price: Floats
+    value: Floats
+    impact: Floats | float
+
+
 class Charge(Protocol):
     """A cost that is no plain fraction of the traded value."""
 
@@ -74,23 +101,8 @@ class Charge(Protocol):
     def part(self) -> str:
         """One of `TRADE_PARTS`."""
 
-    def __call__(self, t: int, trade: Floats, value: Floats) -> Floats:
-        """Money charged for trades of session t.
-
-        Parameters
-        ----------
-        t
-            Session.
-        trade
-            Units, negative for sales, shape (B, n).
-        value
-            Value traded, at least 0, base currency, shape (B, n).
-
-        Returns
-        -------
-        array
-            Base currency, shape (B, n).
-        """
+    def __call__(self, trades: Trades) -> Floats:
+        """Money charged for trades, base currency, shape (B, n)."""
 
 
 def cost_rates(mics: Sequence[str], costs: Costs) -> CostRates:

@@ -5,7 +5,7 @@ What does not belong here: what single instruments earn (`recorder.py`), metrics
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +33,9 @@ class Journal:
         self.gain: list[Floats] = []
         self.gross: list[Floats] = []
         self.net: list[Floats] = []
+        self.borrow: list[Floats] = []
         self._sparse: dict[str, dict[int, Floats]] = {name: {} for name in (*PARTS, "traded")}
-        self._nothing = np.zeros(count)
+        self._count = count
 
     def add(self, figure: str, t: int, money: Floats) -> None:
         """Add money of a session, shape (B,), to `traded` or a part of the cost."""
@@ -43,16 +44,26 @@ class Journal:
 
     def totals(self, rates: CostRates) -> Totals:
         """Put sessions together; what is the same fraction of all that is traded is worked out here."""
-        sparse = {
-            name: np.array([rows.get(t, self._nothing) for t in range(len(self.before))])
-            for name, rows in self._sparse.items()
-        }
-        traded = sparse.pop("traded")
+        sparse = {name: self._spread_out(rows) for name, rows in self._sparse.items()}
+        traded, sparse["borrow"] = sparse.pop("traded"), self._stacked(self.borrow)
         if rates.same:
             sparse["commission"] += traded * rates.commission.each[0]
             sparse["spread"] += traded * rates.spread.each[0]
-        before, sized, gain = (np.array(rows) for rows in (self.before, self.sized, self.gain))
-        return Totals(before, sized, gain, sparse, traded, np.array(self.gross), np.array(self.net))
+        before, sized, gain, gross, net = (
+            self._stacked(rows) for rows in (self.before, self.sized, self.gain, self.gross, self.net)
+        )
+        return Totals(before, sized, gain, sparse, traded, gross, net)
+
+    def _stacked(self, rows: Iterable[Floats]) -> Floats:
+        if self._count == 1:
+            return np.array([money.item() for money in rows])[:, None]
+        return np.concatenate([*rows]).reshape(-1, self._count)
+
+    def _spread_out(self, rows: dict[int, Floats]) -> Floats:
+        out = np.zeros((len(self.before), self._count))
+        if rows:
+            out[[*rows]] = self._stacked(rows.values())
+        return out
 
 
 @dataclass(frozen=True)

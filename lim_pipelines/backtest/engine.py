@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from lim_pipelines.backtest.books import Books
-from lim_pipelines.backtest.costs import DAYS_PER_YEAR
+from lim_pipelines.backtest.costs import Trades
 from lim_pipelines.backtest.daily import Journal, Totals
 from lim_pipelines.backtest.facts import Facts
 from lim_pipelines.backtest.grid import Floats, build_grid
@@ -124,27 +124,30 @@ def simulate(
     shape = (count, market.unit.shape[1])
     books, schedule = Books(*shape, plan.capital), Schedule(orders, len(market.dates), shape)
     journal = Journal(count)
-    short_fee = np.zeros(count)
+    short_fee = books.money(np.zeros(count))
     for t in range(len(market.dates)):
         journal.before.append(books.equity)
         gain, profit = _overnight(t, market, books, plan, journal, short_fee, recorder)
-        books.receive(schedule.due(t))
-        if books.any_closed or np.minimum.reduce(books.equity) <= 0:
+        whole = schedule.deliver(t, books)
+        if books.broke():
             books.close_the_broke()
+            whole = False
         journal.sized.append(books.equity)
+        value = None
         if books.orders is not None or (plan.maintenance is not None and books.called.any()):
-            whole = market.complete[t] and schedule.whole(t) and not books.any_closed
-            _trade(t, market, books, plan, journal, recorder, whole)
+            value = _trade(t, market, books, plan, journal, recorder, whole and market.complete[t])
         if market.to_close is not None:
-            later = np.vecdot(books.quantity, market.to_close[t])
+            later = books.money(np.vecdot(books.quantity, market.to_close[t]))
             gain, books.equity = gain + later, books.equity + later
             if profit is not None:
                 profit = profit + books.quantity * market.to_close[t]
+            value = None
         journal.gain.append(gain)
-        short_fee = _mark(t, market, books, plan, journal)
+        net, gross = books.value(market.unit[t]) if value is None else value
+        short_fee = _mark(net, gross, market.unit[t], books, plan, journal)
         if recorder is not None and profit is not None:
             recorder.earned(t, profit)
-            recorder.held(t, books.quantity * market.unit[t], books.equity)
+            recorder.held(t, books.quantity * market.unit[t], np.reshape(books.equity, -1))
     return journal.totals(plan.rates)
 
 
@@ -158,8 +161,8 @@ def _overnight(
     recorder: Recorder | None,
 ) -> tuple[Floats, Floats | None]:
     """Do all before trading; returns gains, (B,), and where they are recorded those by instrument, (B, n)."""
-    paid = short_fee * (market.days[t] / DAYS_PER_YEAR)
-    journal.add("borrow", t, paid)
+    paid = short_fee * market.years[t]
+    journal.borrow.append(paid)
     if plan.interest is not None and t:
         interest = plan.interest.paid(books, t)
         journal.add("financing", t, interest)
@@ -176,7 +179,7 @@ def _overnight(
     gain, profit = _marked_up(t, market, books, recorder is not None)
     books.equity = books.equity + (gain - paid)
     if lieu is not None:
-        gain = gain + lieu.sum(axis=1)
+        gain = gain + books.money(lieu.sum(axis=1))
         if profit is not None:
             profit[:, market.ex[t].columns] += lieu
     if t in market.ends:
@@ -184,7 +187,7 @@ def _overnight(
         if recorder is not None:
             recorder.paid_out(t, columns, books.quantity[:, columns], plan.haircut)
         lost = pay_out(books, columns, t, market, plan.haircut)
-        gain = gain + lost.sum(axis=1)
+        gain = gain + books.money(lost.sum(axis=1))
         if profit is not None:
             profit[:, columns] += lost
     return gain, profit
@@ -195,8 +198,8 @@ def _marked_up(t: int, market: Market, books: Books, each: bool) -> tuple[Floats
     held = books.quantity
     if t == 0 or not market.steady[t]:
         step = market.to_fill[t]
-        return np.vecdot(held, step), held * step if each else None
-    gain = np.vecdot(held, market.unit[t]) - books.worth
+        return books.money(np.vecdot(held, step)), held * step if each else None
+    gain = books.money(np.vecdot(held, market.unit[t])) - books.worth
     return gain, held * (market.unit[t] - market.unit[t - 1]) if each else None
 
 
@@ -208,43 +211,44 @@ def _trade(
     journal: Journal,
     recorder: Recorder | None,
     whole: bool,
-) -> None:
-    """Size what is open, cut it by the rules, pay for it. `whole`: all is due, and can be traded."""
-    price = market.price[t]
-    weights = np.full(books.quantity.shape, np.nan) if books.orders is None else books.orders
-    wanted = weights * books.equity[:, None] / price
+) -> tuple[Floats, Floats]:
+    """Size what is open, cut it by the rules, pay for it.
+
+    `whole`: all is due, and can be traded. Returns the value held at the fill prices, long less short and
+    without signs.
+    """
+    wanted, trade, reason = books.wanted, books.trade, None
+    books.size_orders(market.price[t])
     due = None if whole and not plan.rules else np.isfinite(wanted)
     if due is not None and not whole:
-        wanted = np.where(due, wanted, books.quantity)
-        price = np.where(np.isfinite(price), price, 0.0)
-    reason = None
+        np.copyto(wanted, books.quantity, where=~due)
+    np.subtract(wanted, books.quantity, trade)
     if plan.rules and due is not None:
-        order = Order.new(t, books, market, wanted, due, explained=recorder is not None)
+        order = Order.new(t, books, market, due, explained=recorder is not None)
         for rule in plan.rules:
             rule(order)
-        trade, reason = order.trade, order.reason
-        books.done(order.done)
-        wanted = books.quantity + trade
-    else:
-        trade = wanted - books.quantity
-        books.done(due)
-    paid = _charge(t, trade, price, plan, journal, recorder, reason)
-    books.hold(wanted)
+        reason, due = order.reason, order.done
+        np.add(books.quantity, trade, wanted)
+    books.done(due)
+    net, traded, gross = books.trade_done(market.opening[t])
+    paid = _charge(t, trade, traded, books, market, plan, journal, recorder, reason)
     books.equity = books.equity - paid
+    return net, gross
 
 
 def _charge(
     t: int,
     trade: Floats,
-    price: Floats,
+    traded: Floats,
+    books: Books,
+    market: Market,
     plan: Plan,
     journal: Journal,
     recorder: Recorder | None,
     reason: Codes | None,
 ) -> Floats:
-    """Add up what trades cost, shape (B,)."""
-    size, rates = np.abs(trade), plan.rates
-    traded = np.vecdot(size, price)
+    """Add up what trades cost, shape (B,): units, negative for sales, shape (B, n), value, shape (B,)."""
+    rates, price, size = plan.rates, market.opening[t], books.traded
     journal.add("traded", t, traded)
     paid = rates.trade.on(size, price, traded)
     if not rates.same:
@@ -253,11 +257,13 @@ def _charge(
     if recorder is None and not plan.charges:
         return paid
     value = size * price
+    moved = 0.0 if plan.impact is None else plan.impact.rate(t, value)
+    trades = Trades(t, trade, size, price, value, moved)
     charged: dict[str, list[Floats]] = {}
     for charge in plan.charges:
-        money = charge(t, trade, value)
+        money = charge(trades)
         charged.setdefault(charge.part, []).append(money)
-        total = money.sum(axis=1)
+        total = books.money(np.add.reduce(money, 1))
         journal.add(charge.part, t, total)
         paid = paid + total
     if recorder is not None:
@@ -265,10 +271,8 @@ def _charge(
     return paid
 
 
-def _mark(t: int, market: Market, books: Books, plan: Plan, journal: Journal) -> Floats:
+def _mark(net: Floats, gross: Floats, unit: Floats, books: Books, plan: Plan, journal: Journal) -> Floats:
     """Note what is held after the close; returns the fee for shorts, a year, shape (B,)."""
-    unit = market.unit[t]
-    gross, net = np.vecdot(books.size, unit), np.vecdot(books.quantity, unit)
     journal.gross.append(gross)
     journal.net.append(net)
     books.worth = net
@@ -277,5 +281,5 @@ def _mark(t: int, market: Market, books: Books, plan: Plan, journal: Journal) ->
     # Half of size less quantity is what is short, and exactly nothing where nothing is.
     borrow = plan.rates.borrow
     if borrow.same is not None:
-        return np.asarray((gross - net) * (borrow.same / 2.0))
+        return (gross - net) * (borrow.same / 2.0)
     return borrow.on(books.size - books.quantity, unit, gross) / 2.0

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from lim_pipelines.backtest.costs import Trades
 from lim_pipelines.backtest.grid import Floats, Grid
 from lim_pipelines.portfolio.known_market import LEAST_RECENT, RECENT_SESSIONS, value_traded
 
@@ -37,9 +38,9 @@ class Impact:
         """Fraction of the price, shape of `value`."""
         return np.asarray(self.scale[t] * np.sqrt(value))
 
-    def __call__(self, t: int, trade: Floats, value: Floats) -> Floats:
+    def __call__(self, trades: Trades) -> Floats:
         """Impact of trades; as `costs.Charge`."""
-        return self.rate(t, value) * value
+        return np.asarray(trades.impact * trades.value)
 
 
 def impact_of(grid: Grid, multiplier: Floats, point: Floats, coefficient: float) -> Impact:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lim_pipelines.backtest.actions import Ex, ex_events
+from lim_pipelines.backtest.costs import DAYS_PER_YEAR
 from lim_pipelines.backtest.currencies import exchange_rates
 from lim_pipelines.backtest.facts import Facts
 from lim_pipelines.backtest.fills import fill_prices, volumes
@@ -43,8 +44,8 @@ class Market:
     ----------
     dates
         Sessions, shape (T,).
-    days
-        Calendar days since the session before, shape (T,); 0 for the first.
+    years
+        Calendar days since the session before over 365, by session; 0 for the first.
     terms
         As from `instruments.terms`, n rows.
     paid
@@ -79,7 +80,7 @@ class Market:
     """
 
     dates: pl.Series
-    days: Floats
+    years: list[float]
     terms: pl.DataFrame
     paid: npt.NDArray[np.bool_]
     before: Floats
@@ -151,7 +152,7 @@ def build_market(
     days = np.diff(grid.dates.cast(pl.Int32).to_numpy()[kept].astype(np.float64))
     return Market(
         dates=grid.dates[grid.start :],
-        days=np.concatenate([[0.0], days]),
+        years=[0.0, *(days / DAYS_PER_YEAR).tolist()],
         terms=what,
         paid=paid,
         before=before[kept],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from lim_pipelines.backtest.books import Books
 from lim_pipelines.backtest.errors import BacktestError
 from lim_pipelines.backtest.grid import Floats, Grid, Indices
 from lim_pipelines.exchanges import sessions
@@ -66,20 +67,17 @@ class Schedule:
         self._orders, self._shape = orders, shape
         self._starts = np.searchsorted(orders.session, np.arange(sessions + 1)).tolist()
 
-    def whole(self, t: int) -> bool:
-        """Whether every book has an order in every instrument due at session t."""
-        return bool(self._starts[t + 1] - self._starts[t] == self._shape[0] * self._shape[1])
-
-    def due(self, t: int) -> Floats | None:
-        """Weights that become due at session t, shape (B, n), NaN for none; None if nothing does."""
+    def deliver(self, t: int, books: Books) -> bool:
+        """Give books what becomes due at session t; returns whether it is an order for all in each."""
         own = slice(self._starts[t], self._starts[t + 1])
         if own.start == own.stop:
-            return None
-        if self.whole(t):  # so they lie in order
-            return self._orders.weight[own].reshape(self._shape)
-        weights = np.full(self._shape, np.nan)
-        weights[self._orders.book[own], self._orders.instrument[own]] = self._orders.weight[own]
-        return weights
+            return False
+        weight = self._orders.weight[own]
+        if len(weight) == self._shape[0] * self._shape[1]:  # so they lie in order
+            books.receive(weight.reshape(self._shape))
+            return True
+        books.receive_of(self._orders.book[own] * self._shape[1] + self._orders.instrument[own], weight)
+        return False
 
 
 def books_of(targets: pl.DataFrame) -> pl.DataFrame:

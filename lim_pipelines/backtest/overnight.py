@@ -11,7 +11,7 @@ import numpy as np
 
 from lim_pipelines.backtest.actions import Ex
 from lim_pipelines.backtest.books import Books
-from lim_pipelines.backtest.costs import DAYS_PER_YEAR, CostRates
+from lim_pipelines.backtest.costs import CostRates
 from lim_pipelines.backtest.grid import Floats, Indices
 from lim_pipelines.backtest.market import Market
 from lim_pipelines.backtest.rolls import Roll
@@ -52,13 +52,12 @@ class Interest:
         """Interest paid for the days up to session t, shape (B,); negative is earned."""
         worth = books.worth
         if not self.all_paid:
-            worth = np.vecdot(books.quantity, self.market.unit[t - 1] * self.market.paid)
+            worth = books.money(np.vecdot(books.quantity, self.market.unit[t - 1] * self.market.paid))
         cash = books.equity - worth
-        rate = np.where(cash > 0, self.cash_rate, self.owed_rate)
-        paid = -cash * rate * (self.market.days[t] / DAYS_PER_YEAR)
+        paid = -cash * np.where(cash > 0, self.cash_rate, self.owed_rate) * self.market.years[t]
         if books.any_closed:
-            paid = np.where(books.closed & ~books.quantity.any(axis=1), 0.0, paid)
-        return np.asarray(paid)
+            paid = books.money(np.where(books.closed & ~books.quantity.any(axis=1), 0.0, paid))
+        return paid
 
 
 def go_ex(books: Books, event: Ex) -> Floats:
@@ -73,7 +72,7 @@ def go_ex(books: Books, event: Ex) -> Floats:
     whole = whole_lots(held, event.whole)
     gain = (held - whole) * event.lieu
     books.hold_of(event.columns, whole)
-    books.equity = books.equity + gain.sum(axis=1)
+    books.equity = books.equity + books.money(gain.sum(axis=1))
     return np.asarray(gain)
 
 
@@ -81,7 +80,7 @@ def roll_costs(books: Books, roll: Roll, t: int, market: Market, rates: CostRate
     """Commission and spread of selling one contract and buying the next, shape (B,) each."""
     at = roll.columns
     value = books.size[:, at] * (market.unit[t - 1, at] * (1.0 + roll.ratio))
-    return np.asarray(value @ rates.commission.each[at]), np.asarray(value @ rates.spread.each[at])
+    return books.money(value @ rates.commission.each[at]), books.money(value @ rates.spread.each[at])
 
 
 def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: float) -> Floats:
@@ -94,7 +93,7 @@ def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: flo
     """
     gain = books.quantity[:, columns] * (market.unit[t, columns] * market.paid[columns] * -haircut)
     books.hold_of(columns, 0.0)
-    books.equity = books.equity + gain.sum(axis=1)
+    books.equity = books.equity + books.money(gain.sum(axis=1))
     if books.orders is not None:
         books.orders = books.orders.copy()
         books.orders[:, columns] = np.nan

@@ -40,6 +40,8 @@ class Plan:
         Linear costs.
     rules, charges
         In the order in which they apply.
+    impact
+        What large trades move the price; None where they do not.
     interest
         None if cash costs and earns nothing.
     maintenance
@@ -52,6 +54,7 @@ class Plan:
     rates: CostRates
     rules: Sequence[Rule]
     charges: Sequence[Charge]
+    impact: Impact | None
     interest: Interest | None
     maintenance: float | None
     haircut: float
@@ -72,6 +75,7 @@ def make_plan(grid: Grid, costs: Costs, execution: Execution, facts: Facts) -> t
         rates,
         _rules(execution, market, table),
         _charges(execution, costs, market, rates, table, impact),
+        impact,
         Interest.of(execution, market),
         execution.maintenance_margin,
         execution.delisting_haircut,
@@ -83,13 +87,13 @@ def _rules(execution: Execution, market: Market, table: RuleTable | None) -> lis
     """Rules that can cut anything, in the order of docs/backtest.md."""
     rules: list[Rule] = []
     if table is not None and any(row.bans for row in table.rows):
-        rules.append(ShortBan(table))
+        rules.append(ShortBan.of(table, market))
     if table is not None and any(row.lot.any() for row in table.rows):
         rules.append(Lots(table))
     if execution.maintenance_margin is not None and execution.initial_margin is not None:
         rules.append(MarginCall(execution.initial_margin, table))
     if table is not None and any((row.price_limit < float("inf")).any() for row in table.rows):
-        rules.append(PriceLimit(table))
+        rules.append(PriceLimit.of(table, market))
     if execution.participation is not None and market.volume is not None:
         rules.append(Participation(execution.participation, market.volume, table))
     if execution.initial_margin is not None:
@@ -109,5 +113,5 @@ def _charges(
     if table is not None and any((row.purchase_tax + row.sale_tax).any() for row in table.rows):
         charges.append(Tax(table, costs.multiplier))
     if table is not None and execution.fill != "vwap" and any(row.tick.any() for row in table.rows):
-        charges.append(Ticks(table, market, rates.spread.each, impact))
+        charges.append(Ticks(table, market, rates.spread.each, bool((rates.spread.each > 0).all())))
     return charges

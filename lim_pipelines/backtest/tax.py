@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lim_pipelines.backtest.costs import Trades
 from lim_pipelines.backtest.grid import Floats
 from lim_pipelines.backtest.rules.table import RuleTable
 
@@ -21,7 +22,14 @@ class Tax:
     multiplier: float
     part: str = "tax"
 
-    def __call__(self, t: int, trade: Floats, value: Floats) -> Floats:
+    def __call__(self, trades: Trades) -> Floats:
         """Tax on trades; as `costs.Charge`."""
-        rules = self.rules.at(t)
-        return np.where(trade > 0, rules.purchase_tax, rules.sale_tax) * value * self.multiplier
+        rules = self.rules.at(trades.t)
+        flow = trades.units * trades.price
+        # What is sold is below zero, and so is its rate here: their product is what is paid.
+        tax = np.minimum(flow, 0.0)
+        tax *= -rules.sale_tax
+        if rules.taxes_purchases:
+            tax += np.maximum(flow, 0.0) * rules.purchase_tax
+        tax *= self.multiplier
+        return tax

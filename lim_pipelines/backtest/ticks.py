@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lim_pipelines.backtest.costs import Trades
 from lim_pipelines.backtest.grid import Floats
-from lim_pipelines.backtest.impact import Impact
 from lim_pipelines.backtest.market import Market
 from lim_pipelines.backtest.rules.table import RuleTable
 
@@ -30,23 +30,30 @@ class Ticks:
         Prices.
     spread
         Half spread, fraction of the price, shape (n,).
-    impact
-        What else moves the price.
+    always
+        Whether every trade moves the price.
     """
 
     rules: RuleTable
     market: Market
     spread: Floats
-    impact: Impact | None
+    always: bool
     part: str = "spread"
 
-    def __call__(self, t: int, trade: Floats, value: Floats) -> Floats:
+    def __call__(self, trades: Trades) -> Floats:
         """Charge what rounding adds; as `costs.Charge`."""
-        tick = self.rules.at(t).tick
-        moved = self.spread if self.impact is None else self.spread + self.impact.rate(t, value)
-        size, side = np.where(tick > 0, tick, 1.0), np.copysign(1.0, trade)
+        rules, moved = self.rules.at(trades.t), self.spread + trades.impact
         # Sales are mirrored: up is against the trader on both sides.
-        price = self.market.fill[t] * (side + moved)
-        added = np.maximum(np.ceil(price / size - _NEAR) * size - price, 0.0)
-        money = added * np.abs(trade) * self.market.point[t]
-        return np.where((value > 0) & (tick > 0) & (moved > 0), money, 0.0)
+        price = np.copysign(1.0, trades.units)
+        price += moved
+        price *= self.market.fill[trades.t]
+        added = price / rules.any_tick
+        added -= _NEAR
+        np.ceil(added, added)
+        added *= rules.any_tick
+        added -= price
+        np.fmax(added, 0.0, added)  # where there is no price, nothing is traded
+        added *= trades.size
+        added *= self.market.point[trades.t]
+        added *= rules.ticked
+        return added if self.always else added * (moved > 0)

@@ -25,11 +25,13 @@ class Lots:
         if isinstance(rules.step, float) and not rules.step:
             return
         held = order.books.quantity
-        through_zero = order.wanted * held <= 0
-        trade = whole_lots(np.where(through_zero, order.wanted, order.trade), rules.step)
-        trade = np.where(through_zero, trade - held, trade)
-        trade = np.where(order.due, trade, 0.0)
+        # What a trade starts from: what is held, or nothing where it closes or crosses zero.
+        start = order.wanted * held
+        np.multiply(held, start > 0, start)
+        trade = whole_lots(order.wanted - start, rules.step)
+        np.subtract(held, start, start)
+        trade -= start
         if order.reason is not None:
             near = 1e-9 * np.where(rules.lot > 0, rules.lot, 1.0)
             order.cut(order.due & (np.abs(trade - order.trade) > near), "lot")
-        order.trade = trade
+        np.copyto(order.trade, trade)

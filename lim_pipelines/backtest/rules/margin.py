@@ -34,7 +34,7 @@ class MarginCall:
         stays = np.where((keep < 1.0)[:, None], stays, held)
         forced = np.where(np.isfinite(order.market.price[order.t]), stays - held, 0.0)
         rows = called[:, None]
-        order.trade = np.where(rows, forced, order.trade)
+        np.copyto(order.trade, forced, where=rows)
         order.due = order.due & ~rows
         order.cut(rows & (forced != 0), "margin_call")
 
@@ -53,7 +53,7 @@ class InitialMargin:
         """Cut trades that enlarge positions."""
         value, held = order.market.opening[order.t], order.books.quantity
         most = np.maximum(order.books.equity, 0.0) / self.initial
-        after = held + order.trade
+        after = np.add(held, order.trade, out=order.wanted)
         over = (np.abs(after) @ value > most) & ~order.books.called
         if not over.any():
             return
@@ -66,5 +66,5 @@ class InitialMargin:
         if self.rules is not None:
             larger = whole_lots(larger, self.rules.at(order.t).step)
         cut = over[:, None] & (after != reduced)
-        order.trade = np.where(cut, reduced - held + larger, order.trade)
+        np.copyto(order.trade, reduced - held + larger, where=cut)
         order.cut(cut, "margin")

@@ -37,7 +37,7 @@ class Order:
     wanted
         Quantity wanted, what is held where nothing is due.
     trade
-        Units to trade, negative to sell; rules cut it.
+        Units to trade, negative to sell; rules cut it, in place.
     due
         Whether an order is worked on.
     waits
@@ -56,18 +56,10 @@ class Order:
     reason: Codes | None
 
     @classmethod
-    def new(cls, t: int, books: Books, market: Market, wanted: Floats, due: Flags, explained: bool) -> Order:
+    def new(cls, t: int, books: Books, market: Market, due: Flags, explained: bool) -> Order:
         """Orders before any rule; `explained` ones note why they were cut."""
-        return cls(
-            t,
-            books,
-            market,
-            wanted,
-            wanted - books.quantity,
-            due,
-            None,
-            np.zeros(due.shape, dtype=np.int8) if explained else None,
-        )
+        reason = np.zeros(due.shape, dtype=np.int8) if explained else None
+        return cls(t, books, market, books.wanted, books.trade, due, None, reason)
 
     @property
     def done(self) -> Flags:
@@ -97,9 +89,16 @@ def whole_lots(quantity: Floats, lot: Floats | float) -> Floats:
     A billionth of a lot is rounding error.
     """
     if isinstance(lot, float) and lot:
-        return np.copysign(np.floor(np.abs(quantity) / lot + 1e-9) * lot, quantity)
+        return _rounded(quantity, lot)
     if not np.any(lot):
         return quantity
-    size = np.where(np.greater(lot, 0), lot, 1.0)
-    lots = np.copysign(np.floor(np.abs(quantity) / size + 1e-9) * size, quantity)
-    return np.where(np.greater(lot, 0), lots, quantity)
+    some = np.greater(lot, 0)
+    return np.where(some, _rounded(quantity, np.where(some, lot, 1.0)), quantity)
+
+
+def _rounded(quantity: Floats, lot: Floats | float) -> Floats:
+    lots = quantity / lot
+    lots += np.copysign(1e-9, lots)
+    np.trunc(lots, lots)
+    lots *= lot
+    return lots

@@ -26,10 +26,10 @@ class Participation:
         """Cut trades to the share."""
         most = self.share * self.volume[order.t]
         cut = np.abs(order.trade) > most
-        if not cut.any():
+        if not np.count_nonzero(cut):
             return
         if self.rules is not None:
             most = whole_lots(most, self.rules.at(order.t).step)
-        order.trade = np.where(cut, np.copysign(most, order.trade), order.trade)
+        np.copyto(order.trade, np.copysign(most, order.trade), where=cut)
         order.wait(cut)
         order.cut(cut, "participation")

@@ -29,10 +29,14 @@ class RuleRow:
         Units and instrument's currency; 0 is none.
     step
         The lot, as one number where it is that of all.
+    ticked, any_tick
+        Whether there is a tick, as 1 and 0; the tick, 1 where there is none.
     price_limit
         Largest move, as a fraction; infinite where there is none.
     purchase_tax, sale_tax
         Fractions of the value.
+    taxes_purchases
+        Whether any purchase is taxed.
     no_short, uptick
         Whether short sales are never possible, or not at a falling price.
     bans
@@ -42,9 +46,12 @@ class RuleRow:
     lot: Floats
     tick: Floats
     step: Floats | float
+    ticked: Floats
+    any_tick: Floats
     price_limit: Floats
     purchase_tax: Floats
     sale_tax: Floats
+    taxes_purchases: bool
     no_short: Flags
     uptick: Flags
     bans: bool
@@ -82,13 +89,17 @@ class RuleTable:
         own = [rules[mic] for mic in self._terms["exchange"]]
         short = [rule.short_sale for rule in own]
         limit = [np.inf if rule.price_limit is None else rule.price_limit for rule in own]
+        tick = _first([rule.tick_size for rule in own], self._terms["tick_size"])
         lot = _first([rule.lot_size for rule in own], self._terms["lot_size"])
         return RuleRow(
             lot=lot,
             step=float(lot[0]) if np.ptp(lot) == 0 else lot,
-            tick=_first([rule.tick_size for rule in own], self._terms["tick_size"]),
+            tick=tick,
+            ticked=np.where(tick > 0, 1.0, 0.0),
+            any_tick=np.where(tick > 0, tick, 1.0),
             price_limit=np.array(limit, dtype=np.float64),
             purchase_tax=np.array([rule.purchase_tax_bps for rule in own]) * BASIS_POINT,
+            taxes_purchases=any(rule.purchase_tax_bps for rule in own),
             sale_tax=np.array([rule.sale_tax_bps for rule in own]) * BASIS_POINT,
             no_short=np.array([rule == "none" for rule in short]),
             uptick=np.array([rule == "uptick" for rule in short]),
