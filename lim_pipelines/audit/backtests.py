@@ -16,10 +16,12 @@ from lim_pipelines.audit.compare import difference, quote
 from lim_pipelines.audit.verdict import Audit, Verdict
 from lim_pipelines.backtest import metrics
 from lim_pipelines.backtest.facts import read_facts
+from lim_pipelines.backtest.recorder import WITHOUT_ORDER
 from lim_pipelines.exchanges import sessions
 from lim_pipelines.lake import LATEST, Lake, fingerprint, midnight, next_cutoff
 from lim_pipelines.portfolio.fills import fills
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALIDATED_BARS, Table
+from lim_pipelines.strategies.execution import Fill
 from lim_pipelines.strategies.spec import StrategySpec
 
 _OVERNIGHT = ("gross_exposure", "net_exposure")
@@ -102,7 +104,7 @@ def _fills(spec: StrategySpec, targets: pl.DataFrame, bars: pl.DataFrame) -> lis
         return []
     first = early.row(0, named=True)
     return [
-        f"{early.height} decisions are filled at {price}s before them, first {first['instrument_id']} decided"
+        f"{early.height} decisions are filled at an earlier {price}, first {first['instrument_id']} decided"
         f" {first['decided_at']}, filled {first['fill']}"
     ]
 
@@ -130,14 +132,16 @@ def _orders(
     fill = after[execution.delay - 1]
     weight = pl.when(pl.col("date") >= turned).then(-0.5 * pl.col("weight")).otherwise("weight")
     facts = read_facts(lake, bars, execution.currency)
-    other = walkforward.trade(spec, targets.with_columns(weight=weight), bars, results[-1], facts).daily
+    again = walkforward.trade(spec, targets.with_columns(weight=weight), bars, results[-1], facts)
+    found = _mispriced(again.trades, bars, execution.fill)
     parts = (
         (pl.col("date") < fill, [name for name in stored.columns if name not in _BOOKS]),
         (pl.col("date") == fill, list(_HELD if execution.fill == "close" else _OVERNIGHT)),
     )
-    found = []
     for where, columns in parts:
-        one, two = (frame.filter(where).sort(_BOOKS).select(*_BOOKS, *columns) for frame in (stored, other))
+        one, two = (
+            frame.filter(where).sort(_BOOKS).select(*_BOOKS, *columns) for frame in (stored, again.daily)
+        )
         if not one.equals(two):
             found.append(
                 f"results up to {fill} change with targets decided from {turned} on, which are filled at the"
@@ -145,6 +149,22 @@ def _orders(
                 " known"
             )
     return found[:1]
+
+
+def _mispriced(trades: pl.DataFrame, bars: pl.DataFrame, fill: Fill) -> list[str]:
+    """Check that orders get the price of their session which the strategy names, and no other."""
+    ordered = trades.filter(~pl.col("reason").is_in(WITHOUT_ORDER))
+    own = ordered.join(
+        bars.select("instrument_id", "date", own=fill), on=["instrument_id", "date"], how="left"
+    )
+    other = own.filter(~pl.col("own").eq_missing(pl.col("price")))
+    if other.is_empty():
+        return []
+    first = other.row(0, named=True)
+    return [
+        f"{other.height} orders are filled at a price that is not the {fill} of their session, first"
+        f" {first['instrument_id']} on {first['date']}: {first['price']} instead of {first['own']}"
+    ]
 
 
 def _results(

@@ -13,8 +13,11 @@ from lim_pipelines.backtest.grid import Floats, Indices
 from lim_pipelines.backtest.market import Market
 from lim_pipelines.backtest.rules.order import REASONS, Codes
 
-OTHER_REASONS = (*REASONS, "roll", "delisting")
-"""Reasons of trades that no order asked for follow those of orders."""
+WITHOUT_ORDER = ("roll", "delisting")
+"""Reasons of trades that no order asked for."""
+
+OTHER_REASONS = (*REASONS, *WITHOUT_ORDER)
+"""They follow those of orders."""
 
 
 class Recorder:

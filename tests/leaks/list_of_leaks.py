@@ -13,11 +13,12 @@ _BETWEEN = re.compile(r"(<!-- leaks: [^\n]*-->\n).*(<!-- /leaks -->)", re.DOTALL
 
 def rows() -> list[tuple[str, str, str]]:
     """Name, place and audit of every leak, those in data first."""
+    from execution_leaks import LEAKS as IN_EXECUTION
     from model_leaks import LEAKS as IN_MODELS
     from test_data_leaks import LEAKS as IN_DATA
 
     in_data = [(leak.name, leak.where, leak.caught_by) for leak in IN_DATA]
-    return in_data + [(leak.name, leak.where, leak.audit) for leak in IN_MODELS]
+    return in_data + [(leak.name, leak.where, leak.audit) for leak in (*IN_MODELS, *IN_EXECUTION)]
 
 
 def written() -> str:

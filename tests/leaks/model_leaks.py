@@ -594,7 +594,7 @@ LEAKS = (
         "before they can",
         _filled_at_its_own_close,
     ),
-    Leak("decided after its fill", "targets", "windows", "close before them", _decided_after_the_fill),
+    Leak("decided after its fill", "targets", "windows", "at an earlier close", _decided_after_the_fill),
     Leak(
         "sized by later volatility",
         "backtest/engine.py",

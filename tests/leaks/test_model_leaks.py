@@ -10,8 +10,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from execution_leaks import LEAKS as IN_EXECUTION
+from execution_leaks import in_contracts, in_industries, traded
 from model_leaks import LEAKS, Leak
-from model_world import CUTOFFS, FAMILIES, OIL, SHARES, ModelWorld
+from model_world import CUTOFFS, FAMILIES, LATE, OIL, SHARES, ModelWorld
 
 from lim_pipelines import walkforward
 from lim_pipelines.finetune import train as finetune_train
@@ -19,6 +21,7 @@ from lim_pipelines.foundation.store import changes
 from lim_pipelines.lake import LATEST, Lake, midnight
 from lim_pipelines.lake.past import ReadOnlyError
 from lim_pipelines.schemas import MODEL_INPUTS, VALIDATED_BARS
+from lim_pipelines.strategies.spec import StrategySpec
 
 
 def test_a_clean_world_passes(world: ModelWorld) -> None:
@@ -34,7 +37,7 @@ def test_a_clean_world_passes(world: ModelWorld) -> None:
     assert {one.audit for one in found} == {"windows", "reads", "recompute"}
 
 
-@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.name)
+@pytest.mark.parametrize("leak", [*LEAKS, *IN_EXECUTION], ids=lambda leak: leak.name)
 def test_a_planted_leak_is_found(
     leak: Leak, world: ModelWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,6 +45,26 @@ def test_a_planted_leak_is_found(
     failed = [one for one in found if not one.passed]
     assert leak.audit in {one.audit for one in failed}, [one.finding for one in found]
     assert any(leak.says in one.finding for one in failed), [one.finding for one in failed]
+
+
+@pytest.mark.parametrize("portfolio", [in_industries, in_contracts], ids=["industries", "contracts"])
+def test_a_portfolio_that_learns_on_the_way_passes(
+    portfolio: Callable[[ModelWorld], StrategySpec], world: ModelWorld, tmp_path: Path
+) -> None:
+    own = world.copy(tmp_path / "world")
+    one = portfolio(own)
+    own.decide(one, LATE)
+    found = own.audit_targets(one, decisions=3)
+    assert [verdict.finding for verdict in found if not verdict.passed] == []
+    assert any(verdict.audit == "recompute" for verdict in found)
+
+
+@pytest.mark.parametrize("execution", [{"delay": 2}, {"fill": "open", "delay": 2}], ids=str)
+def test_fills_at_their_time_pass(execution: dict[str, Any], world: ModelWorld, tmp_path: Path) -> None:
+    own = world.copy(tmp_path / "world")
+    one = traded(own, **execution)
+    own.backtest(one)
+    assert [verdict.finding for verdict in own.audit_backtest(one) if not verdict.passed] == []
 
 
 def test_whatever_training_and_decisions_ask_for_nothing_later_is_there(

@@ -15,6 +15,7 @@ from slow_books import SlowBook
 from slow_records import PARTS, Day
 
 from lim_pipelines.backtest.engine import Result
+from lim_pipelines.backtest.recorder import WITHOUT_ORDER
 
 CENT = 0.01
 many = settings(max_examples=60)
@@ -55,7 +56,7 @@ def test_both_engines_keep_the_same_books(what: Happens) -> None:
     turnover = [float(day.traded / day.sized_with) for day in days]
     assert daily["turnover"].to_list() == pytest.approx(turnover, rel=1e-9, abs=1e-12)
     _same_trades(result, book)
-    ordered = result.trades.filter(~pl.col("reason").is_in(["roll", "delisting"]))
+    ordered = result.trades.filter(~pl.col("reason").is_in(WITHOUT_ORDER))
     value = dict(ordered.group_by("date").agg(pl.col("value").sum()).iter_rows())
     assert [value.get(day.day, 0.0) for day in days] == pytest.approx(
         [float(day.traded) for day in days], rel=1e-9, abs=1e-6
