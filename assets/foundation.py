@@ -12,6 +12,7 @@ import dagster as dg
 from assets.catalogue import OWNERS, image
 from assets.partitions import RANGES, cutoff_dates, cutoffs
 from assets.training import MODEL_SCHEMA, trained
+from lim_pipelines import stale
 from lim_pipelines.foundation.config import CODE_VERSION, FOUNDATIONS, FoundationConfig
 from lim_pipelines.foundation.metrics_file import METRICS, Line, read_metrics
 from lim_pipelines.foundation.plot import training_svg
@@ -48,12 +49,13 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
     def checkpoint(
         context: dg.AssetExecutionContext, home: Home, trainer: Trainer
     ) -> dg.MaterializeResult[Any]:
-        folder = home.models / config.name
+        lake, folder = home.lake(), home.models / config.name
+        before = stale.versions(lake)
         results = trainer.run(
             context,
             "lim_pipelines.foundation.train",
             {
-                "lake": home.lake().root,
+                "lake": lake.root,
                 "models": str(home.models),
                 "windows": str(home.windows),
                 "family": config.name,
@@ -62,6 +64,7 @@ def build_checkpoint(config: FoundationConfig) -> dg.AssetsDefinition:
             },
             lambda: _under_way(folder),
         )
+        stale.record_trained(lake, config, results, before)
         last = Path(results[-1]["folder"])
         return trained(folder, results, _plot(f"{config.name} {results[-1]['cutoff']}", read_metrics(last)))
 

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.catalogue import CODE_VERSION, OWNERS, image, table_metadata
-from lim_pipelines import standings
+from lim_pipelines import stale, standings
 from lim_pipelines.lake import fingerprint
 from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
@@ -65,7 +65,10 @@ def build_leaderboard(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
         metadata={"dagster/column_schema": COLUMNS},
     )
     def leaderboard(home: Home) -> dg.MaterializeResult[Any]:
-        found = standings.publish(home.lake(), home.reports, specs)
+        lake = home.lake()
+        before = stale.versions(lake)
+        found = standings.publish(lake, home.reports, specs)
+        stale.record_leaderboard(lake, specs, before)
         board = found.table
         return dg.MaterializeResult(
             data_version=dg.DataVersion(fingerprint(board)),

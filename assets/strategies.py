@@ -19,7 +19,7 @@ from assets.catalogue import OWNERS, column_schema, image, table_asset, table_me
 from assets.partitions import BARS, INPUTS, RANGES, cutoff_dates, cutoffs
 from assets.robustness import build_robustness
 from assets.training import MODEL_SCHEMA, trained
-from lim_pipelines import walkforward
+from lim_pipelines import stale, walkforward
 from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
 from lim_pipelines.lake import scope_of
 from lim_pipelines.places import Places
@@ -162,16 +162,19 @@ def build_model(spec: StrategySpec) -> dg.AssetsDefinition:
         },
     )
     def model(context: dg.AssetExecutionContext, home: Home, trainer: Trainer) -> dg.MaterializeResult[Any]:
+        lake = home.lake()
+        before = stale.versions(lake)
         results = trainer.run(
             context,
             "lim_pipelines.finetune.train",
             {
-                "lake": home.lake().root,
+                "lake": lake.root,
                 "models": str(home.models),
                 "strategy": spec.model_dump(mode="json"),
                 "cutoffs": [cutoff.isoformat() for cutoff in cutoff_dates(context)],
             },
         )
+        stale.record_trained(lake, spec, results, before)
         return trained(home.models / spec.name, results, None)
 
     return model
@@ -193,10 +196,11 @@ def build_targets(spec: StrategySpec) -> dg.AssetsDefinition:
     def targets(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
         lake, days = home.lake(), cutoff_dates(context)
         scope = scope_of({"strategy": [spec.name], "cutoff": days})
+        before = stale.versions(lake)
         rows = walkforward.decide(lake, home.models, spec, days)
-        return written(
-            lake, TARGETS, lake.write(TARGETS, rows, scope), scope, {"sample": table_metadata(rows.tail(10))}
-        )
+        commit = lake.write(TARGETS, rows, scope)
+        stale.record_targets(lake, home.models, spec, days, rows, before)
+        return written(lake, TARGETS, commit, scope, {"sample": table_metadata(rows.tail(10))})
 
     return targets
 
@@ -217,7 +221,9 @@ def build_backtest(spec: StrategySpec) -> dg.AssetsDefinition:
     )
     def backtest(home: Home) -> dg.MaterializeResult[Any]:
         lake = home.lake()
+        before = stale.versions(lake)
         result = walkforward.backtest(lake, home.models, home.reports, spec)
+        stale.record_backtest(lake, spec, before)
         scope = scope_of({"strategy": [spec.name]})
         return written(
             lake,

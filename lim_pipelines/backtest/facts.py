@@ -112,6 +112,4 @@ def read_rates(lake: Lake, currencies: Collection[str], base: str, bars: pl.Data
 
 def quoted_pairs() -> pl.Expr:
     """Rows of `VALIDATED_BARS` that are daily bars of currency pairs."""
-    return (
-        (pl.col("asset_class") == "fx") & (pl.col("freq") == "1d") & pl.col("price_type").is_in(ONE_PRICE)
-    )
+    return (pl.col("asset_class") == "fx") & (pl.col("freq") == "1d") & pl.col("price_type").is_in(ONE_PRICE)

@@ -189,7 +189,7 @@ def events(draw: st.DrawFn) -> Event:
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_what_is_found_is_what_a_calculation_from_scratch_names(template: Path, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
@@ -198,6 +198,7 @@ def test_what_is_found_is_what_a_calculation_from_scratch_names(template: Path, 
             for event in data.draw(st.lists(events(), min_size=1, max_size=4), label="events"):
                 event(world)
             found, expected = world.stale(), world.expected()
+            own = {key for key in world.made() if world.reads(key) != world.memory[key]}
             assert set(keys(found)) == expected
             assert set(keys(current(found))) | set(keys(listed(found))) == expected
             assert not set(keys(current(found))) & set(keys(listed(found)))
@@ -205,5 +206,6 @@ def test_what_is_found_is_what_a_calculation_from_scratch_names(template: Path, 
             while runs := next_runs(world.stale(), [SPEC], ALL, None):
                 for run in runs:
                     redone += world.redo(run)
-            assert sorted(redone) == sorted(expected), "each once, and no other"
+            assert len(redone) == len(set(redone)), "each once"
+            assert own <= set(redone) <= expected, "what a parent made stale may turn out to be right"
             assert world.expected() == set()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from strategy_world import NAMES, spec
 
 from lim_pipelines import stale
 from lim_pipelines.backtest.facts import read_facts
@@ -27,14 +26,29 @@ from lim_pipelines.lake import LATEST, Lake, Past, fingerprint, midnight, next_c
 from lim_pipelines.reference import known_listings
 from lim_pipelines.schemas import BACKTEST_DAILY, TARGETS, VALIDATED_BARS
 from lim_pipelines.stale.redo import Run
+from lim_pipelines.strategies.spec import StrategySpec
 
 FAMILY = "xsim_foundation_checkpoint"
 CUTOFFS = [date(2018, 10, 1), date(2018, 11, 1), date(2018, 12, 1)]
 DAYS = [date(2018, 9, 20), date(2018, 9, 27), date(2018, 10, 11), date(2018, 11, 8), date(2018, 12, 13)]
-INSTRUMENTS = [*NAMES[:2], "XSIM:SIM30", "XNAS:IXIC"]
+NAMES = ("XSIM:SIM01", "XSIM:SIM02")
+INSTRUMENTS = [*NAMES, "XSIM:SIM30", "XNAS:IXIC"]
 """Two that the strategy trades, one that only the family reads, one that nobody does."""
 
-SPEC = spec(universe={"instruments": list(NAMES[:2])}, controls=[])
+SPEC = StrategySpec.model_validate(
+    {
+        "name": "small",
+        "description": "A test.",
+        "task": "cross_sectional",
+        "universe": {"instruments": list(NAMES)},
+        "horizon": 5,
+        "foundation": FAMILY,
+        "method": "head",
+        "seeds": [1],
+        "fit": {"steps": 20, "batch": 16, "validation_sessions": 40},
+        "portfolio": {"max_position": 0.3, "risk_sessions": 60},
+    }
+)
 CONFIG = FoundationConfig(
     name=FAMILY, exchanges=("XSIM",), asset_classes=("equity",), freqs=("1d",), context=16, horizon=8, patch=8
 )
@@ -138,7 +152,7 @@ class World:
             return fingerprint(bars), str(start), str(was)
         if name == "small_targets":
             past = Past(self.lake, midnight(next_cutoff(day)))
-            own = pl.col("instrument_id").is_in(NAMES[:2])
+            own = pl.col("instrument_id").is_in(NAMES)
             bars = past.revisions(VALIDATED_BARS, own).sort(VALIDATED_BARS.row_key).collect()
             listings = known_listings(past).filter(own).drop("file", "known_at")
             # The models in use are named by whoever judged them.
@@ -148,7 +162,7 @@ class World:
         if name == "small_backtest":
             targets = self.lake.read(TARGETS, as_of=LATEST).sort(TARGETS.key).collect()
             through = next_cutoff(CUTOFFS[-1]) - timedelta(days=1)
-            where = pl.col("instrument_id").is_in(NAMES[:2]) & (pl.col("date") <= through)
+            where = pl.col("instrument_id").is_in(NAMES) & (pl.col("date") <= through)
             bars = (
                 self.lake.read(VALIDATED_BARS, as_of=LATEST, where=where).sort(VALIDATED_BARS.key).collect()
             )
