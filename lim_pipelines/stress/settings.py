@@ -38,7 +38,7 @@ def varied(spec: StrategySpec) -> tuple[list[Variant], list[LeftOut]]:
     for name, value in _numbers(spec):
         for times in TIMES:
             other = value * times if isinstance(value, float) else round(value * times)
-            label = f"{name} {_short(value)} -> {_short(other)}"
+            label = f"{name} {_short(value)} to {_short(other)}"
             if other == value:
                 left.append(LeftOut(label, SETTINGS, "it is the same"))
                 continue
