@@ -183,7 +183,7 @@ def dots(rows: Sequence[Row]) -> Chart:
     }
     where = layout("", 110 + 34 * len(shown), hovermode="closest", showlegend=True)
     where["xaxis"] |= {"title": {"text": "net Sharpe ratio a year"}, "showgrid": True, "zeroline": True}
-    where["yaxis"] |= {"type": "category", "dtick": 1, "showgrid": False}
+    where["yaxis"] |= {"type": "category", "dtick": 1, "showgrid": False, "range": [-0.6, len(shown) - 0.4]}
     where["margin"]["b"] = 48
     return {"data": [own, plain], "layout": where}
 

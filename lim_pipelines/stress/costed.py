@@ -54,8 +54,8 @@ def costed(spec: StrategySpec, bars: pl.DataFrame) -> tuple[list[Variant], list[
     """
     found: list[Variant] = []
     left: list[LeftOut] = []
+    reason = "Commission, spread and borrow are assumptions; they may be several times as high."
     for times in MULTIPLES:
-        reason = f"Commission, spread and borrow are assumptions; they may be {times} times as high."
         _ask(spec, f"costs x{times}", reason, {"costs": _dearer(spec, times)}, found, left)
     late = {"execution": {"delay": spec.execution.delay + 1}}
     _ask(spec, "delay +1 session", "Orders may miss their session.", late, found, left)

@@ -141,7 +141,7 @@ def crises(days: pl.Series, bars: pl.DataFrame, simulated: bool) -> tuple[list[S
     bars
         Bars of the universe.
     simulated
-        Whether the market is simulated: nothing happened to it on any date.
+        Whether the market is simulated.
 
     Returns
     -------
@@ -149,15 +149,16 @@ def crises(days: pl.Series, bars: pl.DataFrame, simulated: bool) -> tuple[list[S
         Those with a session in the record; those without. Where none has one there are the stormiest months
         of the record instead: chosen in hindsight, as crises are.
     """
+    if simulated:
+        why = "the market is simulated, nothing happened to it on any date"
+        return _stormiest(days, bars), [LeftOut("dated crises", CRISES, why)]
     spans, missing = [], []
     for one in DATED:
-        scenario = Scenario(one.name, CRISES, one.reason)
         inside = days.filter(days.is_between(one.first, one.last))
-        if len(inside) and not simulated:
-            spans.append(Span(scenario, inside))
+        if len(inside):
+            spans.append(Span(Scenario(one.name, CRISES, one.reason), inside))
         else:
-            why = "the market is simulated" if simulated else "outside the record"
-            missing.append(LeftOut(one.name, CRISES, why))
+            missing.append(LeftOut(one.name, CRISES, "outside the record"))
     return spans or _stormiest(days, bars), missing
 
 

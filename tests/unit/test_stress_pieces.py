@@ -203,7 +203,10 @@ def test_crises_are_those_of_the_record_and_else_its_stormiest_months() -> None:
     )
     months, missing = crises(days, stormy, simulated=True)
     assert "stormy month 2017-05" in [span.scenario.name for span in months]
-    assert {one.why for one in missing} == {"the market is simulated"}
+    assert [one.name for one in missing] == ["dated crises"]
+    nothing, missing = crises(days.filter(days < date(2018, 1, 1)), stormy, simulated=False)
+    assert [span.scenario.name for span in nothing] == [span.scenario.name for span in months]
+    assert len(missing) == len(DATED)
     assert all(one.first <= one.last for one in DATED)
     assert [one.first for one in DATED] == sorted(one.first for one in DATED)
 
