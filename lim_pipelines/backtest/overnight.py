@@ -80,7 +80,8 @@ def roll_costs(books: Books, roll: Roll, t: int, market: Market, rates: CostRate
     """Commission and spread of selling one contract and buying the next, shape (B,) each."""
     at = roll.columns
     value = books.size[:, at] * (market.unit[t - 1, at] * (1.0 + roll.ratio))
-    return books.money(value @ rates.commission.each[at]), books.money(value @ rates.spread.each[at])
+    commission, spread = (np.vecdot(value, rate.each[at]) for rate in (rates.commission, rates.spread))
+    return books.money(commission), books.money(spread)
 
 
 def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: float) -> Floats:

@@ -188,6 +188,34 @@ def test_a_book_is_the_same_alone_and_in_a_block() -> None:
     assert alone.pnl.equals(together.pnl.filter(own))
 
 
+def test_many_instruments_are_added_up_alike_alone_and_in_a_block() -> None:
+    """To the last bit where margins cut: a sum must not be taken in another order beside other books."""
+    dice, names = np.random.default_rng(1), [f"XSIM:S{i:02d}" for i in range(60)]
+    walks = 50 * np.exp(np.cumsum(0.02 * dice.standard_normal((60, len(DAYS))), axis=1))
+    bars = pl.concat(
+        [
+            bars_of(NAMES[0], DAYS, walk.tolist()).with_columns(instrument_id=pl.lit(name))
+            for name, walk in zip(names, walks, strict=True)
+        ]
+    )
+    wanted = targets(
+        {
+            (day, name, seed): float(dice.normal()) / 20
+            for day in range(0, len(DAYS) - 1, 3)
+            for name in names
+            for seed in range(4)
+        }
+    )
+    how = Execution(exchange_rules=False, initial_margin=0.5, maintenance_margin=0.45)
+    together = engine.run(wanted, bars, None, Costs(), how)
+    assert "margin" in together.trades["reason"].to_list()
+    for seed in range(4):
+        own = pl.col("seed") == seed
+        alone = engine.run(wanted.filter(own), bars, None, Costs(), how)
+        assert alone.daily.equals(together.daily.filter(own))
+        assert alone.trades.equals(together.trades.filter(own))
+
+
 def test_one_whose_bars_stop_is_named() -> None:
     bars = pl.concat(
         [bars_of(NAMES[0], DAYS[:6], [10.0] * 6), bars_of(NAMES[1], DAYS[:3], [10.0, 10.0, 12.0])]

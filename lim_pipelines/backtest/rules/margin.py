@@ -26,7 +26,7 @@ class MarginCall:
         if not called.any():
             return
         held, equity = order.books.quantity, np.maximum(order.books.equity, 0.0)
-        needed = self.initial * (np.abs(held) @ order.market.opening[order.t])
+        needed = self.initial * np.vecdot(np.abs(held), order.market.opening[order.t])
         keep = np.where(needed > equity, equity / np.where(needed > 0, needed, 1.0), 1.0)
         stays = held * keep[:, None]
         if self.rules is not None:
@@ -54,14 +54,14 @@ class InitialMargin:
         value, held = order.market.opening[order.t], order.books.quantity
         most = np.maximum(order.books.equity, 0.0) / self.initial
         after = np.add(held, order.trade, out=order.wanted)
-        over = (np.abs(after) @ value > most) & ~order.books.called
+        over = (np.vecdot(np.abs(after), value) > most) & ~order.books.called
         if not over.any():
             return
         # The part of a trade up to zero reduces, the part from there on enlarges.
         reduced = np.where(after * held < 0, 0.0, np.where(np.abs(after) > np.abs(held), held, after))
         larger = after - reduced
-        grows = np.abs(larger) @ value
-        room = np.maximum(most - np.abs(reduced) @ value, 0.0)
+        grows = np.vecdot(np.abs(larger), value)
+        room = np.maximum(most - np.vecdot(np.abs(reduced), value), 0.0)
         larger = larger * (room / np.where(grows > 0, grows, 1.0))[:, None]
         if self.rules is not None:
             larger = whole_lots(larger, self.rules.at(order.t).step)
