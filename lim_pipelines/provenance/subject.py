@@ -17,6 +17,9 @@ from lim_pipelines.foundation import checkpoint
 from lim_pipelines.places import Places
 from lim_pipelines.schemas import TABLES, VALIDATED_BARS, Table
 
+BOARD = "leaderboard"
+"""Name of the page of all strategies, and of the asset that writes it."""
+
 _SUFFIXES = ("_model", "_targets", "_backtest")
 """Names of a strategy's assets in Dagster, behind the strategy's own."""
 
@@ -30,6 +33,13 @@ class Report:
     """The backtest of a strategy, and its report."""
 
     strategy: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """The leaderboard: the reports of all strategies."""
+
+    strategies: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ class Rows:
         return f"{self.table.name}@{key}" if key else self.table.name
 
 
-Subject = Report | Models | Rows
+Subject = Report | Board | Models | Rows
 
 
 def find(text: str, places: Places) -> Subject:
@@ -84,7 +94,7 @@ def find(text: str, places: Places) -> Subject:
     Parameters
     ----------
     text
-        `wti_transfer` or `reports/wti_transfer.html`; `wti_transfer@2018-06-01`,
+        `wti_transfer` or `reports/wti_transfer.html`; `leaderboard`; `wti_transfer@2018-06-01`,
         `foundation_checkpoint@2018-06-01` or a checkpoint's folder; `2018-06-01|XNAS`,
         `model_inputs@2018-06-01|XNAS` or `entity_links`.
     places
@@ -190,7 +200,9 @@ def _folder(folder: Path) -> Models:
     return Models(folder.parents[1].name, cutoff, folder)
 
 
-def _report(strategy: str, places: Places) -> Report:
+def _report(strategy: str, places: Places) -> Report | Board:
+    if strategy == BOARD and strategies(places):
+        return Board(tuple(strategies(places)))
     if (places.reports / f"{strategy}.html").is_file() or strategy in strategies(places):
         return Report(strategy)
     raise _unknown(strategy, places)

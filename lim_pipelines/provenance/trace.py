@@ -22,7 +22,7 @@ from lim_pipelines.lake import LATEST, Lake, fingerprint
 from lim_pipelines.places import Places
 from lim_pipelines.provenance.models import ModelTracer
 from lim_pipelines.provenance.rows import RowTracer, Slice
-from lim_pipelines.provenance.subject import Models, Report, Subject, SubjectError
+from lim_pipelines.provenance.subject import BOARD, Board, Models, Report, Subject, SubjectError
 from lim_pipelines.provenance.tree import Branch, Node, branch
 from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, TRIALS, VALIDATED_BARS, Table
 from lim_pipelines.walkforward import CODE_VERSION
@@ -68,6 +68,13 @@ def trace(places: Places, subject: Subject, number: Number | None = None) -> Nod
         return _Results(places, lake, rows, models, subject.strategy).node(number)
     if number is not None:
         raise SubjectError("only a strategy's report has metrics; leave --metric out")
+    if isinstance(subject, Board):
+
+        def of_strategy(name: str) -> Node:
+            return _Results(places, lake, rows, models, name).node(None)
+
+        reports = Branch("reports", list(subject.strategies), of_strategy, shown=len(subject.strategies))
+        return Node(BOARD, _page(places, BOARD), branches=(reports,))
     if isinstance(subject, Models):
         return models.node(subject)
     if lake.version(subject.table) < 0:
@@ -108,7 +115,7 @@ class _Results:
                 f" {self.strategy}_targets and {self.strategy}_backtest"
             )
         parts = [self._backtest(daily)]
-        facts: dict[str, Any] = {**self._report(), **self._trials(daily)}
+        facts: dict[str, Any] = {**_page(self.places, self.strategy), **self._trials(daily)}
         if number is None:
             return Node(f"report of {self.strategy}", facts, self._warning(), (branch("tables", parts),))
         values = self._number(number)
@@ -129,12 +136,6 @@ class _Results:
     def _read(self, table: Table) -> pl.DataFrame:
         rows = self.lake.read(table, as_of=LATEST, where=pl.col("strategy") == self.strategy)
         return rows.sort(table.key).collect()
-
-    def _report(self) -> dict[str, Any]:
-        path = self.places.reports / f"{self.strategy}.html"
-        if not path.is_file():
-            return {"report": f"{path} is not there"}
-        return {"report": str(path), "content": f"sha256 {_sha256(path)}"}
 
     def _warning(self) -> str:
         digests = self.targets["spec_digest"].unique().to_list()
@@ -253,6 +254,13 @@ class _Results:
             return Node(node.what, node.facts, node.warning or str(error), node.branches, node.identity)
         newer = f"no longer current: materialise {self.strategy}_targets, partition {cutoff}, again"
         return Node(node.what, node.facts, node.warning or newer, node.branches, node.identity)
+
+
+def _page(places: Places, name: str) -> dict[str, Any]:
+    path = places.reports / f"{name}.html"
+    if not path.is_file():
+        return {"report": f"{path} is not there"}
+    return {"report": str(path), "content": f"sha256 {_sha256(path)}"}
 
 
 def _state(lake: Lake, table: Table, rows: pl.DataFrame) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from lim_pipelines.places import Places
 from lim_pipelines.provenance.compare import Finding, Verdict
-from lim_pipelines.provenance.subject import Models, Report, Subject
+from lim_pipelines.provenance.subject import Board, Models, Report, Subject
 
 
 def verify(places: Places, subject: Subject, train: bool = False) -> list[Finding]:
@@ -37,10 +37,11 @@ def verify(places: Places, subject: Subject, train: bool = False) -> list[Findin
     CheckpointError, SpecError
         A checkpoint's `meta.json`, or a strategy's YAML, cannot be read.
     """
-    if isinstance(subject, Report):
+    if isinstance(subject, Report | Board):
         from lim_pipelines.provenance.verify_results import verify_results
 
-        return verify_results(places, subject.strategy)
+        names = (subject.strategy,) if isinstance(subject, Report) else subject.strategies
+        return [finding for name in names for finding in verify_results(places, name)]
     if isinstance(subject, Models):
         from lim_pipelines.provenance.verify_models import verify_models
 

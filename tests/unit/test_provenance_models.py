@@ -16,7 +16,7 @@ from provenance_world import everything
 from strategy_world import CUTOFF, config, macro, market, put_lake, spec
 from test_provenance_trace import node, nodes
 
-from lim_pipelines import walkforward
+from lim_pipelines import standings, walkforward
 from lim_pipelines.finetune import train as finetune
 from lim_pipelines.foundation import train as pretrain
 from lim_pipelines.lake import LATEST, scope_of
@@ -216,3 +216,18 @@ def test_what_is_gone_or_of_another_specification_cannot_be_verified(places: Pla
     assert (found.what, found.verdict) == ("parent", "cannot be verified")
     tree = unfold(trace(places, find(f"{SPEC.name}@{CUTOFF}", places)))
     assert any("its folder is gone" in line for line in warnings_of(tree))
+
+
+def test_the_leaderboard_leads_to_the_report_of_every_strategy(places: Places) -> None:
+    standings.publish(places.lake(), places.reports, [SPEC])
+    page = places.reports / "leaderboard.html"
+    for name in ("leaderboard", str(page)):
+        found = unfold(trace(places, find(name, places)), every=True)
+        assert found["facts"]["content"] == f"sha256 {hashlib.sha256(page.read_bytes()).hexdigest()}"
+        own = node(found, f"report of {SPEC.name}")
+        assert own == unfold(trace(places, Report(SPEC.name)), every=True)
+    with pytest.raises(SubjectError, match="only a strategy's report has metrics"):
+        trace(places, find("leaderboard", places), Number("sharpe"))
+    empty = Places(places.root / "elsewhere")
+    with pytest.raises(SubjectError, match="'leaderboard' is nothing"):
+        find("leaderboard", empty)
