@@ -23,7 +23,8 @@ class Extent(dg.Config):
     Parameters
     ----------
     cutoffs, seeds
-        Newest cutoffs and first seeds of the method; 12 and all seeds take a quarter of an hour.
+        Newest cutoffs and first seeds of the method. Each cutoff has about 20 sessions, and of fewer than 60
+        nothing is said.
     """
 
     cutoffs: int = Field(default=2, ge=1)

@@ -33,9 +33,6 @@ from lim_pipelines.stress.scenarios import HISTORIES, LeftOut, Scenario
 from lim_pipelines.stress.settings import varied
 from lim_pipelines.stress.verdict import BETTER, WORSE, of_difference, of_strategy
 
-CUTOFFS, SEEDS = 2, 1
-"""Newest cutoffs and first seeds of the method that decide again: what a daily run can afford."""
-
 QUANTILES = (0.05, 0.5, 0.95)
 
 
@@ -87,8 +84,8 @@ def publish(
     models: Path,
     reports: Path,
     spec: StrategySpec,
-    cutoffs: int = CUTOFFS,
-    seeds: int = SEEDS,
+    cutoffs: int,
+    seeds: int,
 ) -> Robustness:
     """Ask all scenarios of a strategy, write the table and the page.
 
