@@ -5,7 +5,7 @@ What does not belong here: what single instruments earn (`recorder.py`), metrics
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,9 +54,9 @@ class Journal:
         )
         return Totals(before, sized, gain, sparse, traded, gross, net)
 
-    def _stacked(self, rows: Iterable[Floats]) -> Floats:
+    def _stacked(self, rows: Collection[Floats]) -> Floats:
         if self._count == 1:
-            return np.array([money.item() for money in rows])[:, None]
+            return np.fromiter(rows, np.float64, len(rows))[:, None]
         return np.concatenate([*rows]).reshape(-1, self._count)
 
     def _spread_out(self, rows: dict[int, Floats]) -> Floats:
