@@ -24,6 +24,7 @@ from lim_pipelines.finetune.store import ModelMeta
 from lim_pipelines.lake import LATEST, Commit, Lake, next_cutoff, scope_of
 from lim_pipelines.reports import effectiveness as report
 from lim_pipelines.reports.effectiveness import Tested
+from lim_pipelines.reports.page import there
 from lim_pipelines.schemas import BACKTEST_DAILY, EFFECTIVENESS, SCORES, TARGETS, VALIDATED_BARS
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.walkforward import universe
@@ -59,7 +60,8 @@ def publish(
     found = test(lake, models, specs)
     rows = pl.concat([EFFECTIVENESS.empty(), *(one.figures for one in found)])
     commit = lake.write(EFFECTIVENESS, rows, scope_of({"strategy": [spec.name for spec in specs]}))
-    drawing.write_page(reports / PAGE, report.page(found, report.beside(reports, found)))
+    links = there(reports, [*(one.judged.strategy for one in found), *report.NEIGHBOURS])
+    drawing.write_page(reports / PAGE, report.page(found, links))
     return commit, found
 
 

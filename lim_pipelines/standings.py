@@ -17,11 +17,14 @@ from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.evaluate import ledger
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.reports import leaderboard as report
+from lim_pipelines.reports.page import there
 from lim_pipelines.reports.plots import sharpes_figure
 from lim_pipelines.schemas import BACKTEST_DAILY
 from lim_pipelines.strategies.spec import StrategySpec
 
 PAGE = "leaderboard.html"
+TESTS = ("effectiveness", "universality")
+"""Pages of all strategies that the leaderboard leads to where they are there."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def publish(lake: Lake, reports: Path, specs: Sequence[StrategySpec]) -> Standin
     """
     found = worlds(lake, specs)
     judged = [one for world in found.values() for one in world.judged]
-    drawing.write_page(reports / PAGE, report.page(found))
+    drawing.write_page(reports / PAGE, report.page(found, there(reports, TESTS)))
     picture = drawing.png(sharpes_figure(judged)) if judged else None
     return Standings(board.leaderboard(judged), reports / PAGE, picture)
 

@@ -31,6 +31,7 @@ from lim_pipelines.portfolio.targets import make_targets_each
 from lim_pipelines.reference import known_listings
 from lim_pipelines.reports import plots
 from lim_pipelines.reports import strategy as report
+from lim_pipelines.reports.page import there
 from lim_pipelines.schemas import (
     BACKTEST_DAILY,
     ONE_PRICE,
@@ -243,6 +244,7 @@ def backtest(lake: Lake, models: Path, reports: Path, spec: StrategySpec) -> Out
             ],
             _judgements(models, spec, cutoffs),
             worth.to_dicts(),
+            there(reports, ("effectiveness", "universality", f"robustness-{spec.name}")),
         )
     )
     path = reports / f"{spec.name}.html"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -51,12 +50,6 @@ class Tested:
     verdict: str
 
 
-def beside(reports: Path, found: Sequence[Tested]) -> dict[str, str]:
-    """Name the pages of a folder that there are: the strategies' own, then those of all."""
-    names = [*(one.judged.strategy for one in found), *NEIGHBOURS]
-    return {name: f"{name}.html" for name in names if (reports / f"{name}.html").exists()}
-
-
 def page(found: Sequence[Tested], links: Mapping[str, str]) -> str:
     """Write the page.
 
@@ -65,7 +58,7 @@ def page(found: Sequence[Tested], links: Mapping[str, str]) -> str:
     found
         All strategies, real before simulated.
     links
-        As from `beside`.
+        File beside this one, by name.
 
     Returns
     -------
@@ -88,10 +81,10 @@ def page(found: Sequence[Tested], links: Mapping[str, str]) -> str:
             shown.append(f"decay-{name}")
         sections.append(
             Section(
-                name,
+                f"Strategy {name}",
                 _promises(one, figures),
                 shown,
-                _years(one, figures, [*periods, ALL]),
+                _years(one, figures, [*periods, ALL] if len(periods) > 1 else periods),
                 [(name, one.verdict)],
                 one.judged.simulated,
             )

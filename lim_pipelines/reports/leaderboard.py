@@ -57,13 +57,15 @@ class World:
     ledger: Ledger
 
 
-def page(worlds: Mapping[bool, World]) -> str:
+def page(worlds: Mapping[bool, World], links: Mapping[str, str]) -> str:
     """Write the page.
 
     Parameters
     ----------
     worlds
         By whether they are simulated; those with strategies only.
+    links
+        Tests of all strategies beside it: file by name.
 
     Returns
     -------
@@ -89,7 +91,9 @@ def page(worlds: Mapping[bool, World]) -> str:
                 "about": _about(world),
             }
         )
-    return render("leaderboard.html.j2", "Leaderboard", charts, columns=COLUMNS, sections=sections)
+    return render(
+        "leaderboard.html.j2", "Leaderboard", charts, columns=COLUMNS, sections=sections, links=links
+    )
 
 
 def sharpes(judged: Sequence[Judgement]) -> Chart:

@@ -70,6 +70,11 @@ class Section:
     simulated: bool = False
 
 
+def there(reports: Path, names: Sequence[str]) -> dict[str, str]:
+    """Name the pages of a folder that there are, of some: file by name."""
+    return {name: f"{name}.html" for name in names if (reports / f"{name}.html").exists()}
+
+
 def render(template: str, title: str, charts: Mapping[str, Chart], **values: Any) -> str:
     """Fill a template of this folder.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -81,6 +81,8 @@ class Backtested:
         Decisions on the retrained models, oldest first.
     modalities
         Rows of `evaluate.ablation.by_modality`.
+    tests
+        Tests of the strategy that have a page beside it: file by name.
     """
 
     spec: StrategySpec
@@ -94,6 +96,7 @@ class Backtested:
     provenance: Sequence[tuple[str, str]]
     judged: Sequence[Event] = ()
     modalities: Sequence[Mapping[str, Any]] = ()
+    tests: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(of: Backtested) -> str:
@@ -161,6 +164,7 @@ def render(of: Backtested) -> str:
         about_choices=about_chosen,
         judgements=judgements(of.judged),
         modalities=[_modality(row) for row in of.modalities],
+        tests=of.tests,
         stale=", ".join(result.stale),
         assets=_assets(spec),
         provenance=[("specification", spec.digest()), *of.provenance],

@@ -21,7 +21,7 @@ SUBTITLE = (
     " entered in the trial ledger."
 )
 NEIGHBOURS = ("leaderboard", "effectiveness")
-SHOTS = {"full": "trained on it", "zero": "zero-shot", "few": "few-shot"}
+SHOTS = {"full": "seen", "zero": "zero-shot", "few": "few-shot"}
 _ORDER = {shot: at for at, shot in enumerate(SHOTS)}
 
 
@@ -89,18 +89,20 @@ def page(
             charts[f"skill-{family}"] = skill_chart(own)
             sections += [
                 Section(
-                    family,
+                    f"Checkpoints {family}",
                     _about(own, few),
                     (),
                     _shares(counted),
                     [(family, verdict(counted))],
                     simulated,
                 ),
-                Section(f"{family}: skill by market", "", [f"skill-{family}"], _skills(own)),
+                Section(f"Skill of {family} by market", "", [f"skill-{family}"], _skills(own)),
             ]
         if world.filter(ranked).height:
             title = "Strategies on what they do not trade" + (" (SIMULATED)" if simulated else "")
-            sections.append(Section(title, "", (), _heads(world.filter(ranked)), simulated=simulated))
+            alone = world.filter(ranked, pl.col("shot") == "zero").is_empty()
+            text = "Their world has nothing else at their frequency." if alone else ""
+            sections.append(Section(title, text, (), _heads(world.filter(ranked)), simulated=simulated))
     if left_out:
         sections.append(Section("Not asked", " ".join(left_out)))
     if rows.is_empty():
@@ -161,7 +163,7 @@ def skill_chart(rows: pl.DataFrame) -> Chart:
             }
         )
     where = layout("", 110 + 30 * len(order), hovermode="closest", showlegend=True)
-    title = "skill in volatility against historical volatility"
+    title = "skill, volatility"
     where["xaxis"] |= {"title": {"text": title}, "showgrid": True, "zeroline": True, "tickformat": ".0%"}
     where["yaxis"] |= {
         "type": "category",
@@ -176,9 +178,9 @@ def skill_chart(rows: pl.DataFrame) -> Chart:
 def _about(rows: pl.DataFrame, few: int) -> str:
     windows = rows.group_by("exchange", "asset_class", "freq").agg(pl.col("windows").max())["windows"].sum()
     return (
-        f"{windows:,} windows, cutoffs up to {rows['cutoff'].max()}. Zero-shot: the checkpoint as it is on"
-        f" what its training never saw. Few-shot: a copy after one pass over the market's last {few} windows"
-        " known at the cutoff."
+        f"{windows:,} windows, cutoffs up to {rows['cutoff'].max()}. Seen: what it was trained on. Zero-shot:"
+        f" the checkpoint as it is on what its training never saw. Few-shot: a copy after one pass over the"
+        f" market's last {few} windows known at the cutoff."
     )
 
 
@@ -211,7 +213,7 @@ def _skills(rows: pl.DataFrame) -> Table:
         out.append(
             (
                 f"{exchange} {asset_class} {freq}",
-                shown,
+                _new(shown),
                 SHOTS[shot],
                 str(own["windows"].max()),
                 *(_skill(cells.get(pair)) for pair in targets),
@@ -228,8 +230,10 @@ def _skills(rows: pl.DataFrame) -> Table:
 def _skill(one: Mapping[str, Any] | None) -> str:
     if one is None or one["skill"] is None:
         return DASH
-    said = number(100 * one["skill"], 1)
-    return said if one["low"] is None else f"{said} ({interval(100 * one['low'], 100 * one['high'], 1)})"
+    said, low, high = (
+        None if one[name] is None else round(100 * one[name]) for name in ("skill", "low", "high")
+    )
+    return number(said, 0) if low is None else f"{number(said, 0)} ({interval(low, high, 0)})"
 
 
 def _heads(rows: pl.DataFrame) -> Table:
@@ -237,7 +241,7 @@ def _heads(rows: pl.DataFrame) -> Table:
         (
             one["subject"],
             f"{one['exchange']} {one['asset_class']} {one['freq']}",
-            "its own" if one["shot"] == "full" else one["shown"],
+            "its own" if one["shot"] == "full" else _new(one["shown"]),
             str(one["windows"]),
             number(one["skill"], 3),
             interval(one["low"], one["high"], 3),
@@ -249,6 +253,11 @@ def _heads(rows: pl.DataFrame) -> Table:
         " for relative tasks, over time for others. Models and features as they were at each cutoff."
     )
     return Table(("strategy", "market", "new to it", "forecasts", "rank IC", "95 % interval"), out, note)
+
+
+def _new(shown: str) -> str:
+    """Say what is new in a cell under the head "new to it"."""
+    return DASH if shown == "seen" else shown.replace("new ", "").replace("asset class", "class")
 
 
 def _market(one: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from lim_pipelines import drawing
 from lim_pipelines.finetune.store import one_thread
 from lim_pipelines.lake import Commit, Lake, scope_of
 from lim_pipelines.reports import universality as report
+from lim_pipelines.reports.page import there
 from lim_pipelines.schemas import UNIVERSALITY
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.universality import heads
@@ -66,7 +67,7 @@ def publish(
     commit = lake.write(UNIVERSALITY, UNIVERSALITY.conform(rows), scope_of({"subject": subjects}))
     shares = [one for name, own in scores.items() for one in shares_of(name, families[name], own)]
     left_out = [words for one in found.values() for words in one.left_out]
-    links = {name: f"{name}.html" for name in report.NEIGHBOURS if (reports / f"{name}.html").exists()}
+    links = there(reports, report.NEIGHBOURS)
     drawing.write_page(reports / PAGE, report.page(rows, shares, left_out, asked.few, links))
     return commit, rows
 

@@ -156,6 +156,8 @@ def test_the_page_is_whole_and_loads_nothing(task: str) -> None:
     assert len(checker.ids) == len(set(checker.ids))
     assert checker.refers <= set(checker.ids)
     assert checker.loads == ["leaderboard.html"]  # a link, beside it
+    tested = page(spec(task), tests={"effectiveness": "effectiveness.html"})
+    assert '<a href="effectiveness.html">effectiveness</a>' in tested
     assert html.count("data-chart=") == html.count('type="application/json"') == 7
     assert "version &lt;7&gt;" in html
     assert len(html) < 5_500_000  # 4.8 MB of it is plotly's script
@@ -275,7 +277,7 @@ def board_page() -> str:
         book = world(one).result.daily
         records = {one.name: pooled(book, one.method)}
         worlds[one.simulated] = World([judged(one, book)], records, ledger_of(one, book))
-    return leaderboard_page(worlds)
+    return leaderboard_page(worlds, {"effectiveness": "effectiveness.html"})
 
 
 def test_the_leaderboard_leads_to_the_reports_and_keeps_simulated_markets_apart() -> None:
@@ -283,7 +285,7 @@ def test_the_leaderboard_leads_to_the_reports_and_keeps_simulated_markets_apart(
     checker = Checker()
     checker.feed(html)
     assert not checker.open
-    assert set(checker.loads) == {"small.html"}
+    assert set(checker.loads) == {"small.html", "effectiveness.html"}
     assert html.index(">real data<") < html.index("SIMULATED DATA") < html.index("sharpes-simulated")
     assert "The ledger has 4 trials of this world" in html
 

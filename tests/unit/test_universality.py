@@ -275,7 +275,7 @@ def test_the_test_writes_its_table_and_its_page(root: Path, fitted: StrategySpec
     assert stored.height == rows.height == commit.rows
     assert set(stored["subject"]) == {FAMILY, fitted.name}
     html = (tmp_path / PAGE).read_text()
-    for words in ("new exchange", "zero-shot", "few-shot", "not independent", f"skill-{FAMILY}"):
+    for words in ("class, exchange", "zero-shot", "few-shot", "not independent", f"skill-{FAMILY}"):
         assert words in html
     assert publish(lake, root / "models", tmp_path, families, [fitted], ASKED)[0].changed.is_empty()
 
