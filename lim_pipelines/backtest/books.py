@@ -104,6 +104,12 @@ class Books:
         net, traded, gross = sums[:, 0] if self._single else sums
         return net, traded, gross
 
+    def net(self, price: Floats) -> Floats:
+        """Quantity times price or gain of a unit, shape (n,), summed over instruments, shape (B,)."""
+        if self._single:
+            return self.quantity[0].dot(price)  # the same product, called faster
+        return np.vecdot(self.quantity, price)
+
     def value(self, price: Floats) -> tuple[Floats, Floats]:
         """Value held, long less short, and without signs, shape (B,) each, at prices of shape (n,)."""
         sums = np.vecdot(self._held.held, price)

@@ -137,14 +137,14 @@ def simulate(
         if books.orders is not None or (plan.maintenance is not None and books.called.any()):
             value = _trade(t, market, books, plan, journal, recorder, whole and market.complete[t])
         if market.to_close is not None:
-            later = books.money(np.vecdot(books.quantity, market.to_close[t]))
+            later = books.net(market.to_close[t])
             gain, books.equity = gain + later, books.equity + later
             if profit is not None:
                 profit = profit + books.quantity * market.to_close[t]
             value = None
         journal.gain.append(gain)
         net, gross = books.value(market.unit[t]) if value is None else value
-        short_fee = _mark(net, gross, market.unit[t], books, plan, journal)
+        short_fee = _mark(t, net, gross, market, books, plan, journal)
         if recorder is not None and profit is not None:
             recorder.earned(t, profit)
             recorder.held(t, books.quantity * market.unit[t], np.reshape(books.equity, -1))
@@ -198,8 +198,8 @@ def _marked_up(t: int, market: Market, books: Books, each: bool) -> tuple[Floats
     held = books.quantity
     if t == 0 or not market.steady[t]:
         step = market.to_fill[t]
-        return books.money(np.vecdot(held, step)), held * step if each else None
-    gain = books.money(np.vecdot(held, market.unit[t])) - books.worth
+        return books.net(step), held * step if each else None
+    gain = books.net(market.unit[t]) - books.worth
     return gain, held * (market.unit[t] - market.unit[t - 1]) if each else None
 
 
@@ -271,7 +271,9 @@ def _charge(
     return paid
 
 
-def _mark(net: Floats, gross: Floats, unit: Floats, books: Books, plan: Plan, journal: Journal) -> Floats:
+def _mark(
+    t: int, net: Floats, gross: Floats, market: Market, books: Books, plan: Plan, journal: Journal
+) -> Floats:
     """Note what is held after the close; returns the fee for shorts, a year, shape (B,)."""
     journal.gross.append(gross)
     journal.net.append(net)
@@ -282,4 +284,4 @@ def _mark(net: Floats, gross: Floats, unit: Floats, books: Books, plan: Plan, jo
     borrow = plan.rates.borrow
     if borrow.same is not None:
         return (gross - net) * (borrow.same / 2.0)
-    return borrow.on(books.size - books.quantity, unit, gross) / 2.0
+    return borrow.on(books.size - books.quantity, market.unit[t], gross) / 2.0

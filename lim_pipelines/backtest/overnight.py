@@ -52,7 +52,7 @@ class Interest:
         """Interest paid for the days up to session t, shape (B,); negative is earned."""
         worth = books.worth
         if not self.all_paid:
-            worth = books.money(np.vecdot(books.quantity, self.market.unit[t - 1] * self.market.paid))
+            worth = books.net(self.market.unit[t - 1] * self.market.paid)
         cash = books.equity - worth
         paid = -cash * np.where(cash > 0, self.cash_rate, self.owed_rate) * self.market.years[t]
         if books.any_closed:
