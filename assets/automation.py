@@ -19,7 +19,7 @@ from assets.arrivals import (
 )
 from assets.inputs_sensor import inputs_sensor
 from assets.releases import releases_sensor
-from assets.retraining import retraining_sensor
+from assets.retraining import daily_retraining_plan
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import MODEL_INPUTS, TARGETS, VALIDATED_BARS
 from resources.home import Home
@@ -101,6 +101,6 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     return dg.SensorResult(requests, cursor=json.dumps({"bars": bars, "targets": targets, "inputs": inputs}))
 
 
-SENSORS = [landing_sensor, inputs_sensor, releases_sensor, retraining_sensor, results_sensor]
-SCHEDULES = [*closes.SCHEDULES, daily_alternative, daily_reference, weekly_validation]
+SENSORS = [landing_sensor, inputs_sensor, releases_sensor, results_sensor]
+SCHEDULES = [*closes.SCHEDULES, daily_alternative, daily_reference, weekly_validation, daily_retraining_plan]
 JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate]

@@ -1,78 +1,214 @@
-"""When models are trained again: asks for what `lim_pipelines/retraining.py` says is due.
+"""When models are trained again: the plan as an asset, and the sensor that asks for what is due.
 
-What does not belong here: why something is due (there), training (`foundation.py`, `strategies.py`).
+What does not belong here: why something is due (`lim_pipelines/retraining`), training (`foundation.py`,
+`strategies.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from assets import drift
+from assets import drift, live_skill
+from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from assets.partitions import FIRST_CUTOFF
-from lim_pipelines import clock, retraining
+from assets.requests import TAG, run_key, tries
+from lim_pipelines import clock
 from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
 from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.retraining import expected
+from lim_pipelines.retraining.asked import Ask, Became, Look, Memory, look
+from lim_pipelines.retraining.budget import told
+from lim_pipelines.retraining.plan import Line, Signs, plan
+from lim_pipelines.retraining.settings import Retraining, read_settings
 from lim_pipelines.schemas import DRIFT_RESULTS
+from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.validate.drift.inputs import EVERY_CLASS
 from resources.home import Home
 
-
-@dg.sensor(
-    minimum_interval_seconds=60,
-    target=dg.AssetSelection.groups("foundation")
-    | dg.AssetSelection.key_substring("_model")
-    | dg.AssetSelection.key_substring("_targets"),
-    description=f"Trains the next cutoff after at least {retraining.NEW_SESSIONS} new or corrected"
-    " sessions, or when something drifted that it is trained on.",
+PLAN_SCHEMA = dg.TableSchema(
+    columns=[
+        dg.TableColumn("subject", "String", "family of checkpoints, or strategy"),
+        dg.TableColumn("trained", "String", "yes, or why not: not due, waits for the budget, not by itself"),
+        dg.TableColumn("why", "String", "the causes, or what is missing, with figures"),
+        dg.TableColumn("cutoffs", "String", "first and last cutoff that would be trained"),
+        dg.TableColumn("takes", "String", "expected time, by the newest trainings of its kind"),
+    ]
 )
-def retraining_sensor(
-    context: dg.SensorEvaluationContext, home: Home
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask for the newest cutoff of every family for which there is a cause."""
-    failed = _failed_drift_check(context.instance)
-    drifted = _drifted(home.lake()) if failed else pl.DataFrame()
-    reasons = []
-    for family, config in FOUNDATIONS.items():
-        # What drifted elsewhere is no cause.
-        cause = failed if failed and not drifted.filter(_read_by(config)).is_empty() else ""
-        plan = retraining.plan(home.lake(), home.models, config, clock.now(), FIRST_CUTOFF, cause)
-        if not plan.due:
-            reasons.append(f"{family}: {plan.reason}")
-            continue
-        graph = context.repository_def.asset_graph if context.repository_def else None
-        if graph is None:
-            raise RuntimeError("retraining_sensor needs the code location's asset graph")
-        downstream = {
-            key
-            for key in dg.AssetSelection.assets(family).downstream().resolve(graph)
-            if key.to_user_string().endswith(("_model", "_targets"))
-        }
-        # All cutoffs since the last one that is trained: a month that is left out has no decisions.
-        yield dg.RunRequest(
-            run_key=plan.key,
-            asset_selection=[dg.AssetKey("window_store"), dg.AssetKey(family), *sorted(downstream)],
-            tags={
-                "dagster/asset_partition_range_start": plan.first.isoformat(),
-                "dagster/asset_partition_range_end": plan.cutoff.isoformat(),
-                "lim/cause": plan.reason[:200],
-            },
-        )
-    if len(reasons) == len(FOUNDATIONS):
-        yield dg.SkipReason("; ".join(reasons))
-
 
 DRIFT_CHECK = dg.AssetCheckKey(drift.drift_report.key, drift.CHECK)
 
 
-def _drifted(lake: Lake) -> pl.DataFrame:
-    """Exchanges and asset classes on which something drifted."""
+def build_retraining_sensor(specs: Sequence[StrategySpec]) -> dg.SensorDefinition:
+    """Make the sensor of all families and strategies."""
+
+    @dg.sensor(
+        minimum_interval_seconds=60,
+        target=dg.AssetSelection.groups("foundation")
+        | dg.AssetSelection.key_substring("_model")
+        | dg.AssetSelection.key_substring("_targets"),
+        description="Trains the newest cutoff when enough sessions are new or corrected, something drifted"
+        " that is learnt from, live forecasts have decayed, or a month is over; within the week's budget of"
+        " automation.yaml. Never twice for one cause; what failed is asked for again after a pause.",
+    )
+    def retraining_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
+        """Ask for what is due, and say of everything else why it is not."""
+        now = clock.now()
+        settings, lines = _plan(context.instance, home, specs, now)
+        found = _look(context.instance, home, specs, settings, lines, Memory.read(context.cursor), now)
+        return dg.SensorResult(
+            run_requests=[_request(context.instance, line, ask) for line, ask in found.asks],
+            skip_reason=None if found.asks else _told(found),
+            cursor=found.memory.written(),
+        )
+
+    return retraining_sensor
+
+
+def build_retraining_plan(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
+    """Make the asset that shows what the sensor would do."""
+
+    @dg.asset(
+        group_name="automation",
+        owners=OWNERS,
+        kinds={"polars"},
+        code_version=CODE_VERSION,
+        metadata={"dagster/column_schema": PLAN_SCHEMA},
+        deps=[
+            "drift_report",
+            *(dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in FOUNDATIONS),
+            *(
+                dg.AssetDep(f"{spec.name}_model", partition_mapping=dg.AllPartitionMapping())
+                for spec in specs
+            ),
+        ],
+        description="What will be trained tomorrow, by what is known now: every family and strategy, whether"
+        " it is due, why or why not, what it will take, and whether the week's budget allows it.",
+    )
+    def retraining_plan(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[Any]:
+        tomorrow = clock.now() + timedelta(days=1)
+        settings, lines = _plan(context.instance, home, specs, tomorrow)
+        # As the sensor would see it that remembers nothing: Dagster's runs are asked all the same.
+        found = _look(context.instance, home, specs, settings, lines, Memory(), tomorrow)
+        asked = {line.subject for line, _ in found.asks}
+        rows = [
+            {
+                "subject": line.subject,
+                "trained": _verdict(line, asked, found),
+                "why": found.words[line.subject],
+                "cutoffs": f"{line.first} to {line.last}" if line.first < line.last else str(line.last),
+                "takes": "unknown" if line.seconds is None else told(line.seconds),
+            }
+            for line in lines
+        ]
+        spent = _spent(home, specs, tomorrow)
+        hours = settings.budget_hours_a_week
+        return dg.MaterializeResult(
+            metadata={
+                "plan": table_metadata(pl.DataFrame(rows), rows=100),
+                "day": tomorrow.date().isoformat(),
+                "spent": f"{told(spent)} of training in the seven days before",
+                "budget": "none" if hours is None else f"{hours:g} h in any seven days",
+            },
+        )
+
+    return retraining_plan
+
+
+daily_retraining_plan = dg.ScheduleDefinition(
+    name="daily_retraining_plan",
+    # After the day's data of all exchanges, before tomorrow's trainings.
+    cron_schedule="50 23 * * *",
+    target=dg.AssetSelection.assets("retraining_plan"),
+    description="Shows every evening what would be trained tomorrow, and why.",
+)
+
+
+def _plan(
+    instance: dg.DagsterInstance, home: Home, specs: Sequence[StrategySpec], now: datetime
+) -> tuple[Retraining, list[Line]]:
+    settings, lake = read_settings(home.path), home.lake()
+    signs = Signs(_drifted(instance, lake), live_skill.decayed(instance, specs))
+    return settings, plan(lake, home.models, FOUNDATIONS, specs, settings, signs, now, FIRST_CUTOFF)
+
+
+def _look(
+    instance: dg.DagsterInstance,
+    home: Home,
+    specs: Sequence[StrategySpec],
+    settings: Retraining,
+    lines: Sequence[Line],
+    memory: Memory,
+    now: datetime,
+) -> Look:
+    @cache
+    def became(key: str) -> Became:
+        past = tries(instance, key)
+        if not past.runs:
+            return Became.NOTHING
+        if past.working:
+            return Became.WORKING
+        if past.succeeded:
+            return Became.SUCCEEDED
+        return Became.FAILED if past.due else Became.RESTING
+
+    hours = settings.budget_hours_a_week
+    return look(memory, lines, became, hours, 0.0 if hours is None else _spent(home, specs, now))
+
+
+def _spent(home: Home, specs: Sequence[StrategySpec], now: datetime) -> float:
+    names = [*FOUNDATIONS, *(spec.name for spec in specs)]
+    return sum(expected.spent(expected.trainings(home.models, name), now) for name in names)
+
+
+def _request(instance: dg.DagsterInstance, line: Line, ask: Ask) -> dg.RunRequest:
+    base = ["window_store", line.family] if line.subject == line.family else []
+    below = [f"{name}_{part}" for name in line.strategies for part in ("model", "targets")]
+    return dg.RunRequest(
+        run_key=run_key(ask.key, tries(instance, ask.key).runs),
+        asset_selection=[dg.AssetKey(name) for name in (*base, *below)],
+        tags={
+            TAG: ask.key,
+            # All cutoffs since the last one that is trained: a month that is left out has no decisions.
+            "dagster/asset_partition_range_start": line.first.isoformat(),
+            "dagster/asset_partition_range_end": line.last.isoformat(),
+            "lim/cause": line.words[:200],
+        },
+    )
+
+
+def _told(found: Look) -> str:
+    return "; ".join(f"{subject}: {words}" for subject, words in found.words.items())
+
+
+def _verdict(line: Line, asked: set[str], found: Look) -> str:
+    if line.subject in asked:
+        return "yes"
+    if line.subject in found.waits:
+        return "waits for the budget"
+    return "not by itself" if line.causes else "not due"
+
+
+def _drifted(instance: dg.DagsterInstance, lake: Lake) -> dict[str, str]:
+    """Families that learn from what drifted, with the id of the newest drift check; none if it passed."""
+    failed = _failed_drift_check(instance)
+    if not failed:
+        return {}
     found = lake.read(DRIFT_RESULTS, as_of=LATEST, where=pl.col("drifted"))
-    return found.select("exchange", "asset_class").unique().collect()
+    drifted = found.select("exchange", "asset_class").unique().collect()
+    # What drifted elsewhere is no cause.
+    return {
+        family: failed
+        for family, config in FOUNDATIONS.items()
+        if not drifted.filter(_read_by(config)).is_empty()
+    }
 
 
 def _read_by(config: FoundationConfig) -> pl.Expr:
-    """Rows of `_drifted` that concern what a family is trained on."""
+    """Rows of `DRIFT_RESULTS` that concern what a family is trained on."""
     classes = [*config.asset_classes, EVERY_CLASS]
     return pl.col("exchange").is_in(config.exchanges) & pl.col("asset_class").is_in(classes)
 

@@ -36,6 +36,7 @@ from assets import (  # noqa: E402
     history_paths,
     landing,
     leaderboard,
+    live_skill,
     macro,
     maintenance,
     marts,
@@ -44,6 +45,7 @@ from assets import (  # noqa: E402
     quotes,
     reference,
     releases,
+    retraining,
     window_store,
 )
 from assets.strategies import DEFS, StrategyComponent  # noqa: E402
@@ -109,6 +111,7 @@ def build_definitions() -> dg.Definitions:
         leaderboard.build_leaderboard(specs),
         history_paths.build_history_paths(specs),
         *releases.ASSETS,
+        retraining.build_retraining_plan(specs),
         audits_data.build_look_ahead_audit(specs),
     ]
     return dg.Definitions.merge(
@@ -120,9 +123,10 @@ def build_definitions() -> dg.Definitions:
                 *gate_checks.CHECKS,
                 *audits_models.CHECKS,
                 *audits_data.CHECKS,
+                *(live_skill.build_live_skill(spec) for spec in specs),
             ],
             jobs=automation.JOBS,
-            sensors=[*automation.SENSORS, *champion.SENSORS],
+            sensors=[*automation.SENSORS, *champion.SENSORS, retraining.build_retraining_sensor(specs)],
             schedules=[
                 *automation.SCHEDULES,
                 maintenance.weekly_maintenance,

@@ -7,13 +7,19 @@ from pathlib import Path
 
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import REAL
+from lim_pipelines.foundation.decided import Start
 from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import VALIDATED_BARS
 
 
-def train(lake: Lake, models: Path, cutoff: date) -> None:
-    """Leave behind what a training leaves, but for the weights: nobody here reads them."""
+def train(
+    lake: Lake, models: Path, cutoff: date, seconds: float = 0, start: Start | None = None, when: str = ""
+) -> None:
+    """Leave behind what a training leaves, but for the weights: nobody here reads them.
+
+    It took `seconds`, began as `start` says, and ended at the moment `when`.
+    """
     digest = f"{cutoff.toordinal():064x}"
     read = checkpoint.DataRead(
         table=VALIDATED_BARS.name,
@@ -36,10 +42,11 @@ def train(lake: Lake, models: Path, cutoff: date) -> None:
         windows={},
         metrics={},
         loss_curve=(),
-        wall_seconds=0,
+        wall_seconds=seconds,
         hardware="",
         torch_version="",
-        created_at="",
+        created_at=when,
+        start=start,
     )
     with atomic_folder(checkpoint.folder_of(models, REAL.name, cutoff, digest)) as folder:
         (folder / checkpoint.META).write_text(meta.model_dump_json())

@@ -12,13 +12,12 @@ import dagster as dg
 import polars as pl
 import pytest
 from inprocess import LONG_AGO, Lineage
+from retraining_world import sessions
 
 from assets.automation import inputs_sensor, landing_sensor, results_sensor
-from assets.retraining import retraining_sensor
-from lim_pipelines.definitions import defs, load_strategies
+from lim_pipelines.definitions import defs
 from lim_pipelines.foundation import checkpoint
-from lim_pipelines.lake import scope_of
-from lim_pipelines.schemas import TARGETS, VALIDATED_BARS, VALIDATED_MACRO
+from lim_pipelines.schemas import TARGETS, VALIDATED_MACRO
 from resources.home import Home
 
 HEADER = "symbol,date,open,high,low,close,volume\n"
@@ -232,68 +231,6 @@ def test_what_the_sensor_asks_for_can_be_run(lineage: Lineage) -> None:
     lineage.drop(ONE_DAY, "XNYS/ibm.csv", LONG_AGO)
     (run,) = quote_runs(learn(lineage).run_requests)
     assert lineage.run(*names(run), start=run.tags[RANGE[0]], end=run.tags[RANGE[1]], checks=False).success
-
-
-def due(lineage: Lineage) -> list[Any]:
-    context = dg.build_sensor_context(
-        lineage.instance, resources={"home": Home(root=str(lineage.path))}, definitions=defs
-    )
-    return list(retraining_sensor(context))
-
-
-def sessions(lineage: Lineage, days: list[date]) -> None:
-    rows = [
-        {
-            "exchange": "XNAS",
-            "date": day,
-            "instrument_id": "XNAS:IXIC",
-            "freq": "1d",
-            "ts": datetime(day.year, day.month, day.day, 21, tzinfo=UTC),
-            **dict.fromkeys(("open", "high", "low", "close"), 100.0),
-            "volume": 1.0,
-            "ex_factor": 1.0,
-            "price_type": "trade",
-            "asset_class": "index",
-            "withdrawn": False,
-            "source": "test",
-            "known_at": datetime(day.year, day.month, day.day, 21, 15, tzinfo=UTC),
-        }
-        for day in days
-    ]
-    lineage.lake.write(
-        VALIDATED_BARS,
-        pl.DataFrame(rows, schema=VALIDATED_BARS.schema),
-        scope_of({"exchange": ["XNAS"], "date": days}),
-    )
-
-
-REAL = [one for one in load_strategies()[1] if one.foundation == "foundation_checkpoint"]
-"""Strategies whose models start from the real family's checkpoints."""
-
-
-def test_retraining_skips_with_a_reason_for_every_family(lineage: Lineage) -> None:
-    (skipped,) = due(lineage)
-    assert skipped.skip_message == (
-        "foundation_checkpoint: no validated bars on XNAS, XNYS yet;"
-        " xsim_foundation_checkpoint: no validated bars on XSIM yet"
-    )
-    sessions(lineage, [date(2018, 11, d) for d in (1, 2, 5)])
-    (skipped,) = due(lineage)
-    assert "foundation_checkpoint: 3 of 15 sessions and no checkpoint yet" in skipped.skip_message
-
-
-def test_retraining_asks_for_checkpoint_models_and_targets_with_its_cause(lineage: Lineage) -> None:
-    days = pl.date_range(date(2018, 11, 1), date(2018, 11, 28), eager=True)
-    sessions(lineage, [day for day in days if day.weekday() < 5])
-    (run,) = due(lineage)
-    assert [run.tags[tag] for tag in RANGE] == ["2018-12-01", "2018-12-01"]
-    assert {key.to_user_string() for key in run.asset_selection} == {
-        "window_store",
-        "foundation_checkpoint",
-        *(f"{one.name}_{asset}" for one in REAL for asset in ("model", "targets")),
-    }
-    assert run.tags["lim/cause"] == "20 sessions and no checkpoint yet (needs 15)"
-    assert due(lineage)[0].run_key == run.run_key, "a failing training is not asked for at every tick"
 
 
 def test_results_follow_bars_and_targets(lineage: Lineage) -> None:

@@ -8,20 +8,13 @@ from typing import Any
 import dagster as dg
 from drift_world import bars, write
 from inprocess import Lineage, checks_of, metadata_of
+from retraining_world import ask, skipped
 from trained import train
 
-from assets.retraining import retraining_sensor
 from lim_pipelines.definitions import defs
 from lim_pipelines.lake import LATEST
+from lim_pipelines.retraining.settings import FILE
 from lim_pipelines.schemas import DRIFT_RESULTS, VALIDATED_BARS
-from resources.home import Home
-
-
-def due(lineage: Lineage) -> list[Any]:
-    context = dg.build_sensor_context(
-        lineage.instance, resources={"home": Home(root=str(lineage.path))}, definitions=defs
-    )
-    return list(retraining_sensor(context))
 
 
 def report(lineage: Lineage) -> Any:
@@ -39,8 +32,8 @@ def test_the_report_says_what_drifted_where_and_retraining_follows(lineage: Line
     write(lineage.lake, bars(exchange="XTKS", seed=2, sessions=600))
     # Ten sessions are new since the checkpoint of December: too few to train again without a cause.
     train(lineage.lake, lineage.path / "models", date(2018, 12, 1))
-    (skipped,) = due(lineage)
-    assert "foundation_checkpoint: 10 of 15" in skipped.skip_message
+    (lineage.path / FILE).write_text("retraining: {calendar_sessions: 11}")
+    assert "foundation_checkpoint: 10 of 15" in skipped(ask(lineage))
 
     result = lineage.run("drift_report")
     check = checks_of(result)["drift_report/drift"]
@@ -56,10 +49,12 @@ def test_the_report_says_what_drifted_where_and_retraining_follows(lineage: Line
     assert table.filter("drifted")["exchange"].unique().to_list() == ["XNAS"]
     assert (table["drifted"] == (table["statistic"] > table["threshold"])).all()
 
-    (run,) = due(lineage)
+    asked = ask(lineage)
+    (run,) = asked.run_requests or []
     assert run.tags["lim/cause"].startswith("the drift check failed; ")
-    assert "@drift" in run.run_key
-    assert due(lineage)[0].run_key == run.run_key, "one report asks once"
+    assert [one.run_key for one in ask(lineage, asked.cursor).run_requests or []] == [run.run_key], (
+        "one report asks once"
+    )
 
 
 def test_drift_elsewhere_is_no_cause(lineage: Lineage) -> None:
@@ -67,9 +62,10 @@ def test_drift_elsewhere_is_no_cause(lineage: Lineage) -> None:
     write(lineage.lake, bars(exchange="XNAS", seed=2, sessions=600))
     train(lineage.lake, lineage.path / "models", date(2018, 12, 1))
     assert not report(lineage).passed
-    (skipped,) = due(lineage)
-    assert "the drift check failed" not in skipped.skip_message
-    assert "foundation_checkpoint" in skipped.skip_message
+    (lineage.path / FILE).write_text("retraining: {calendar_sessions: 11}")
+    why = skipped(ask(lineage))
+    assert "the drift check failed" not in why
+    assert "foundation_checkpoint" in why
 
 
 def test_the_same_data_give_the_same_report(lineage: Lineage) -> None:

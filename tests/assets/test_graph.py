@@ -137,6 +137,7 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
         *(schedule.name for schedule in closes.SCHEDULES),
         "daily_alternative",
         "daily_reference",
+        "daily_retraining_plan",
         "hourly_freshness",
         "trailing_backfill",
         "weekly_look_ahead_audit",

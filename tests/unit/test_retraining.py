@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from trained import train
 
-from lim_pipelines import retraining
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import REAL
 from lim_pipelines.lake import Lake, scope_of
 from lim_pipelines.lake.maintenance import compact
-from lim_pipelines.retraining import NEW_SESSIONS, Plan
+from lim_pipelines.retraining.plan import Line, Signs, plan
+from lim_pipelines.retraining.settings import Retraining
 from lim_pipelines.schemas import VALIDATED_BARS
 
 FIRST_CUTOFF = date(2010, 1, 1)
@@ -68,53 +68,59 @@ def write(lake: Lake, days: list[date], exchange: str = "XNAS", known: datetime 
     lake.write(VALIDATED_BARS, pl.concat([there, frame]), scope)
 
 
-def plan(lake: Lake, models: Path, now: datetime = NOW, drifted: str = "") -> Plan:
-    return retraining.plan(lake, models, REAL, now, FIRST_CUTOFF, drifted)
+def look(lake: Lake, models: Path, now: datetime = NOW, drifted: str = "") -> Line:
+    signs = Signs(drifted={REAL.name: drifted} if drifted else {})
+    (line,) = plan(lake, models, {REAL.name: REAL}, [], Retraining(), signs, now, FIRST_CUTOFF)
+    return line
+
+
+def keys(line: Line) -> set[str]:
+    return {cause.key for cause in line.causes}
 
 
 def test_an_empty_lake_is_no_cause(tmp_path: Path, models: Path) -> None:
-    found = plan(Lake(tmp_path / "nothing"), models)
-    assert not found.due
-    assert found.reason == "no validated bars on XNAS, XNYS yet"
+    found = look(Lake(tmp_path / "nothing"), models)
+    assert not found.causes
+    assert found.words == "no validated bars on XNAS, XNYS yet"
 
 
 def test_the_first_checkpoint_is_due_at_the_newest_complete_month(lake: Lake, models: Path) -> None:
-    found = plan(lake, models)
-    assert (found.due, found.cutoff) == (True, DECEMBER)
-    assert found.reason == f"22 sessions and no checkpoint yet (needs {NEW_SESSIONS})"
+    found = look(lake, models)
+    assert (bool(found.causes), found.last) == (True, DECEMBER)
+    assert found.words == "22 sessions and no checkpoint yet (needs 15)"
 
 
 def test_a_month_in_progress_has_no_cutoff_yet(lake: Lake, models: Path) -> None:
-    assert plan(lake, models, now=datetime(2018, 11, 29, tzinfo=UTC)).cutoff == date(2018, 11, 1)
+    assert look(lake, models, now=datetime(2018, 11, 29, tzinfo=UTC)).last == date(2018, 11, 1)
 
 
 def test_new_sessions_are_counted_up_to_a_training(lake: Lake, models: Path) -> None:
     train(lake, models, DECEMBER)
-    assert plan(lake, models).reason == "0 of 15 new or corrected sessions since the checkpoint of 2018-12-01"
+    assert look(lake, models).words == "0 of 15 new or corrected sessions since the checkpoint of 2018-12-01"
 
     december = weekdays(date(2018, 12, 3), 15)
     write(lake, december[:3])
-    found = plan(lake, models)
-    assert not found.due
-    assert found.reason == "3 of 15 new or corrected sessions since the checkpoint of 2018-12-01"
+    found = look(lake, models)
+    assert not found.causes
+    assert found.words == "3 of 15 new or corrected sessions since the checkpoint of 2018-12-01"
 
     write(lake, december[3:])
-    found = plan(lake, models)
-    assert (found.due, found.cutoff) == (True, date(2019, 1, 1))
-    assert found.reason == "15 new or corrected sessions since the checkpoint of 2018-12-01 (needs 15)", (
+    found = look(lake, models)
+    assert (bool(found.causes), found.last) == (True, date(2019, 1, 1))
+    assert found.words == "15 new or corrected sessions since the checkpoint of 2018-12-01 (needs 15)", (
         "readable"
     )
 
     train(lake, models, date(2019, 1, 1))
-    assert not plan(lake, models).due
+    assert not look(lake, models).causes
 
 
 def test_the_same_cause_has_the_same_key(lake: Lake, models: Path) -> None:
-    first = plan(lake, models)
+    first = look(lake, models)
     write(lake, weekdays(date(2018, 11, 1), 22))
-    assert plan(lake, models, now=NOW + timedelta(hours=1)).key == first.key
+    assert keys(look(lake, models, now=NOW + timedelta(hours=1))) == keys(first)
     write(lake, weekdays(date(2018, 12, 3), 1))
-    assert plan(lake, models).key != first.key
+    assert not keys(look(lake, models)) & keys(first)
 
 
 def test_corrections_count_from_the_cutoff_that_can_see_them(lake: Lake, models: Path) -> None:
@@ -122,12 +128,14 @@ def test_corrections_count_from_the_cutoff_that_can_see_them(lake: Lake, models:
     train(lake, models, date(2019, 1, 1))
     write(lake, weekdays(date(2018, 11, 1), 16), known=datetime(2019, 2, 11, tzinfo=UTC))
 
-    early = plan(lake, models, now=datetime(2019, 3, 1, tzinfo=UTC))
-    assert (early.due, early.cutoff) == (False, date(2019, 1, 1)), "a late correction makes no new month"
+    early = look(lake, models, now=datetime(2019, 3, 1, tzinfo=UTC))
+    assert (bool(early.causes), early.last) == (False, date(2019, 1, 1)), (
+        "a late correction makes no new month"
+    )
     write(lake, [date(2019, 2, 11)])
-    late = plan(lake, models, now=datetime(2019, 3, 1, tzinfo=UTC))
-    assert (late.due, late.cutoff) == (True, date(2019, 3, 1))
-    assert late.reason.startswith("17 new or corrected sessions")
+    late = look(lake, models, now=datetime(2019, 3, 1, tzinfo=UTC))
+    assert (bool(late.causes), late.last) == (True, date(2019, 3, 1))
+    assert late.words.startswith("17 new or corrected sessions")
 
 
 def test_what_arrives_during_a_training_counts_for_the_next(lake: Lake, models: Path) -> None:
@@ -141,9 +149,9 @@ def test_what_arrives_during_a_training_counts_for_the_next(lake: Lake, models: 
     data = meta.data.model_copy(update={"lake_version": started})
     (folder / checkpoint.META).write_text(meta.model_copy(update={"data": data}).model_dump_json())
 
-    found = plan(lake, models)
-    assert (found.due, found.cutoff) == (True, date(2019, 1, 1))
-    assert found.reason.startswith("20 new or corrected sessions")
+    found = look(lake, models)
+    assert (bool(found.causes), found.last) == (True, date(2019, 1, 1))
+    assert found.words.startswith("20 new or corrected sessions")
 
 
 def test_a_compaction_is_no_cause(lake: Lake, models: Path) -> None:
@@ -151,9 +159,9 @@ def test_a_compaction_is_no_cause(lake: Lake, models: Path) -> None:
     train(lake, models, date(2019, 1, 1))
     version = lake.version(VALIDATED_BARS)
     assert compact(lake, VALIDATED_BARS) == version + 1
-    found = plan(lake, models)
-    assert not found.due
-    assert found.reason.startswith("0 of 15")
+    found = look(lake, models)
+    assert not found.causes
+    assert found.words.startswith("0 of 15")
 
 
 def test_when_the_version_that_was_read_is_gone_all_that_was_committed_since_counts(
@@ -162,11 +170,11 @@ def test_when_the_version_that_was_read_is_gone_all_that_was_committed_since_cou
     train(lake, models, DECEMBER)
     november = weekdays(date(2018, 11, 1), 22)
     write(lake, november[:16], known=datetime(2019, 2, 11, tzinfo=UTC))
-    assert plan(lake, models).reason.startswith("0 of 15"), "known only after the cutoff"
+    assert look(lake, models).words.startswith("0 of 15"), "known only after the cutoff"
 
     for path in old_files(lake):
         path.unlink()
-    assert plan(lake, models).reason.startswith("16 new or corrected sessions")
+    assert look(lake, models).words.startswith("16 new or corrected sessions")
 
 
 def old_files(lake: Lake) -> list[Path]:
@@ -178,19 +186,18 @@ def old_files(lake: Lake) -> list[Path]:
 def test_other_exchanges_are_no_cause(lake: Lake, models: Path) -> None:
     train(lake, models, DECEMBER)
     write(lake, weekdays(date(2018, 12, 3), 20), exchange="XSIM")
-    assert not plan(lake, models).due
+    assert not look(lake, models).causes
 
 
 def test_a_failed_drift_check_is_a_cause_once(lake: Lake, models: Path) -> None:
     train(lake, models, DECEMBER)
     write(lake, weekdays(date(2018, 12, 3), 2))
-    calm, drifted = plan(lake, models), plan(lake, models, drifted="71")
-    assert (calm.due, drifted.due) == (False, True)
-    assert drifted.reason == (
+    calm, drifted = look(lake, models), look(lake, models, drifted="71")
+    assert (bool(calm.causes), bool(drifted.causes)) == (False, True)
+    assert drifted.words == (
         "the drift check failed; 2 new or corrected sessions since the checkpoint of 2018-12-01"
     )
-    assert drifted.key.endswith("@drift71")
-    assert drifted.key == plan(lake, models, drifted="71").key
+    assert keys(drifted) == {"drift:71:2019-01-01"} == keys(look(lake, models, drifted="71"))
 
     train(lake, models, date(2019, 1, 1))
-    assert not plan(lake, models, drifted="71").due, "nothing new to learn from"
+    assert not look(lake, models, drifted="71").causes, "nothing new to learn from"

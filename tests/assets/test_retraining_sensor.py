@@ -1,0 +1,148 @@
+"""What the retraining sensor asks for and why, what it never asks for twice, and the plan that it follows."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from inprocess import Lineage, metadata_of
+from retraining_world import ask, sessions, skipped
+from trained import train
+
+from assets.live_skill import CHECK, decayed
+from assets.requests import TAG
+from lim_pipelines.definitions import defs, load_strategies
+from lim_pipelines.retraining.settings import FILE
+
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+SPECS = load_strategies()[1]
+REAL = [one.name for one in SPECS if one.foundation == "foundation_checkpoint"]
+"""Strategies whose models start from the real family's checkpoints."""
+
+_DAYS = [date(2018, 11, 1) + timedelta(i) for i in range(28)]
+NOVEMBER = [day for day in _DAYS if day.weekday() < 5]
+
+
+def asked(found: dg.SensorResult) -> dg.RunRequest:
+    (run,) = found.run_requests or []
+    return run
+
+
+@dg.job
+def _nothing() -> None:
+    """A job to make runs of."""
+
+
+def launch(lineage: Lineage, run: dg.RunRequest, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+    job = dg.Definitions(jobs=[_nothing]).resolve_job_def("_nothing")
+    return lineage.instance.create_run_for_job(job, tags=run.tags, status=status)
+
+
+def test_it_skips_with_a_reason_for_every_family_and_strategy(lineage: Lineage) -> None:
+    empty = skipped(ask(lineage))
+    assert empty.startswith(
+        "foundation_checkpoint: no validated bars on XNAS, XNYS yet;"
+        " xsim_foundation_checkpoint: no validated bars on XSIM yet; "
+    )
+    assert all(f"{one.name}: no validated bars of its instruments yet" in empty for one in SPECS)
+    sessions(lineage, NOVEMBER[:3])
+    assert "foundation_checkpoint: 3 of 15 sessions and no checkpoint yet" in skipped(ask(lineage))
+
+
+def test_it_asks_for_checkpoint_models_and_targets_with_its_cause(lineage: Lineage) -> None:
+    sessions(lineage, NOVEMBER)
+    run = asked(ask(lineage))
+    assert [run.tags[tag] for tag in RANGE] == ["2018-12-01", "2018-12-01"]
+    assert {key.to_user_string() for key in run.asset_selection or ()} == {
+        "window_store",
+        "foundation_checkpoint",
+        *(f"{name}_{asset}" for name in REAL for asset in ("model", "targets")),
+    }
+    assert run.tags["lim/cause"] == "20 sessions and no checkpoint yet (needs 15)"
+    assert run.tags[TAG] == run.run_key
+
+
+def test_a_run_that_works_or_has_just_failed_is_not_asked_for_again(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions(lineage, NOVEMBER)
+    first = ask(lineage)
+    run = launch(lineage, asked(first), dg.DagsterRunStatus.STARTED)
+    assert "a run waits or works" in skipped(ask(lineage, first.cursor))
+    lineage.instance.report_run_failed(run)
+    resting = ask(lineage, first.cursor)
+    assert "the last run failed, too short ago" in skipped(resting)
+    sessions(lineage, [date(2018, 11, 29)])
+    assert "the last run failed, too short ago" in skipped(ask(lineage, resting.cursor)), "whatever else came"
+    monkeypatch.setattr("assets.requests.RETRY_AFTER", timedelta(0))
+    again = asked(ask(lineage, resting.cursor))
+    assert (again.run_key, again.tags[TAG]) == (f"{asked(first).run_key}#2", asked(first).run_key)
+
+
+def test_a_run_that_succeeded_answers_its_causes(lineage: Lineage) -> None:
+    sessions(lineage, NOVEMBER)
+    first = ask(lineage)
+    launch(lineage, asked(first), dg.DagsterRunStatus.SUCCESS)
+    assert "a run has answered that" in skipped(ask(lineage, first.cursor))
+    assert "a run has answered that" in skipped(ask(lineage)), "also when the cursor is lost"
+    train(lineage.lake, lineage.path / "models", date(2018, 12, 1))
+    assert "0 of 15 new or corrected sessions" in skipped(ask(lineage, first.cursor))
+
+
+def test_a_budget_keeps_waiting_what_it_cannot_hold(lineage: Lineage) -> None:
+    sessions(lineage, NOVEMBER)
+    train(lineage.lake, lineage.path / "models", date(2018, 11, 1), 7200, when=str(datetime.now(UTC)))
+    (lineage.path / FILE).write_text("retraining: {budget_hours_a_week: 2}")
+    why = skipped(ask(lineage))
+    assert "(needs 15); nobody knows yet what it takes; 0 s of 2 h a week are left" in why
+
+
+def test_settings_that_are_wrong_name_the_file_and_the_remedy(lineage: Lineage) -> None:
+    lineage.path.mkdir(exist_ok=True)
+    (lineage.path / FILE).write_text("retraining: {budget_hours: 3}")
+    with pytest.raises(Exception, match=r"automation\.yaml: retraining\.budget_hours.*budget_hours_a_week"):
+        ask(lineage)
+
+
+def test_the_plan_shows_what_the_sensor_would_do(lineage: Lineage) -> None:
+    sessions(lineage, NOVEMBER)
+    shown = metadata_of(lineage.run("retraining_plan"), "retraining_plan")
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown["plan"].splitlines()]
+    rows = {row[0]: row[1:] for row in cells[2:]}
+    assert cells[0] == ["subject", "trained", "why", "cutoffs", "takes"]
+    why = "20 sessions and no checkpoint yet (needs 15)"
+    assert rows["foundation_checkpoint"] == ["yes", why, "2018-12-01", "unknown"]
+    assert rows["xsim_foundation_checkpoint"][0] == "not due"
+    assert set(rows) == {"foundation_checkpoint", "xsim_foundation_checkpoint", *(one.name for one in SPECS)}
+    assert shown["budget"] == "none"
+    assert asked(ask(lineage)), "a plan starts nothing, and answers nothing"
+
+
+def failed_check(lineage: Lineage, strategy: str, models: str) -> None:
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(f"{strategy}_backtest"),
+        check_name=CHECK,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="live rank IC is low",
+        metadata={"models": dg.MetadataValue.text(models)},
+    )
+    lineage.instance.report_runless_asset_event(evaluation)
+
+
+def test_a_decayed_live_skill_is_heard(lineage: Lineage) -> None:
+    assert decayed(lineage.instance, SPECS) == {}
+    failed_check(lineage, SPECS[0].name, "abc")
+    assert decayed(lineage.instance, SPECS) == {SPECS[0].name: ("abc", "live rank IC is low")}
+
+
+def test_a_strategy_without_decisions_has_no_live_skill_to_judge(lineage: Lineage) -> None:
+    def check() -> Any:
+        keys = {dg.AssetCheckKey(dg.AssetKey(f"{SPECS[0].name}_backtest"), CHECK)}
+        job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=keys)
+        return job.execute_in_process(instance=lineage.instance).get_asset_check_evaluations()[0]
+
+    found = check()
+    assert (found.passed, found.description.startswith("0 of ")) == (True, True)
