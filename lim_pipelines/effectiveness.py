@@ -79,10 +79,11 @@ def _tested(lake: Lake, models: Path, spec: StrategySpec, judged: Judgement) -> 
     own = pl.col("strategy") == spec.name
     daily = lake.read(BACKTEST_DAILY, as_of=LATEST, where=own).sort(BACKTEST_DAILY.key).collect()
     targets = lake.read(TARGETS, as_of=LATEST, where=own).sort(TARGETS.key).collect()
-    through = next_cutoff(targets["cutoff"].max()) - timedelta(days=1)
+    cutoffs = targets["cutoff"].unique().sort().to_list()
+    through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
     bars = lake.read(VALIDATED_BARS, as_of=LATEST, where=universe(spec) & (pl.col("date") <= through))
     came = realised(targets, bars.sort(VALIDATED_BARS.key).collect(), spec.horizon)
-    metas = _in_use(models, spec, targets["cutoff"].unique().sort().to_list())
+    metas = _in_use(models, spec, cutoffs)
     scores = lake.read(SCORES, as_of=LATEST, where=own & (pl.col("metric") == "rank_ic")).collect()
     whole = scores.group_by("arm").agg(pl.col("value").mean())
     found = {(arm, period): values for arm in spec.arms for period, values in records(daily, arm).items()}

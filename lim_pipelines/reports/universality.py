@@ -207,7 +207,9 @@ def _skills(rows: pl.DataFrame) -> Table:
     targets = rows.select("target", "against").unique().sort("target", "against").rows()
     out = []
     keys = ["exchange", "asset_class", "freq", "shown", "shot"]
-    for key, own in sorted(rows.group_by(keys), key=lambda item: (*item[0][:4], _ORDER[str(item[0][4])])):
+    for key, own in sorted(
+        rows.group_by(keys), key=lambda item: (*map(str, item[0][:4]), _ORDER[str(item[0][4])])
+    ):
         cells = {(one["target"], one["against"]): one for one in own.iter_rows(named=True)}
         exchange, asset_class, freq, shown, shot = map(str, key)
         out.append(

@@ -153,7 +153,8 @@ def cells(subject: str, simulated: bool, scores: pl.DataFrame) -> pl.DataFrame:
         As from `answers`.
     """
     rows = []
-    for key, group in sorted(scores.group_by(CELL)) if scores.height else []:
+    groups = list(scores.group_by(CELL)) if scores.height else []
+    for key, group in sorted(groups, key=lambda item: str(item[0])):
         exchange, asset_class, freq, shown = map(str, key)
         for name in (AS_IT_IS, FEW):
             shot = name if name == FEW else ("full" if shown == SEEN else "zero")

@@ -126,7 +126,7 @@ def _said(
     asked: Asked,
 ) -> pl.DataFrame:
     """Forecasts of one market, and what came of them: columns date, instrument_id, forecast, label."""
-    moment = midnight(bars["date"].max() + timedelta(days=1))
+    moment = midnight(bars.select(pl.col("date").max()).item() + timedelta(days=1))
     there = spec.model_copy(update={"universe": Universe(exchanges=tuple(bars["exchange"].unique()))})
     inputs = read_features(lake, there, bars, moment, min(fitted))
     parts = []

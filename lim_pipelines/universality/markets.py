@@ -60,7 +60,7 @@ def read_series(lake: Lake, simulated: bool, since: date, bars: int) -> list[Ser
     found = pl.concat(frames)
     if found.is_empty():
         return []
-    until = found["date"].max() + timedelta(weeks=1)
+    until = found.select(pl.col("date").max()).item() + timedelta(weeks=1)
     made = [longer(found.filter(pl.col("freq") == source), freq, until) for freq, source in RESAMPLED.items()]
     return series_from(pl.concat([found, *made]))
 

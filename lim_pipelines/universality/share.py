@@ -11,11 +11,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from lim_pipelines.bootstrap import resampled_rows, times_drawn
 from lim_pipelines.foundation.quality.metrics import MEAN_BLOCK, RESAMPLES
 from lim_pipelines.universality.families import CELL
+
+Floats = npt.NDArray[np.float64]
 
 _LEVEL = 0.95
 _SEED = 20260101
@@ -75,7 +78,7 @@ def share(scores: pl.DataFrame, forecaster: str, against: str, target: str) -> S
     return Share(value, float(low), float(high), total)
 
 
-def _beaten(sums: np.ndarray) -> np.ndarray:
+def _beaten(sums: Floats) -> Floats:
     """Share of the cells (..., G, 2) that are there in which the first loses less than the second."""
     there = sums[..., 1] > 0
     return np.asarray((there & (sums[..., 0] < sums[..., 1])).sum(-1) / there.sum(-1))
