@@ -43,12 +43,15 @@ from assets import (  # noqa: E402
     model_inputs,
     panorama,
     quotes,
+    redo,
     reference,
     releases,
     retraining,
+    stale_results,
     window_store,
 )
 from assets.strategies import DEFS, StrategyComponent  # noqa: E402
+from lim_pipelines.foundation.config import FOUNDATIONS  # noqa: E402
 from lim_pipelines.places import Places  # noqa: E402
 from lim_pipelines.strategies.check import check  # noqa: E402
 from lim_pipelines.strategies.document import SpecError  # noqa: E402
@@ -87,6 +90,7 @@ def load_strategies() -> tuple[dg.Definitions, list[StrategySpec]]:
 def build_definitions() -> dg.Definitions:
     """Put everything together."""
     strategies, specs = load_strategies()
+    configs = list(FOUNDATIONS.values())
     home = Home()
     python_assets = [
         *quotes.ASSETS,
@@ -111,6 +115,8 @@ def build_definitions() -> dg.Definitions:
         leaderboard.build_leaderboard(specs),
         history_paths.build_history_paths(specs),
         *releases.ASSETS,
+        stale_results.build_stale_results(specs, configs),
+        redo.build_redo(specs, configs),
         retraining.build_retraining_plan(specs),
         audits_data.build_look_ahead_audit(specs),
     ]
@@ -126,7 +132,12 @@ def build_definitions() -> dg.Definitions:
                 *(live_skill.build_live_skill(spec) for spec in specs),
             ],
             jobs=automation.JOBS,
-            sensors=[*automation.SENSORS, *champion.SENSORS, retraining.build_retraining_sensor(specs)],
+            sensors=[
+                *automation.SENSORS,
+                *champion.SENSORS,
+                retraining.build_retraining_sensor(specs),
+                redo.build_redo_sensor(specs, configs),
+            ],
             schedules=[
                 *automation.SCHEDULES,
                 maintenance.weekly_maintenance,

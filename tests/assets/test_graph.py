@@ -128,6 +128,7 @@ def test_every_sensor_schedule_and_check_says_what_it_is() -> None:
         "champion_sensor",
         "inputs_sensor",
         "landing_sensor",
+        "redo_sensor",
         "releases_sensor",
         "results_sensor",
         "retraining_sensor",
