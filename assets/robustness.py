@@ -27,7 +27,7 @@ class Extent(dg.Config):
         nothing is said.
     """
 
-    cutoffs: int = Field(default=2, ge=1)
+    cutoffs: int = Field(default=1, ge=1)
     seeds: int = Field(default=1, ge=1)
 
 

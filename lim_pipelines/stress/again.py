@@ -16,6 +16,7 @@ import polars as pl
 
 from lim_pipelines import walkforward
 from lim_pipelines.lake import Lake, midnight, next_cutoff
+from lim_pipelines.portfolio.question import OptimiserError
 from lim_pipelines.schemas import MODEL_INPUTS, VALIDATED_BARS
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.stress.costed import Variant
@@ -117,9 +118,19 @@ class Again:
         lake = Perturbed(self._lake, self._moment, rows)
         return self._decide(lake, [self._spec], world.late)[0]
 
-    def of_settings(self, variants: Sequence[Variant]) -> list[pl.DataFrame]:
-        """Targets of the method with other settings each; models are asked once a decision."""
-        return self._decide(self._lake, [one.spec for one in variants], 0) if variants else []
+    def of_settings(self, variants: Sequence[Variant]) -> list[pl.DataFrame | OptimiserError]:
+        """Targets of the method with other settings each, or why there are none.
+
+        Models are asked once a decision, unless some settings have no solution: then each is tried by itself.
+        """
+        if not variants:
+            return []
+        try:
+            return list(self._decide(self._lake, [one.spec for one in variants], 0))
+        except OptimiserError as error:
+            if len(variants) == 1:
+                return [error]
+            return [found for one in variants for found in self.of_settings([one])]
 
     def _decide(self, lake: Lake, specs: Sequence[StrategySpec], late: int) -> list[pl.DataFrame]:
         return walkforward.decide_each(lake, self._models, specs, self.cutoffs, late=late, books=self.books)

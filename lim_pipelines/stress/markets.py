@@ -152,7 +152,8 @@ def crises(days: pl.Series, bars: pl.DataFrame, simulated: bool) -> tuple[list[S
     if simulated:
         why = "the market is simulated, nothing happened to it on any date"
         return _stormiest(days, bars), [LeftOut("dated crises", CRISES, why)]
-    spans, missing = [], []
+    spans: list[Span] = []
+    missing: list[LeftOut] = []
     for one in DATED:
         inside = days.filter(days.is_between(one.first, one.last))
         if len(inside):

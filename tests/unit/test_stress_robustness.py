@@ -12,10 +12,13 @@ import torch
 from strategy_world import CUTOFF, PERIOD_END, macro, market, put_checkpoint, put_lake, spec
 
 from lim_pipelines import walkforward
+from lim_pipelines.backtest.facts import read_facts
+from lim_pipelines.backtest.metrics import pooled
 from lim_pipelines.finetune import train
 from lim_pipelines.lake import LATEST, Lake, Past, midnight, scope_of
 from lim_pipelines.lake.past import ReadOnlyError
-from lim_pipelines.schemas import MODEL_INPUTS, ROBUSTNESS, TARGETS, TRIALS, VALIDATED_BARS
+from lim_pipelines.portfolio.question import OptimiserError
+from lim_pipelines.schemas import BACKTEST_DAILY, MODEL_INPUTS, ROBUSTNESS, TARGETS, TRIALS, VALIDATED_BARS
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.stress.again import Again, World, waiting, worlds
 from lim_pipelines.stress.costed import Variant, changed
@@ -23,6 +26,7 @@ from lim_pipelines.stress.late import later
 from lim_pipelines.stress.perturb import moved, thinned
 from lim_pipelines.stress.perturbed import Perturbed
 from lim_pipelines.stress.robustness import NoBacktestError, publish
+from lim_pipelines.stress.runs import Market, of_costs
 from lim_pipelines.stress.scenarios import DATA, Scenario
 
 torch.set_num_threads(1)
@@ -126,6 +130,29 @@ def test_several_portfolios_are_decided_as_each_alone(home: Home) -> None:
     assert home.again.of_settings([]) == []
 
 
+@pytest.mark.parametrize("home", ["cross_sectional"], indirect=True)
+def test_settings_without_a_solution_are_left_out_and_the_others_stay(home: Home) -> None:
+    long = {"net": [1.0, 1.0], "max_position": 0.2}
+    one = changed(home.spec, {"portfolio": long})
+    less = changed(one, {"portfolio": {"max_position": 0.1}})
+    found = Again(home.lake, home.models, one, [CUTOFF], 1).of_settings(
+        [Variant(NONE, less), Variant(NONE, one)]
+    )
+    assert isinstance(found[0], OptimiserError)
+    assert isinstance(found[1], pl.DataFrame)
+    assert found[1].height
+
+
+@pytest.mark.parametrize("home", ["directional"], indirect=True)
+def test_fills_that_the_engine_refuses_are_left_out_with_its_reason(home: Home) -> None:
+    facts = read_facts(home.lake, home.bars, home.spec.execution.currency)
+    there = Market(home.spec, home.own, home.bars, PERIOD_END - timedelta(days=1), facts)
+    soon = Variant(NONE, changed(home.spec, {"execution": {"fill": "open"}}))
+    runs, left = of_costs(there, [soon], pooled(BACKTEST_DAILY.empty(), home.spec.method))
+    assert runs == []
+    assert "open before the decision" in left[0].why
+
+
 def test_a_worse_lake_shows_nothing_before_the_lake_and_cannot_be_written(home: Home) -> None:
     rows = later(home.lake.revisions(VALIDATED_BARS).collect(), 1)
     worse = Perturbed(home.lake, midnight(PERIOD_END), {VALIDATED_BARS.name: rows})
@@ -150,7 +177,7 @@ def test_a_worse_lake_shows_nothing_before_the_lake_and_cannot_be_written(home: 
 
 def test_a_strategy_without_a_backtest_is_refused_by_name(home: Home, tmp_path: Path) -> None:
     with pytest.raises(NoBacktestError, match="materialise small_backtest first"):
-        publish(Lake(tmp_path / "empty"), home.models, home.reports, home.spec)
+        publish(Lake(tmp_path / "empty"), home.models, home.reports, home.spec, cutoffs=1, seeds=1)
 
 
 def test_robustness_writes_a_table_and_a_page_and_no_trial(home: Home) -> None:
