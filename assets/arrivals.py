@@ -17,7 +17,7 @@ import polars as pl
 from dagster import DagsterInstance, RunsFilter
 
 from assets.partitions import FIRST_SESSION, dates, exchanges
-from assets.requests import IN_PROGRESS, TAG, run_key, tries
+from assets.requests import EXCHANGE, IN_PROGRESS, TAG, run_key, tries
 from lim_pipelines.landing.loads import APART, SPAN, coalesce, digest, news
 from lim_pipelines.landing.survey import survey
 from lim_pipelines.schemas import LANDING_FILES
@@ -72,7 +72,7 @@ class Ask:
 
     def request(self, runs: int) -> dg.RunRequest:
         """Return the request for its next run, after some runs that failed."""
-        tags, key = {TAG: self.key}, run_key(self.key, runs)
+        tags, key = {TAG: self.key, EXCHANGE: self.exchange}, run_key(self.key, runs)
         if self.job == load_alternative.name:
             return dg.RunRequest(run_key=key, job_name=self.job, tags=tags)
         if self.job == import_archive.name:
@@ -92,6 +92,7 @@ class Ask:
 def exchange_date_run(first: str, last: str, start: date, end: date, **request: Any) -> dg.RunRequest:
     """One run over the rectangle of exchanges `first`..`last` and dates `start`..`end`."""
     tags = {
+        EXCHANGE: first if first == last else f"{first}..{last}",
         "dagster/asset_partition_range_start": f"{start}|{first}",
         "dagster/asset_partition_range_end": f"{end}|{last}",
     }

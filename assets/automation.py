@@ -9,7 +9,7 @@ import json
 import dagster as dg
 import polars as pl
 
-from assets import closes
+from assets import alerts, backfills, closes, freshness, sentinel
 from assets.arrivals import (
     import_archive,
     landing_sensor,
@@ -102,5 +102,8 @@ def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
 
 
 SENSORS = [landing_sensor, inputs_sensor, releases_sensor, results_sensor]
+SENSORS += [*backfills.SENSORS, *sentinel.SENSORS, *alerts.SENSORS]
 SCHEDULES = [*closes.SCHEDULES, daily_alternative, daily_reference, weekly_validation, daily_retraining_plan]
+SCHEDULES += [*backfills.SCHEDULES, *freshness.SCHEDULES]
 JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate]
+JOBS += backfills.JOBS

@@ -17,7 +17,7 @@ import dagster as dg
 
 from assets.arrivals import exchange_date_run, load_quotes
 from assets.partitions import FIRST_SESSION, exchanges
-from assets.requests import TAG
+from assets.requests import CAUSE, TAG
 from lim_pipelines.exchanges import EXCHANGES
 from lim_pipelines.exchanges.closes import CLOSES, ended, tick_before, ticks
 
@@ -75,7 +75,7 @@ def closed_sessions(zone: str, mics: list[str], moment: datetime) -> list[dg.Run
             day,
             day,
             run_key=f"close:{mic}:{day}",
-            tags={TAG: f"close:{mic}:{day}", "lim/cause": f"{mic} closed at {close.strftime(_SHOWN)}"},
+            tags={TAG: f"close:{mic}:{day}", CAUSE: f"{mic} closed at {close.strftime(_SHOWN)}"},
         )
         for mic, day, close, _ in over.iter_rows()
         if day >= FIRST_SESSION

@@ -13,7 +13,7 @@ from dagster import DagsterInstance
 
 from assets.arrivals import import_archive, load_quotes
 from assets.partitions import FIRST_SESSION
-from assets.requests import TAG, run_key, tries
+from assets.requests import EXCHANGE, TAG, run_key, tries
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Rebuild:
                 job_name=import_archive.name,
                 partition_key=self.exchange,
                 asset_selection=[dg.AssetKey(name) for name in archive],
-                tags={TAG: self.key},
+                tags={TAG: self.key, EXCHANGE: self.exchange},
             )
         return dg.RunRequest(
             run_key=run_key(self.key, runs),
@@ -59,6 +59,7 @@ class Rebuild:
             asset_selection=[dg.AssetKey(name) for name in daily],
             tags={
                 TAG: self.key,
+                EXCHANGE: self.exchange,
                 "dagster/asset_partition_range_start": f"{self.first}|{self.exchange}",
                 "dagster/asset_partition_range_end": f"{self.last}|{self.exchange}",
             },

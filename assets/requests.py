@@ -13,6 +13,11 @@ from datetime import UTC, datetime, timedelta
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 TAG = "lim/ask"
+EXCHANGE = "lim/exchange"
+"""Tag of loads with the exchange whose partitions they write: `deploy/` lets one of each run at a time."""
+CAUSE = "lim/cause"
+"""Tag that says why a run was asked for, for people."""
+
 RETRY_AFTER = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(hours=10)
 

@@ -18,7 +18,7 @@ HEAVY = (
 
 # Left may be imported by what stands to its right, never the other way round (docs/architecture.md).
 LAYERS = (
-    ("clock", "schemas", "drawing", "bootstrap", "paired"),
+    ("alerts", "clock", "schemas", "drawing", "bootstrap", "paired"),
     ("exchanges",),
     ("simulate",),
     ("instruments",),
@@ -30,7 +30,7 @@ LAYERS = (
     ("reference", "landing"),
     ("validate",),
     ("newest",),
-    ("ingest", "derive", "alternative"),
+    ("ingest", "derive", "alternative", "freshness"),
     ("bulk", "marts"),
     ("modalities",),
     ("inputs",),

@@ -19,7 +19,8 @@ def tick(name: str, exchanges: Sequence[str], *moment: int) -> Any:
     scheduled = datetime(*moment, tzinfo=UTC)  # type: ignore[misc, arg-type]
     with dg.DagsterInstance.local_temp() as instance:
         instance.add_dynamic_partitions("exchange", exchanges)
-        return NAMED[name](dg.build_schedule_context(instance, scheduled_execution_time=scheduled))
+        with dg.build_schedule_context(instance, scheduled_execution_time=scheduled) as context:
+            return NAMED[name](context)
 
 
 def test_one_schedule_a_zone_at_its_closes_plus_the_feeds_lag() -> None:

@@ -1,0 +1,172 @@
+"""The sentinel: no partition stays failed, no run hangs, no session is left out, without somebody knowing.
+
+What does not belong here: runs that fail (`alerts.py` tells of each), asks of sensors (each asks for its own
+again).
+
+Asked for again: what a schedule asked for at a close or for the trailing week, because a schedule has no
+memory; by `requests.tries`, with its pauses, for a week. Everything else is told of, once: a partition that
+is still failed `LEFT_FAILED` after its run, a run that works or waits longer than `STUCK`, a session overdue.
+Why not have all of it made again: what people started, people know why; a training that failed fails again.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+
+import dagster as dg
+from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+
+from assets.arrivals import exchange_date_run, load_quotes
+from assets.partitions import exchanges
+from assets.requests import CAUSE, EXCHANGE, IN_PROGRESS, TAG, run_key, tries
+from lim_pipelines import alerts, clock
+from lim_pipelines.freshness import freshness, words
+from resources.home import Home
+
+LEFT_FAILED = timedelta(hours=6)
+STUCK = timedelta(hours=12)
+"""Longer than any load; the longest training has a pool and a limit of its own (`deploy/dagster.yaml`)."""
+
+_SCHEDULED = ("close:", "trailing:")
+_PARTITION = "dagster/partition"
+_FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_WEEK = timedelta(days=7)
+_MOST = 300
+"""Newest failed runs of the week that are looked at."""
+
+
+@dg.sensor(
+    minimum_interval_seconds=300,
+    jobs=[load_quotes],
+    description="Asks again for sessions whose load failed, and tells of partitions that stay failed, runs"
+    " that hang, and sessions that are overdue; each once.",
+)
+def sentinel(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
+    """Look at everything that should not stay as it is."""
+    instance = context.instance
+    failed = _failed_this_week(instance)
+    requests = list(_again(instance, failed))
+    with dg.partition_loading_context(dynamic_partitions_store=instance):
+        left = _left_failed(instance, context, failed)
+    wrong = {
+        **_stuck(instance),
+        **left,
+        **_overdue(home, instance.get_dynamic_partitions(exchanges.name or "")),
+    }
+    told = [cause for cause in json.loads(context.cursor or "[]") if cause in wrong]
+    news = {cause: said for cause, said in wrong.items() if cause not in told}
+    if news:
+        alerts.tell(f"still wrong: {len(news)}", "\n".join(news.values()))
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else "; ".join(wrong.values()) or "nothing failed, hangs or is overdue",
+        cursor=json.dumps([*told, *news]),
+    )
+
+
+def _failed_this_week(instance: DagsterInstance) -> Sequence[RunRecord]:
+    ended = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+    records = instance.get_run_records(RunsFilter(statuses=ended), limit=_MOST)
+    return [record for record in records if _since(record) < _WEEK]
+
+
+def _since(record: RunRecord) -> timedelta:
+    """How long ago a run ended; by the machine's clock, as Dagster's records."""
+    return timedelta(seconds=time.time() - (record.end_time or record.update_timestamp.timestamp()))
+
+
+def _again(instance: DagsterInstance, failed: Iterable[RunRecord]) -> Iterator[dg.RunRequest]:
+    """Ask again for what a schedule asked for and no run has made since."""
+    asks = {}
+    for record in failed:
+        ask = record.dagster_run.tags.get(TAG, "")
+        if ask.startswith(_SCHEDULED):
+            asks.setdefault(ask, record.dagster_run)
+    for ask, run in asks.items():
+        past = tries(instance, ask)
+        if past.due and not past.succeeded:
+            mic, (first, last) = run.tags[EXCHANGE], (run.tags[tag][:10] for tag in (_FIRST, _LAST))
+            yield exchange_date_run(
+                mic,
+                mic,
+                date.fromisoformat(first),
+                date.fromisoformat(last),
+                run_key=run_key(ask, past.runs),
+                job_name=load_quotes.name,
+                tags={name: run.tags[name] for name in (TAG, CAUSE) if name in run.tags},
+            )
+
+
+def _stuck(instance: DagsterInstance) -> dict[str, str]:
+    """Find runs that work or wait for too long."""
+    found = {}
+    for record in instance.get_run_records(RunsFilter(statuses=IN_PROGRESS)):
+        began = record.start_time or record.create_timestamp.timestamp()
+        hours = (time.time() - began) / 3600
+        if timedelta(hours=hours) > STUCK:
+            run = record.dagster_run
+            state = run.status.value.lower()
+            found[f"stuck:{run.run_id}"] = f"run {run.run_id} of {run.job_name} is {state} for {hours:.0f} h"
+    return found
+
+
+def _left_failed(
+    instance: DagsterInstance, context: dg.SensorEvaluationContext, failed: Iterable[RunRecord]
+) -> dict[str, str]:
+    """Find partitions that a run of this week left failed and no later run has made."""
+    repository = context.repository_def
+    if repository is None:
+        raise RuntimeError("the sentinel needs the code location's assets and jobs")
+    graph = repository.asset_graph
+    found = {}
+    for record in failed:
+        run = record.dagster_run
+        if _since(record) < LEFT_FAILED:
+            continue
+        for key in sorted(run.asset_selection or _assets_of(repository, run.job_name)):
+            definition = graph.get(key).partitions_def if graph.has(key) else None
+            wanted = _partitions(definition, run) if definition else []
+            still = _still_failed(instance, key, wanted, definition) if definition and wanted else []
+            if still:
+                found[f"failed:{run.run_id}:{key.to_user_string()}"] = (
+                    f"{key.to_user_string()}: {len(still)} partitions from {still[0]} to {still[-1]} are"
+                    f" failed since run {run.run_id}"
+                )
+    return found
+
+
+def _assets_of(repository: dg.RepositoryDefinition, job: str) -> set[AssetKey]:
+    """Return what a run makes that was started with all assets of its job."""
+    found = repository.get_job(job) if repository.has_job(job) else None
+    return set(found.asset_layer.executable_asset_keys) if found else set()
+
+
+def _partitions(definition: dg.PartitionsDefinition[str], run: dg.DagsterRun) -> list[str]:
+    """Keys of the partitions that a run was for; none where those it names are gone."""
+    if _PARTITION in run.tags:
+        return [run.tags[_PARTITION]]
+    if _FIRST not in run.tags:
+        return []
+    try:
+        return list(
+            definition.get_partition_keys_in_range(dg.PartitionKeyRange(run.tags[_FIRST], run.tags[_LAST]))
+        )
+    except dg.DagsterInvalidInvocationError:
+        return []
+
+
+def _still_failed(
+    instance: DagsterInstance, key: AssetKey, wanted: list[str], definition: dg.PartitionsDefinition[str]
+) -> list[str]:
+    statuses = instance.get_status_by_partition(key, wanted, definition) or {}
+    return sorted(name for name, status in statuses.items() if status is not None and status.name == "FAILED")
+
+
+def _overdue(home: Home, mics: Iterable[str]) -> dict[str, str]:
+    """Find sessions that should be there."""
+    late = freshness(home.lake(), mics, clock.now()).filter("overdue")
+    return {f"overdue:{row['exchange']}:{row['due']}": words(row) for row in late.iter_rows(named=True)}
+
+
+SENSORS = [sentinel]
