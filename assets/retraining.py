@@ -5,8 +5,9 @@ What does not belong here: why something is due (`lim_pipelines/retraining`), tr
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -23,8 +24,11 @@ from lim_pipelines.retraining import expected
 from lim_pipelines.retraining.asked import Ask, Became, Look, Memory, look
 from lim_pipelines.retraining.budget import told
 from lim_pipelines.retraining.plan import Line, Signs, plan
+from lim_pipelines.retraining.policies import Stale
 from lim_pipelines.retraining.settings import Retraining, read_settings
 from lim_pipelines.schemas import DRIFT_RESULTS
+from lim_pipelines.stale import cause_of, current
+from lim_pipelines.stale import stale as find_stale
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.validate.drift.inputs import EVERY_CLASS
 from resources.home import Home
@@ -51,8 +55,9 @@ def build_retraining_sensor(specs: Sequence[StrategySpec]) -> dg.SensorDefinitio
         | dg.AssetSelection.key_substring("_model")
         | dg.AssetSelection.key_substring("_targets"),
         description="Trains the newest cutoff when enough sessions are new or corrected, something drifted"
-        " that is learnt from, live forecasts have decayed, or a month is over; within the week's budget of"
-        " automation.yaml. Never twice for one cause; what failed is asked for again after a pause.",
+        " that is learnt from, what was read is corrected, live forecasts have decayed, or a month is over;"
+        " within the week's budget of automation.yaml. Never twice for one cause; what failed is asked for"
+        " again after a pause.",
     )
     def retraining_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
         """Ask for what is due, and say of everything else why it is not."""
@@ -131,7 +136,9 @@ def _plan(
     instance: dg.DagsterInstance, home: Home, specs: Sequence[StrategySpec], now: datetime
 ) -> tuple[Retraining, list[Line]]:
     settings, lake = read_settings(home.path), home.lake()
-    signs = Signs(_drifted(instance, lake), live_skill.decayed(instance, specs))
+    signs = Signs(
+        _drifted(instance, lake), live_skill.decayed(instance, specs), _stale(lake, home.models, specs)
+    )
     return settings, plan(lake, home.models, FOUNDATIONS, specs, settings, signs, now, FIRST_CUTOFF)
 
 
@@ -204,6 +211,17 @@ def _drifted(instance: dg.DagsterInstance, lake: Lake) -> dict[str, str]:
         family: failed
         for family, config in FOUNDATIONS.items()
         if not drifted.filter(_read_by(config)).is_empty()
+    }
+
+
+def _stale(lake: Lake, models: Path, specs: Sequence[StrategySpec]) -> dict[str, Stale]:
+    """Families and strategies whose newest checkpoint or models would come out otherwise today."""
+    stale = find_stale(lake, models, specs, list(FOUNDATIONS.values()))
+    newest = {row["result"]: row["partition"] for row in current(stale).iter_rows(named=True)}
+    assets = {family: family for family in FOUNDATIONS} | {f"{spec.name}_model": spec.name for spec in specs}
+    causes = {asset: cause for asset in assets if (cause := cause_of(stale, asset)) is not None}
+    return {
+        assets[asset]: Stale(date.fromisoformat(newest[asset]), *cause) for asset, cause in causes.items()
     }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from lim_pipelines.foundation import checkpoint
-from lim_pipelines.foundation.config import REAL
+from lim_pipelines.foundation import checkpoint, continual
+from lim_pipelines.foundation.config import CODE_VERSION, REAL
 from lim_pipelines.foundation.decided import Start
 from lim_pipelines.foundation.folders import atomic_folder
+from lim_pipelines.foundation.train import input_digest
 from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import VALIDATED_BARS
 
@@ -20,12 +21,15 @@ def train(
 
     It took `seconds`, began as `start` says, and ended at the moment `when`.
     """
-    digest = f"{cutoff.toordinal():064x}"
+    before = continual.previous(models, REAL.name, cutoff)
+    plan = continual.plan(REAL, before)
+    version = lake.version(VALIDATED_BARS)
+    digest = input_digest(REAL, cutoff, plan.parent, f"rows of version {version}")
     read = checkpoint.DataRead(
         table=VALIDATED_BARS.name,
-        lake_version=lake.version(VALIDATED_BARS),
+        lake_version=version,
         as_of=cutoff.isoformat(),
-        fingerprint="",
+        fingerprint=f"rows of version {version}",
         rows=1,
         groups=(),
     )
@@ -33,20 +37,20 @@ def train(
         config=REAL,
         cutoff=cutoff,
         input_digest=digest,
-        parent=None,
-        parent_cutoff=None,
-        code_version="",
+        parent=plan.parent.input_digest if plan.parent else None,
+        parent_cutoff=plan.parent.cutoff if plan.parent else None,
+        code_version=CODE_VERSION,
         seed=0,
         steps=1,
         data=read,
-        windows={},
+        windows={"held_out_from": cutoff.isoformat()},
         metrics={},
         loss_curve=(),
         wall_seconds=seconds,
         hardware="",
         torch_version="",
         created_at=when,
-        start=start,
+        start=start or plan.start,
     )
     with atomic_folder(checkpoint.folder_of(models, REAL.name, cutoff, digest)) as folder:
         (folder / checkpoint.META).write_text(meta.model_dump_json())

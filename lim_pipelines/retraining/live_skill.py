@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import polars as pl
 
 from lim_pipelines.finetune.spec import RELATIVE_TASKS, Task
 
 LEVEL = 0.002
-"""Of one look. Looks are many and overlap: looked at every week, about one sound strategy in thirteen alarms
-in a year (docs/lab.md), for the price of one fit of its heads."""
+"""Of one look. Looks are many and overlap: looked at every week, about one sound strategy in ten alarms in
+a year (docs/lab.md), for the price of one fit of its heads."""
 
 POWER = 0.8
 """Probability with which a decay of the stated size is found."""
@@ -30,6 +29,8 @@ POWER = 0.8
 NEWEST_BLOCKS = 10
 EARLIER_BLOCKS = 20
 """Fewest blocks of earlier decisions: fewer say little about what the skill was."""
+
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,7 @@ def measure(task: Task, horizon: int, came: pl.DataFrame) -> LiveSkill:
     if len(live) < size or len(before) < EARLIER_BLOCKS * reach:
         return LiveSkill(len(live), len(before), math.nan, math.nan, math.nan, math.nan, needed)
     new, old = _blocks(live, reach), _blocks(before, reach)
-    p_value = _welch(new, old)
-    spread = _variance(old)
-    error = math.sqrt(spread / len(new) + spread / len(old))
-    normal = NormalDist()
-    shows = (normal.inv_cdf(1 - LEVEL) + normal.inv_cdf(POWER)) * error
-    return LiveSkill(len(live), len(before), _mean(new), _mean(old), p_value, shows, needed)
+    return LiveSkill(len(live), len(before), _mean(new), _mean(old), *_welch(new, old), needed)
 
 
 def _contributions(task: Task, judged: pl.DataFrame) -> list[float]:
@@ -136,15 +132,23 @@ def _blocks(shares: list[float], reach: int) -> list[float]:
     return [_mean(shares[i * reach : (i + 1) * reach]) for i in range(whole)]
 
 
-def _welch(new: list[float], old: list[float]) -> float:
-    """One-sided p-value that the mean of `new` is lower."""
-    from scipy.special import stdtr
+def _welch(new: list[float], old: list[float]) -> tuple[float, float]:
+    """One-sided p-value that the mean of `new` is lower, and the fall that is found with `POWER`."""
+    from scipy.special import stdtr, stdtrit
 
-    a, b = _variance(new) / len(new), _variance(old) / len(old)
-    if a + b == 0:
-        return 1.0
-    freedom = (a + b) ** 2 / (a**2 / (len(new) - 1) + b**2 / (len(old) - 1))
-    return float(stdtr(freedom, (_mean(new) - _mean(old)) / math.sqrt(a + b)))
+    p_value = 1.0
+    if _variance(new) + _variance(old) > 0:
+        error, freedom = _error(_variance(new) / len(new), _variance(old) / len(old), len(new), len(old))
+        p_value = float(stdtr(freedom, (_mean(new) - _mean(old)) / error))
+    # What could be found was so before the newest were looked at: they are taken to vary as those before.
+    spread = max(_variance(old), _LEAST)
+    error, freedom = _error(spread / len(new), spread / len(old), len(new), len(old))
+    return p_value, float(error * (stdtrit(freedom, 1 - LEVEL) + stdtrit(freedom, POWER)))
+
+
+def _error(new: float, old: float, few: int, many: int) -> tuple[float, float]:
+    """Say how sure the difference of two means of these variances is: standard error, degrees of freedom."""
+    return math.sqrt(new + old), (new + old) ** 2 / (new**2 / (few - 1) + old**2 / (many - 1))
 
 
 def _mean(values: list[float]) -> float:
