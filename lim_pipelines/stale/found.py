@@ -138,12 +138,14 @@ def _models(lake: Lake, models: Path, spec: StrategySpec, records: Records) -> l
     for cutoff in cutoffs:
         meta = store.read_meta(_folder(models, spec.name, cutoff))
         start = checkpoint.resolve(models, spec.foundation, cutoff)
-        parent = "" if start is None else checkpoint.read_meta(start).input_digest
         event = champions.event_at(models, spec.name, cutoff)
         was = champions.before(models, spec.name, cutoff) if spec.fit.judged(spec.horizon) else None
-        now = finetune.input_digest(spec, cutoff, parent, [read.fingerprint for read in meta.data])
-        if parent != meta.parent:
-            altered = f"started from {_short(meta.parent)}, would now from {_short(parent)}"
+        now = finetune.input_digest(spec, cutoff, meta.parent, [read.fingerprint for read in meta.data])
+        # A folder is named by its digest.
+        if start is None or start.name != _short(meta.parent):
+            altered = (
+                f"started from {_short(meta.parent)}, would now from {start.name if start else 'nothing'}"
+            )
         elif now != meta.input_digest:
             altered = f"made by {meta.code_version} or with other settings of {spec.name}"
         elif event is None or event.checkpoint.digest != meta.input_digest:

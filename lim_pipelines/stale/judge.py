@@ -101,11 +101,8 @@ def cause_of(found: pl.DataFrame, result: str) -> tuple[str, str] | None:
 def _rows(entry: dict[str, Any]) -> dict[str, Any]:
     where = f" of {entry['exchange']}" if entry["exchange"] else ""
     days = f", {entry['first_date']} to {entry['last_date']}" if entry["first_date"] else ""
-    return {
-        **entry,
-        "cause": "rows",
-        "why": f"{entry['rows']} rows of {entry['table']}{where} are others{days}",
-    }
+    count = "1 row differs" if entry["rows"] == 1 else f"{entry['rows']} rows differ"
+    return {**entry, "cause": "rows", "why": f"{entry['table']}{where}: {count}{days}"}
 
 
 def _parent(parent: Key) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_what_is_stale_is_listed_until_it_is_not(world: World, instance: dg.Dags
     assert not check.passed
     assert str(check.description).startswith(
         "5 results are stale, 5 of them are made again by policy where sensors are on:"
-        " xsim_foundation_checkpoint 2018-12-01: 1 rows of validated_bars of XSIM are others, 2018-11-08 to"
+        " xsim_foundation_checkpoint 2018-12-01: validated_bars of XSIM: 1 row differs, 2018-11-08 to"
         " 2018-11-08. To have all of them made again, materialise redo"
     )
     assert world.lake.read(STALE_RESULTS, as_of=LATEST).collect().height == 5
@@ -156,7 +156,7 @@ def test_a_run_that_fails_is_asked_for_again_after_a_rest(world: World, instance
     first = tick(world, instance, None)
     [request] = first.run_requests or []
     assert [request.tags[tag] for tag in RANGE] == ["2018-10-01", "2018-12-01"]
-    assert request.tags["lim/cause"].startswith(f"redo {FAMILY}: 1 rows of validated_bars of XSIM are others")
+    assert request.tags["lim/cause"].startswith(f"redo {FAMILY}: validated_bars of XSIM: 1 row differs")
     follow(world, instance, request, fails=True)
     rests = tick(world, instance, first.cursor)
     assert not rests.run_requests

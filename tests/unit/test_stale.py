@@ -78,7 +78,7 @@ def test_a_dated_back_correction_marks_those_that_read_it_and_what_is_made_from_
     [row] = found.filter((pl.col("result") == FAMILY) & (pl.col("cause") == "rows")).head(1).to_dicts()
     assert (row["partition"], row["exchange"], row["rows"]) == ("2018-11-01", "XSIM", 1)
     assert (row["first_date"], row["last_date"]) == (DAYS[2], DAYS[2])
-    assert row["why"] == "1 rows of validated_bars of XSIM are others, 2018-10-11 to 2018-10-11"
+    assert row["why"] == "validated_bars of XSIM: 1 row differs, 2018-10-11 to 2018-10-11"
 
 
 def test_a_correction_is_seen_from_its_arrival_on(world: World) -> None:
@@ -143,7 +143,7 @@ def test_a_cause_has_a_key_until_it_is_answered(world: World) -> None:
     first = cause_of(world.stale(), FAMILY)
     assert first is not None
     assert first == cause_of(world.stale(), FAMILY)
-    assert first[1] == "1 rows of validated_bars of XSIM are others, 2018-09-20 to 2018-09-20"
+    assert first[1] == "validated_bars of XSIM: 1 row differs, 2018-09-20 to 2018-09-20"
     for day in CUTOFFS:
         world.make(FAMILY, str(day))
     assert cause_of(world.stale(), FAMILY) is None
