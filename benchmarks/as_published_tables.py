@@ -29,7 +29,7 @@ RULES = ("reversal", "momentum", "distance")
 K = 5
 """Shares of the book that the tables and the picture show."""
 
-_RED = "#d1495b"
+_RED, _DARK = "#d1495b", "#4a4a4a"
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,13 @@ def worth(outcome: Outcome) -> str:
                 before = steps[step]
             else:
                 cells.append("not known")
+            if step == "costs":
+                cells.append(f"{before.sum():.2f}")
         rows.append((name, f"{steps['published'].sum():.2f}", *cells, f"{before.sum():.2f}"))
-    return markdown(("IRR", "as published", *STEPS.values(), "leak-free, costed"), rows)
+    steps = list(STEPS.values())
+    after = list(STEPS).index("costs") + 1
+    header = ("IRR", "as published", *steps[:after], "so far", *steps[after:], "leak-free, costed")
+    return markdown(header, rows)
 
 
 def _change(difference: Floats) -> str:
@@ -206,7 +211,7 @@ def draw(outcomes: Sequence[Outcome]) -> bytes:
     """Draw what each difference is worth, a panel an exchange and test: PNG."""
     figure = figure_of(10, 3.2 * math.ceil(len(outcomes) / 2))
     panels = figure.subplots(math.ceil(len(outcomes) / 2), 2, squeeze=False).ravel()
-    colours = dict(zip(STEPS, (*COLORS, _RED, INK), strict=True))
+    colours = dict(zip(STEPS, (*COLORS, _RED, _DARK), strict=True))
     for axes, outcome in zip(panels, outcomes, strict=False):
         styled(axes, "sum of returns")
         axes.set_title(outcome.name, color=INK, fontsize=9)
