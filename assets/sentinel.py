@@ -119,21 +119,26 @@ def _left_failed(
     if repository is None:
         raise RuntimeError("the sentinel needs the code location's assets and jobs")
     graph = repository.asset_graph
-    found = {}
+    by_run: dict[tuple[str, str], list[str]] = {}
+    wanted: dict[AssetKey, dict[str, str]] = {}
     for record in failed:
         run = record.dagster_run
         if _since(record) < LEFT_FAILED:
             continue
-        for key in sorted(run.asset_selection or _assets_of(repository, run.job_name)):
+        for key in run.asset_selection or _assets_of(repository, run.job_name):
             definition = graph.get(key).partitions_def if graph.has(key) else None
-            wanted = _partitions(definition, run) if definition else []
-            still = _still_failed(instance, key, wanted, definition) if definition and wanted else []
-            if still:
-                found[f"failed:{run.run_id}:{key.to_user_string()}"] = (
-                    f"{key.to_user_string()}: {len(still)} partitions from {still[0]} to {still[-1]} are"
-                    f" failed since run {run.run_id}"
-                )
-    return found
+            for name in _partitions(definition, run) if definition else []:
+                wanted.setdefault(key, {}).setdefault(name, run.run_id)
+    # One question an asset, however many runs have failed.
+    for key, runs in sorted(wanted.items()):
+        for name in _still_failed(instance, key, list(runs), graph.get(key).partitions_def):
+            by_run.setdefault((key.to_user_string(), runs[name]), []).append(name)
+    return {
+        f"failed:{run}:{asset}": (
+            f"{asset}: {len(names)} partitions from {min(names)} to {max(names)} are failed since run {run}"
+        )
+        for (asset, run), names in by_run.items()
+    }
 
 
 def _assets_of(repository: dg.RepositoryDefinition, job: str) -> set[AssetKey]:
@@ -157,8 +162,13 @@ def _partitions(definition: dg.PartitionsDefinition[str], run: dg.DagsterRun) ->
 
 
 def _still_failed(
-    instance: DagsterInstance, key: AssetKey, wanted: list[str], definition: dg.PartitionsDefinition[str]
+    instance: DagsterInstance,
+    key: AssetKey,
+    wanted: list[str],
+    definition: dg.PartitionsDefinition[str] | None,
 ) -> list[str]:
+    if definition is None:
+        return []
     statuses = instance.get_status_by_partition(key, wanted, definition) or {}
     return sorted(name for name, status in statuses.items() if status is not None and status.name == "FAILED")
 
