@@ -47,6 +47,7 @@ from assets import (  # noqa: E402
     redo,
     reference,
     releases,
+    results,
     retraining,
     stale_results,
     window_store,
@@ -139,6 +140,7 @@ def build_definitions() -> dg.Definitions:
                 *champion.SENSORS,
                 retraining.build_retraining_sensor(specs),
                 redo.build_redo_sensor(specs, configs),
+                results.build_results_sensor(specs, configs),
             ],
             schedules=[
                 *automation.SCHEDULES,

@@ -14,10 +14,9 @@ import pytest
 from inprocess import LONG_AGO, Lineage
 from retraining_world import sessions
 
-from assets.automation import inputs_sensor, landing_sensor, results_sensor
+from assets.automation import inputs_sensor, landing_sensor
 from lim_pipelines.definitions import defs
-from lim_pipelines.foundation import checkpoint
-from lim_pipelines.schemas import TARGETS, VALIDATED_MACRO
+from lim_pipelines.schemas import VALIDATED_MACRO
 from resources.home import Home
 
 HEADER = "symbol,date,open,high,low,close,volume\n"
@@ -231,49 +230,6 @@ def test_what_the_sensor_asks_for_can_be_run(lineage: Lineage) -> None:
     lineage.drop(ONE_DAY, "XNYS/ibm.csv", LONG_AGO)
     (run,) = quote_runs(learn(lineage).run_requests)
     assert lineage.run(*names(run), start=run.tags[RANGE[0]], end=run.tags[RANGE[1]], checks=False).success
-
-
-def test_results_follow_bars_and_targets(lineage: Lineage) -> None:
-    def look() -> Any:
-        return results_sensor(
-            dg.build_sensor_context(
-                lineage.instance,
-                resources={"home": Home(root=str(lineage.path))},
-                cursor=cursor,
-            )
-        )
-
-    cursor = None
-    assert "no strategy has targets yet" in str(look().skip_message)
-    target = {
-        "strategy": "wti_transfer",
-        "cutoff": date(2018, 11, 1),
-        "exchange": "XNYM",
-        "instrument_id": "XNYM:WTI",
-        "date": date(2018, 11, 1),
-        "decided_at": datetime(2018, 11, 2, tzinfo=UTC),
-    }
-    blanks = {
-        name: 0 if dtype.is_numeric() else "x" for name, dtype in TARGETS.schema.items() if name not in target
-    }
-    rows = pl.DataFrame([{**blanks, **target}], schema=TARGETS.schema)
-    lineage.lake.write(TARGETS, rows, rows.select(TARGETS.partition_key))
-    checkpoint.folder_of(lineage.path / "models", "wti_transfer", date(2018, 11, 1), "d").mkdir(parents=True)
-    (
-        checkpoint.folder_of(lineage.path / "models", "wti_transfer", date(2018, 11, 1), "d") / "meta.json"
-    ).touch()
-    checkpoint.set_current(lineage.path / "models", "wti_transfer", date(2018, 11, 1), "d")
-    sessions(lineage, [date(2018, 11, 1)])
-
-    first = look()
-    decide, evaluate = first.run_requests
-    assert (decide.job_name, decide.partition_key) == ("decide", "2018-11-01")
-    assert {key.to_user_string() for key in evaluate.asset_selection} == {
-        "wti_transfer_backtest",
-        "leaderboard",
-    }
-    cursor = first.cursor
-    assert "nothing new" in str(look().skip_message)
 
 
 def test_a_home_is_found_when_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

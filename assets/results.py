@@ -1,0 +1,135 @@
+"""Targets, backtests and the leaderboard kept up to what they read: asks for those that are stale.
+
+What does not belong here: which are (`lim_pipelines/stale`), training (`retraining.py`), what is stale of
+earlier cutoffs (`redo.py`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import polars as pl
+
+from assets.requests import CAUSE, TAG, run_key, tries
+from lim_pipelines import clock, stale
+from lim_pipelines.foundation.config import FoundationConfig
+from lim_pipelines.schemas import RESULT_READS
+from lim_pipelines.stale.recorded import LEADERBOARD, code_of, never_backtested
+from lim_pipelines.strategies.spec import StrategySpec
+from resources.home import Home
+
+decide = dg.define_asset_job("decide", dg.AssetSelection.key_substring("_targets"))
+evaluate = dg.define_asset_job(
+    "evaluate", dg.AssetSelection.key_substring("_backtest") | dg.AssetSelection.assets(LEADERBOARD)
+)
+
+
+def build_results_sensor(
+    specs: Sequence[StrategySpec], configs: Sequence[FoundationConfig]
+) -> dg.SensorDefinition:
+    """Make the sensor that has the newest targets decided again, and backtests made that follow.
+
+    A sensor and not `AutomationCondition.eager()`: that fires for every commit to the bars of any exchange,
+    and for none as long as one partition above is missing. A strategy is decided again where rows that it
+    reads differ, or other models are in use; an import of another exchange, or the same file again, asks
+    for nothing. It never trains and never touches earlier cutoffs; while one of those was decided for other
+    settings, the backtest, which would refuse it, waits.
+    """
+
+    @dg.sensor(
+        name="results_sensor",
+        minimum_interval_seconds=60,
+        jobs=[decide, evaluate],
+        description="Decides the newest cutoff again when what it read is otherwise; backtests and the"
+        " leaderboard follow when targets or bars are. A failed run is asked for again.",
+    )
+    def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
+        lake = home.lake()
+        # Trainings leave their record in `result_reads`; other settings are in no commit.
+        state = stale.versions(lake) | {RESULT_READS.name: lake.version(RESULT_READS)}
+        looked = json.dumps([state, [code_of(spec) for spec in specs]])
+        if context.cursor == looked:
+            return dg.SkipReason("nothing that results are made from has changed since the last look")
+        found = stale.stale(lake, home.models, specs, configs)
+        missing = never_backtested(lake, specs)
+        asks = [*_decisions(found, specs), *_evaluations(found, specs, missing)]
+        requests, unfinished = [], 0
+        for ask, request in asks:
+            past = tries(context.instance, ask, clock.now())
+            unfinished += not past.succeeded
+            if past.due and not past.succeeded:
+                requests.append(request.with_replaced_attrs(run_key=run_key(ask, past.runs)))
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else _why_not(found, specs, unfinished),
+            # While a run is at work or rests, the next tick looks again.
+            cursor=context.cursor if unfinished else looked,
+        )
+
+    return results_sensor
+
+
+def _decisions(found: pl.DataFrame, specs: Sequence[StrategySpec]) -> Iterator[tuple[str, dg.RunRequest]]:
+    """Go through the runs that decide the newest cutoffs again, each with what it is remembered by."""
+    for spec in specs:
+        asset = f"{spec.name}_targets"
+        cause = stale.cause_of(found, asset)
+        if cause is not None:
+            key, words = cause
+            ask = f"{asset}@{key}"
+            yield (
+                ask,
+                dg.RunRequest(
+                    job_name=decide.name,
+                    partition_key=key.partition(":")[0],
+                    asset_selection=[dg.AssetKey(asset)],
+                    tags={TAG: ask, CAUSE: words[:200]},
+                ),
+            )
+
+
+def _evaluations(
+    found: pl.DataFrame, specs: Sequence[StrategySpec], missing: Sequence[str]
+) -> Iterator[tuple[str, dg.RunRequest]]:
+    """Find the run that makes backtests and the leaderboard again, if there is a cause."""
+    causes = {}
+    for spec in specs:
+        cause = stale.cause_of(found, f"{spec.name}_backtest")
+        if spec.name in missing:
+            cause = (":first", f"{spec.name} has targets and no backtest")
+        # Newer targets are coming, or older ones are refused: not before them.
+        waits = stale.cause_of(found, f"{spec.name}_targets") is not None or _of_other_settings(found, spec)
+        if cause is not None and not waits:
+            causes[f"{spec.name}_backtest"] = cause
+    board = stale.cause_of(found, LEADERBOARD)
+    if causes or board is not None:
+        told = {**causes, **({LEADERBOARD: board} if board else {})}
+        content = json.dumps([(name, key) for name, (key, _) in told.items()])
+        ask = f"results@{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        yield (
+            ask,
+            dg.RunRequest(
+                job_name=evaluate.name,
+                asset_selection=[dg.AssetKey(name) for name in (*causes, LEADERBOARD)],
+                tags={TAG: ask, CAUSE: "; ".join(words for _, words in told.values())[:200]},
+            ),
+        )
+
+
+def _of_other_settings(found: pl.DataFrame, spec: StrategySpec) -> bool:
+    """Whether a strategy has targets that a backtest refuses: decided for other settings, or other models."""
+    own = stale.listed(found).filter(pl.col("result") == f"{spec.name}_targets")
+    return "settings" in own["cause"]
+
+
+def _why_not(found: pl.DataFrame, specs: Sequence[StrategySpec], unfinished: int) -> str:
+    waiting = [spec.name for spec in specs if _of_other_settings(found, spec)]
+    if unfinished:
+        return f"{unfinished} runs are at work, or rest before they are tried again"
+    if waiting:
+        return (
+            f"backtests of {', '.join(waiting)} wait: targets of earlier cutoffs are of other settings or"
+            " models; materialise redo"
+        )
+    return "what was committed since the last look is read by no newest result"
