@@ -20,7 +20,7 @@ from assets.partitions import BARS, INPUTS, RANGES, cutoff_dates, cutoffs
 from assets.robustness import build_robustness
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines import stale, walkforward
-from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
+from lim_pipelines.finetune.plan import CODE_VERSION as FIT_VERSION
 from lim_pipelines.lake import scope_of
 from lim_pipelines.places import Places
 from lim_pipelines.schemas import BACKTEST_DAILY, TARGETS

@@ -27,9 +27,9 @@ from lim_pipelines.finetune.controls.registry import CONTROLS
 from lim_pipelines.finetune.embedding import Frozen
 from lim_pipelines.finetune.methods.job import Job
 from lim_pipelines.finetune.methods.registry import METHODS
+from lim_pipelines.finetune.plan import CODE_VERSION as FINETUNE
 from lim_pipelines.finetune.samples import Floats, Samples
 from lim_pipelines.finetune.spec import ModelSpec
-from lim_pipelines.finetune.train import CODE_VERSION as FINETUNE
 from lim_pipelines.foundation.forecaster import LimForecaster
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.windows import store_of

@@ -25,7 +25,8 @@ from lim_pipelines.backtest import engine, metrics
 from lim_pipelines.bulk import import_history
 from lim_pipelines.evaluate.seeds import SeededSharpes
 from lim_pipelines.finetune import store
-from lim_pipelines.finetune.train import fit_cutoff, plan
+from lim_pipelines.finetune.plan import plan
+from lim_pipelines.finetune.train import fit_cutoff
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.foundation.quality.tables import markdown

@@ -14,7 +14,7 @@ import polars as pl
 from lim_pipelines import stale
 from lim_pipelines.backtest.facts import read_facts
 from lim_pipelines.finetune import champions, store
-from lim_pipelines.finetune import train as finetune
+from lim_pipelines.finetune import plan as finetune
 from lim_pipelines.foundation import checkpoint, continual
 from lim_pipelines.foundation import train as pretrain
 from lim_pipelines.foundation.config import CODE_VERSION, FoundationConfig

@@ -22,8 +22,8 @@ from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.audit.windows import foundation_windows, model_windows
 from lim_pipelines.finetune import store
 from lim_pipelines.finetune.modalities import hidden_columns
+from lim_pipelines.finetune.plan import read_inputs
 from lim_pipelines.finetune.split import split
-from lim_pipelines.finetune.train import read_inputs
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.data import read_bars, series_of, with_resampled

@@ -12,8 +12,8 @@ from pathlib import Path
 from lim_pipelines.audit.compare import alike
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.finetune import champions, promotion, store
+from lim_pipelines.finetune.plan import read_inputs
 from lim_pipelines.finetune.samples import Samples
-from lim_pipelines.finetune.train import read_inputs
 from lim_pipelines.foundation.evidence import Evidence
 from lim_pipelines.lake import Lake, midnight
 from lim_pipelines.lake.past import Past

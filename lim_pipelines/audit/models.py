@@ -23,8 +23,8 @@ from lim_pipelines.audit.samples import leaks_of_inference, sample_of
 from lim_pipelines.audit.targets import audit_targets
 from lim_pipelines.audit.verdict import Audit, Verdict
 from lim_pipelines.finetune.features import MissingInputsError
+from lim_pipelines.finetune.plan import MissingCheckpointError
 from lim_pipelines.finetune.store import ModelError
-from lim_pipelines.finetune.train import MissingCheckpointError
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.foundation.data import NoBarsError, read_bars

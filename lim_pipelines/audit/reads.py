@@ -40,8 +40,8 @@ ALLOWED: Final[dict[str, str]] = {
     "lim_pipelines.finetune.features.read_features": "filtered by known_at, the decision's own moment",
     "lim_pipelines.finetune.features._refuse_missing": "as read_features",
     "lim_pipelines.strategies.industries.read_links": "as walkforward.decide; a decision asks as of itself",
-    "lim_pipelines.walkforward.decide_each": "filtered by known_at up to the period's end; every decision takes"
-    " its own view of it as of itself, which deciding again at that moment shows",
+    "lim_pipelines.walkforward.decide_each": "filtered by known_at up to the period's end; every decision"
+    " takes its own view of it as of itself, which deciding again at that moment shows",
     "lim_pipelines.walkforward._sorted": "a backtest looks back: bars that fill and value what was decided,"
     " and stored results. The engine again on bars cut at a session shows that no fill looks ahead",
     "lim_pipelines.inputs.texts._vectors": "vectors by the keys of texts that were known by then; a text's"
@@ -101,7 +101,6 @@ FILES_ALLOWED: Final[dict[str, str]] = {
     ),
     "lim_pipelines.foundation.train.main": "reads the job",
     "lim_pipelines.finetune.train.main": "reads the job",
-    "lim_pipelines.finetune.train._samples": "opens the lake, for the past of the cutoff",
     "lim_pipelines.finetune.champions.event_at": "decisions on models; `audit_models` judges new models again"
     " where nothing later exists",
     "lim_pipelines.finetune.shared._read": "embeddings by the hash of all that they depend on; audits embed"
@@ -110,8 +109,8 @@ FILES_ALLOWED: Final[dict[str, str]] = {
     "lim_pipelines.strategies.document.Document.__init__": "reads a strategy's YAML",
     "lim_pipelines.strategies.template.template": "reads the package's own template",
     "lim_pipelines.foundation.train.train_cutoffs": "opens the lake, for a past of each cutoff",
-    "lim_pipelines.finetune.train.plan": "opens the lake, for the past of the cutoff",
-    "lim_pipelines.finetune.train.fit_cutoff": "opens the lake, for the past of the cutoff",
+    "lim_pipelines.finetune.plan.plan": "opens the lake, for the past of the cutoff",
+    "lim_pipelines.finetune.plan.Plan.rows": "opens the lake, for the past of the cutoff",
 }
 """Functions that open files, or the lake, and why that is right."""
 

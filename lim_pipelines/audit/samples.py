@@ -51,7 +51,7 @@ def leaks_of_samples(
     spec
         Universe, horizon and features.
     bars, inputs
-        As from `finetune.train.read_inputs`: what was known at a cutoff.
+        As from `finetune.plan.read_inputs`: what was known at a cutoff.
     context
         L_X, in bars.
     selection

@@ -22,10 +22,10 @@ import polars as pl
 from lim_pipelines.evaluate.splits import combinatorial_folds, path_count
 from lim_pipelines.finetune import champions, ridge, store
 from lim_pipelines.finetune.base import forecast, skill
+from lim_pipelines.finetune.plan import read_inputs
 from lim_pipelines.finetune.samples import Samples
 from lim_pipelines.finetune.spec import ModelSpec
 from lim_pipelines.finetune.split import Split
-from lim_pipelines.finetune.train import read_inputs
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake, Past, midnight
 from lim_pipelines.strategies.registry import TASKS

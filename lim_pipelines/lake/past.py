@@ -96,7 +96,7 @@ class Read:
     where
         The reader's filter.
     reader
-        Module and function that asked, such as `lim_pipelines.finetune.train.read_inputs`.
+        Module and function that asked, such as `lim_pipelines.finetune.plan.read_inputs`.
     """
 
     table: Table

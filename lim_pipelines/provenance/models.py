@@ -15,8 +15,8 @@ import polars as pl
 
 from lim_pipelines.finetune import store
 from lim_pipelines.finetune.features import MissingInputsError
-from lim_pipelines.finetune.train import CODE_VERSION as FIT_VERSION
-from lim_pipelines.finetune.train import read_inputs
+from lim_pipelines.finetune.plan import CODE_VERSION as FIT_VERSION
+from lim_pipelines.finetune.plan import read_inputs
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import CODE_VERSION as FOUNDATION_VERSION
 from lim_pipelines.foundation.data import NoBarsError, read_bars, series_of

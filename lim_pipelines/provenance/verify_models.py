@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from lim_pipelines.audit.retrained import TOLERANCE
 from lim_pipelines.finetune import store
-from lim_pipelines.finetune import train as finetune
 from lim_pipelines.finetune.features import MissingInputsError
+from lim_pipelines.finetune.plan import CODE_VERSION as FIT_VERSION
+from lim_pipelines.finetune.plan import plan
+from lim_pipelines.finetune.train import fit_cutoff
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation import train as pretrain
 from lim_pipelines.foundation.config import CODE_VERSION as FOUNDATION_VERSION
@@ -114,19 +116,19 @@ def _strategy(lake: Lake, subject: Models, meta: store.ModelMeta, aside: Path, t
     shutil.copytree(place, target, ignore=_KEPT)
     checkpoint.set_current(aside, meta.parent_family, meta.cutoff, meta.parent)
     try:
-        plan = finetune.plan(lake.root, str(aside), meta.spec, meta.cutoff)
+        todo = plan(lake.root, str(aside), meta.spec, meta.cutoff)
     except MissingInputsError as error:
         return [Finding("rows read", "cannot be verified", 0, str(error))]
     found = [
         _same(f"rows of {then.table} read", then.fingerprint, now.fingerprint, now.rows)
-        for then, now in zip(meta.data, plan.data, strict=True)
+        for then, now in zip(meta.data, todo.data, strict=True)
     ]
-    found += [_digest(meta.input_digest, plan.digest, meta.code_version, finetune.CODE_VERSION)]
-    if not train or plan.digest != meta.input_digest:
+    found += [_digest(meta.input_digest, todo.digest, meta.code_version, FIT_VERSION)]
+    if not train or todo.digest != meta.input_digest:
         return [*found, *_untrained(subject.folder, meta.weights_sha256)]
-    finetune.fit_cutoff(plan)
+    fit_cutoff(todo)
     saved = _recorded(subject.folder, meta.weights_sha256)
-    return [*found, *saved, _weights(subject.folder, plan.folder, meta.torch_version, meta.hardware)]
+    return [*found, *saved, _weights(subject.folder, todo.folder, meta.torch_version, meta.hardware)]
 
 
 def _same(what: str, then: str, now: str, rows: int) -> Finding:

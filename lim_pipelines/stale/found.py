@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lim_pipelines.finetune import champions, store
-from lim_pipelines.finetune import train as finetune
+from lim_pipelines.finetune import plan as finetune
 from lim_pipelines.finetune.features import MissingInputsError
 from lim_pipelines.foundation import checkpoint, continual
 from lim_pipelines.foundation import train as pretrain

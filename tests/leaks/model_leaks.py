@@ -20,6 +20,7 @@ from model_world import EARLY, END, FAMILIES, FOLLOWERS, LATE, OIL, SHARES, SPRE
 from lim_pipelines.audit.verdict import Verdict
 from lim_pipelines.backtest import engine
 from lim_pipelines.finetune import arms, champions, promotion, samples
+from lim_pipelines.finetune import plan as finetune_plan
 from lim_pipelines.finetune import train as finetune_train
 from lim_pipelines.finetune.methods import new_head
 from lim_pipelines.finetune.scaling import Scaling
@@ -107,7 +108,7 @@ def _smoothed_across_the_next_bar(world: ModelWorld, patch: Patch) -> list[Verdi
 
 def _without_a_past(patch: Patch) -> None:
     """Hand a fit the whole lake: in the past of its cutoff there is nothing later to be read."""
-    patch.setattr(finetune_train, "Past", lambda lake, moment: lake)
+    patch.setattr(finetune_plan, "Past", lambda lake, moment: lake)
 
 
 def _bars_beyond_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
@@ -193,8 +194,8 @@ def _stopped_on_test(world: ModelWorld, patch: Patch) -> list[Verdict]:
         return replace(parts, validation=test)
 
     _without_a_past(patch)
-    honest = finetune_train.read_inputs
-    patch.setattr(finetune_train, "read_inputs", lambda lake, spec, cutoff: honest(lake, spec, END))
+    honest = finetune_plan.read_inputs
+    patch.setattr(finetune_plan, "read_inputs", lambda lake, spec, cutoff: honest(lake, spec, END))
     _split_by(patch, on_test)
     return _fitted(world)
 
@@ -228,7 +229,7 @@ def _leaders_of_later(world: ModelWorld, patch: Patch) -> list[Verdict]:
     honest = lead_lag.formation
 
     def later(spec: Any, known: pl.DataFrame) -> pl.DataFrame:
-        rows, _ = finetune_train.read_inputs(world.lake, spec, END)
+        rows, _ = finetune_plan.read_inputs(world.lake, spec, END)
         return honest(spec, rows)
 
     with patch.context() as only_training:
@@ -239,7 +240,7 @@ def _leaders_of_later(world: ModelWorld, patch: Patch) -> list[Verdict]:
 
 def _bars_dated_before_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
     _without_a_past(patch)
-    honest = finetune_train.read_inputs
+    honest = finetune_plan.read_inputs
 
     def corrected(lake: Any, spec: Any, cutoff: date) -> tuple[pl.DataFrame, pl.DataFrame]:
         known, inputs = honest(lake, spec, cutoff)
@@ -249,7 +250,7 @@ def _bars_dated_before_the_cutoff(world: ModelWorld, patch: Patch) -> list[Verdi
         )
         return bars.sort(VALIDATED_BARS.key).collect(), inputs
 
-    patch.setattr(finetune_train, "read_inputs", corrected)
+    patch.setattr(finetune_plan, "read_inputs", corrected)
     return _fitted(world)
 
 
@@ -345,8 +346,8 @@ def _models_of_a_later_cutoff(world: ModelWorld, patch: Patch) -> list[Verdict]:
 def _judged_by_what_came_later(world: ModelWorld, patch: Patch) -> list[Verdict]:
     honest = promotion._within
 
-    def later(one: finetune_train.Plan, meta: Any) -> samples.Samples:
-        rows = finetune_train.read_inputs(world.lake, one.spec, END)
+    def later(one: finetune_plan.Plan, meta: Any) -> samples.Samples:
+        rows = finetune_plan.read_inputs(world.lake, one.spec, END)
         return TASKS[one.spec.task].samples(one.spec, *rows, meta.selection)
 
     with patch.context() as only_judging:
@@ -546,7 +547,7 @@ LEAKS = (
         "(leaders) is not what the bars that were known",
         _leaders_of_later,
     ),
-    Leak("corrections in a fit", "finetune/train.py", "reads", "were known", _bars_dated_before_the_cutoff),
+    Leak("corrections in a fit", "finetune/plan.py", "reads", "were known", _bars_dated_before_the_cutoff),
     Leak(
         "inputs scaled by everything",
         "finetune/methods/new_head.py",
@@ -558,9 +559,7 @@ LEAKS = (
     Leak("target among the features", _SAMPLES, "windows", "past return", _target_among_the_features),
     Leak("trend with the next bar", _SAMPLES, "windows", "the trend", _trend_with_the_next_bar),
     Leak("adjusted prices as levels", _SAMPLES, "windows", "context", _adjusted_levels),
-    Leak(
-        "fit from a later checkpoint", "finetune/train.py", "windows", "no checkpoint of", _later_checkpoint
-    ),
+    Leak("fit from a later checkpoint", "finetune/plan.py", "windows", "no checkpoint of", _later_checkpoint),
     Leak(
         "models judged by what came later",
         "finetune/promotion.py",

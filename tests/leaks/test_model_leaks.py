@@ -16,7 +16,7 @@ from model_leaks import LEAKS, Leak
 from model_world import CUTOFFS, FAMILIES, LATE, OIL, SHARES, ModelWorld
 
 from lim_pipelines import walkforward
-from lim_pipelines.finetune import train as finetune_train
+from lim_pipelines.finetune import plan as finetune_plan
 from lim_pipelines.foundation.store import changes
 from lim_pipelines.lake import LATEST, Lake, midnight
 from lim_pipelines.lake.past import ReadOnlyError
@@ -94,7 +94,7 @@ def test_whatever_training_and_decisions_ask_for_nothing_later_is_there(
         monkeypatch.setattr(module, name, asked)
 
     spy(changes, "everything", lambda here: midnight(CUTOFFS[0]))
-    spy(finetune_train, "read_inputs", lambda spec, cutoff: midnight(cutoff))
+    spy(finetune_plan, "read_inputs", lambda spec, cutoff: midnight(cutoff))
     spy(walkforward, "read_features", lambda spec, bars, known_by, since: known_by)
     own = world.copy(tmp_path / "world")
     before = {path.name for path in own.models.glob("*/*/*")}

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from strategy_world import CUTOFF, NAMES, config, inputs, macro, market, put_checkpoint, put_lake, spec
 
 from lim_pipelines.finetune import arms as finetune_arms
+from lim_pipelines.finetune import plan as planned
 from lim_pipelines.finetune import store, train
 from lim_pipelines.finetune.base import forecast, targets
 from lim_pipelines.finetune.batch import Batch
@@ -272,7 +273,7 @@ def test_rows_that_change_between_plan_and_fit_are_not_fitted(tmp_path: Path, ta
     one = spec("directional")
     put_checkpoint(tmp_path / "models", one.foundation, CUTOFF)
     lake = put_lake(tmp_path / "lake", WTI, macro())
-    plan = train.plan(lake.root, str(tmp_path / "models"), one, CUTOFF)
+    plan = planned.plan(lake.root, str(tmp_path / "models"), one, CUTOFF)
     assert [entry.lake_version for entry in plan.data] == [
         lake.version(VALIDATED_BARS),
         lake.version(MODEL_INPUTS),
@@ -290,7 +291,7 @@ def test_rows_that_change_between_plan_and_fit_are_not_fitted(tmp_path: Path, ta
 
 def test_errors_name_cutoff_file_and_remedy(tmp_path: Path) -> None:
     put_lake(tmp_path / "lake", BARS, macro())
-    with pytest.raises(train.MissingCheckpointError, match=r"cutoff 2018-06-01: xsim.*materialise xsim"):
+    with pytest.raises(planned.MissingCheckpointError, match=r"cutoff 2018-06-01: xsim.*materialise xsim"):
         train.train(job(tmp_path, spec(), [CUTOFF]))
     put_checkpoint(tmp_path / "models", "xsim_foundation_checkpoint", CUTOFF)
     train.train(job(tmp_path, spec(), [CUTOFF]))
