@@ -109,7 +109,11 @@ def _checkpoints(lake: Lake, models: Path, config: FoundationConfig, records: Re
     found: list[Result] = []
     cutoffs, before = checkpoint.cutoffs(models, config.name), None
     for cutoff in cutoffs:
-        meta = checkpoint.read_meta(_folder(models, config.name, cutoff))
+        try:
+            meta = checkpoint.read_meta(_folder(models, config.name, cutoff))
+        except checkpoint.CheckpointError as error:
+            found.append(_unreadable(config.name, cutoff, error, cutoff == cutoffs[-1]))
+            continue
         parent = continual.plan(config, before).parent
         digest = None if parent is None else parent.input_digest
         if pretrain.input_digest(config, cutoff, parent, meta.data.fingerprint) == meta.input_digest:
@@ -136,7 +140,11 @@ def _models(lake: Lake, models: Path, spec: StrategySpec, records: Records) -> l
     found, name = [], f"{spec.name}_model"
     cutoffs = checkpoint.cutoffs(models, spec.name)
     for cutoff in cutoffs:
-        meta = store.read_meta(_folder(models, spec.name, cutoff))
+        try:
+            meta = store.read_meta(_folder(models, spec.name, cutoff))
+        except store.ModelError as error:
+            found.append(_unreadable(name, cutoff, error, cutoff == cutoffs[-1]))
+            continue
         start = checkpoint.resolve(models, spec.foundation, cutoff)
         event = champions.event_at(models, spec.name, cutoff)
         was = champions.before(models, spec.name, cutoff) if spec.fit.judged(spec.horizon) else None
@@ -259,6 +267,10 @@ def _inputs(lake: Lake, spec: StrategySpec, cutoff: date, table: str) -> str:
     except MissingInputsError:
         return GONE
     return fingerprint(bars if table == "validated_bars" else inputs)
+
+
+def _unreadable(name: str, cutoff: date, error: Exception, newest: bool) -> Result:
+    return Result(name, cutoff.isoformat(), (), (), str(error), newest)
 
 
 def _folder(models: Path, name: str, cutoff: date) -> Path:

@@ -119,6 +119,16 @@ def test_other_settings_mark_a_result_and_its_children(world: World) -> None:
     assert "nobody has judged these models yet" in found["why"].to_list()
 
 
+def test_what_cannot_be_read_is_stale_and_named(world: World) -> None:
+    for name in (FAMILY, SPEC.name):
+        [meta] = (world.models / name / str(CUTOFFS[2])).glob("*/meta.json")
+        meta.write_text("{")
+    found = world.stale()
+    assert set(keys(found)) == below(CUTOFFS[2])
+    damaged = found.filter(pl.col("cause") == "settings").filter(pl.col("why").str.contains("meta.json"))
+    assert damaged["result"].to_list() == [FAMILY, "small_model"]
+
+
 def test_current_ones_are_for_policies_and_the_rest_is_listed(world: World) -> None:
     world.put(bar(DAYS[0], INSTRUMENTS[0], 101.0))
     found = world.stale()
