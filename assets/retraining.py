@@ -18,6 +18,8 @@ from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from assets.partitions import FIRST_CUTOFF
 from assets.requests import TAG, run_key, tries
 from lim_pipelines import clock
+from lim_pipelines.finetune import champions
+from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.retraining import expected
@@ -26,8 +28,8 @@ from lim_pipelines.retraining.budget import told
 from lim_pipelines.retraining.plan import Line, Signs, plan
 from lim_pipelines.retraining.policies import Stale
 from lim_pipelines.retraining.settings import Retraining, read_settings
-from lim_pipelines.schemas import DRIFT_RESULTS
-from lim_pipelines.stale import cause_of, current
+from lim_pipelines.schemas import DRIFT_RESULTS, RESULT_READS
+from lim_pipelines.stale import cause_of, current, versions
 from lim_pipelines.stale import stale as find_stale
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.validate.drift.inputs import EVERY_CLASS
@@ -48,6 +50,8 @@ DRIFT_CHECK = dg.AssetCheckKey(drift.drift_report.key, drift.CHECK)
 
 def build_retraining_sensor(specs: Sequence[StrategySpec]) -> dg.SensorDefinition:
     """Make the sensor of all families and strategies."""
+    # The plan of the last look: a look at a lake in which nothing has moved costs next to nothing.
+    last: dict[Any, tuple[Retraining, list[Line]]] = {}
 
     @dg.sensor(
         minimum_interval_seconds=60,
@@ -62,7 +66,11 @@ def build_retraining_sensor(specs: Sequence[StrategySpec]) -> dg.SensorDefinitio
     def retraining_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
         """Ask for what is due, and say of everything else why it is not."""
         now = clock.now()
-        settings, lines = _plan(context.instance, home, specs, now)
+        state = _state(context.instance, home, specs, now)
+        if state not in last:
+            last.clear()
+            last[state] = _plan(context.instance, home, specs, now)
+        settings, lines = last[state]
         found = _look(context.instance, home, specs, settings, lines, Memory.read(context.cursor), now)
         return dg.SensorResult(
             run_requests=[_request(context.instance, line, ask) for line, ask in found.asks],
@@ -130,6 +138,27 @@ daily_retraining_plan = dg.ScheduleDefinition(
     target=dg.AssetSelection.assets("retraining_plan"),
     description="Shows every evening what would be trained tomorrow, and why.",
 )
+
+
+def _state(instance: dg.DagsterInstance, home: Home, specs: Sequence[StrategySpec], now: datetime) -> Any:
+    """Name all that a plan depends on; the hour of the moment stands for the moment."""
+    lake = home.lake()
+    pointers = [
+        (str(path), path.stat().st_mtime_ns)
+        for name in (checkpoint.CURRENT, champions.FILE)
+        for path in sorted(home.models.glob(f"*/*/{name}"))
+    ]
+    return (
+        lake.root,
+        str(home.path),
+        lake.version(RESULT_READS),
+        tuple(versions(lake).items()),
+        tuple(pointers),
+        tuple(_drifted(instance, lake).items()),
+        tuple(live_skill.decayed(instance, specs).items()),
+        read_settings(home.path),
+        now.replace(minute=0, second=0, microsecond=0),
+    )
 
 
 def _plan(

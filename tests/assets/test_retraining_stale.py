@@ -39,8 +39,8 @@ def test_one_corrected_row_has_the_newest_checkpoint_trained_again_and_unchanged
     first = ask(lineage)
     (run,) = first.run_requests or []
     assert run.tags["dagster/asset_partition_range_start"] == "2018-12-01"
-    why = "2018-12-01 is stale: 1 rows of validated_bars of XNAS are others"
-    assert run.tags["lim/cause"].startswith(why)
+    why = run.tags["lim/cause"]
+    assert (why.startswith("2018-12-01 is stale: "), "XNAS" in why, "2018-11-06" in why) == (True, True, True)
     train(lineage.lake, models, date(2018, 12, 1))
     assert "foundation_checkpoint: 0 of 15" in skipped(ask(lineage, first.cursor)), (
         "the checkpoint has read the correction"
