@@ -116,6 +116,14 @@ class Books:
         net, gross = sums[:, 0] if self._single else sums
         return net, gross
 
+    def quantity_of(self, columns: Indices) -> Floats:
+        """Quantities of some instruments, shape (B, k), each book's beside each other.
+
+        An index would lay them out by instrument where there are several books, and their sums would be taken
+        in another order than that of a book alone.
+        """
+        return self.quantity.take(columns, axis=1)
+
     def hold_of(self, columns: Indices, quantity: Floats | float) -> None:
         """Hold other quantities of some instruments, shape (B, k)."""
         self.quantity[:, columns] = quantity

@@ -175,7 +175,7 @@ def _overnight(
         journal.add("spread", t, spread)
         paid = paid + commission + spread
         if recorder is not None:
-            recorder.rolled(t, roll.columns, books.quantity[:, roll.columns], roll.ratio)
+            recorder.rolled(t, roll.columns, books.quantity_of(roll.columns), roll.ratio)
     gain, profit = _marked_up(t, market, books, recorder is not None)
     books.equity = books.equity + (gain - paid)
     if lieu is not None:
@@ -185,7 +185,7 @@ def _overnight(
     if t in market.ends:
         columns = market.ends[t]
         if recorder is not None:
-            recorder.paid_out(t, columns, books.quantity[:, columns], plan.haircut)
+            recorder.paid_out(t, columns, books.quantity_of(columns), plan.haircut)
         lost = pay_out(books, columns, t, market, plan.haircut)
         gain = gain + books.money(lost.sum(axis=1))
         if profit is not None:

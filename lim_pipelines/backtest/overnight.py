@@ -68,7 +68,7 @@ def go_ex(books: Books, event: Ex) -> Floats:
     array
         What is gained by that, base currency, shape (B, k): the dividend of what was paid out, mostly 0.
     """
-    held = books.quantity[:, event.columns] / event.divisor
+    held = books.quantity_of(event.columns) / event.divisor
     whole = whole_lots(held, event.whole)
     gain = (held - whole) * event.lieu
     books.hold_of(event.columns, whole)
@@ -79,7 +79,7 @@ def go_ex(books: Books, event: Ex) -> Floats:
 def roll_costs(books: Books, roll: Roll, t: int, market: Market, rates: CostRates) -> tuple[Floats, Floats]:
     """Commission and spread of selling one contract and buying the next, shape (B,) each."""
     at = roll.columns
-    value = books.size[:, at] * (market.unit[t - 1, at] * (1.0 + roll.ratio))
+    value = np.abs(books.quantity_of(at)) * (market.unit[t - 1, at] * (1.0 + roll.ratio))
     commission, spread = (np.vecdot(value, rate.each[at]) for rate in (rates.commission, rates.spread))
     return books.money(commission), books.money(spread)
 
@@ -92,7 +92,7 @@ def pay_out(books: Books, columns: Indices, t: int, market: Market, haircut: flo
     array
         What is gained by the haircut, base currency, shape (B, k): a loss of what was held long.
     """
-    gain = books.quantity[:, columns] * (market.unit[t, columns] * market.paid[columns] * -haircut)
+    gain = books.quantity_of(columns) * (market.unit[t, columns] * market.paid[columns] * -haircut)
     books.hold_of(columns, 0.0)
     books.equity = books.equity + books.money(gain.sum(axis=1))
     if books.orders is not None:

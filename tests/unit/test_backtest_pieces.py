@@ -20,7 +20,7 @@ from lim_pipelines.backtest import engine
 from lim_pipelines.backtest.costs import Rate
 from lim_pipelines.backtest.daily import Totals
 from lim_pipelines.backtest.errors import BacktestError
-from lim_pipelines.backtest.facts import read_facts, read_rates
+from lim_pipelines.backtest.facts import Facts, read_facts, read_rates
 from lim_pipelines.backtest.grid import build_grid
 from lim_pipelines.backtest.orders import books_of, place
 from lim_pipelines.backtest.plan import make_plan
@@ -188,8 +188,9 @@ def test_a_book_is_the_same_alone_and_in_a_block() -> None:
     assert alone.pnl.equals(together.pnl.filter(own))
 
 
-def test_many_instruments_are_added_up_alike_alone_and_in_a_block() -> None:
-    """To the last bit where margins cut: a sum must not be taken in another order beside other books."""
+@pytest.mark.parametrize("reason", ["margin", "roll", "delisting"])
+def test_many_instruments_are_added_up_alike_alone_and_in_a_block(reason: str) -> None:
+    """To the last bit where something happens to all: beside other books a sum has the same order."""
     dice, names = np.random.default_rng(1), [f"XSIM:S{i:02d}" for i in range(60)]
     walks = 50 * np.exp(np.cumsum(0.02 * dice.standard_normal((60, len(DAYS))), axis=1))
     bars = pl.concat(
@@ -198,6 +199,16 @@ def test_many_instruments_are_added_up_alike_alone_and_in_a_block() -> None:
             for name, walk in zip(names, walks, strict=True)
         ]
     )
+    costs, facts = Costs(commission_bps=7.3, half_spread_bps=3.1), Facts()
+    how = Execution(exchange_rules=False, delisting_haircut=0.3)
+    if reason == "margin":
+        how = Execution(exchange_rules=False, initial_margin=0.5, maintenance_margin=0.45)
+    elif reason == "roll":
+        ratio = pl.when(pl.col("date") == DAYS[10]).then(pl.lit(0.98)).otherwise(1.0)
+        bars = bars.with_columns(asset_class=pl.lit("future"), ex_factor=ratio)
+    else:
+        facts = Facts(pl.concat([listing(name, last=DAYS[15]) for name in names[:50]]))
+        bars = bars.filter((pl.col("date") <= DAYS[15]) | pl.col("instrument_id").is_in(names[50:]))
     wanted = targets(
         {
             (day, name, seed): float(dice.normal()) / 20
@@ -206,12 +217,11 @@ def test_many_instruments_are_added_up_alike_alone_and_in_a_block() -> None:
             for seed in range(4)
         }
     )
-    how = Execution(exchange_rules=False, initial_margin=0.5, maintenance_margin=0.45)
-    together = engine.run(wanted, bars, None, Costs(), how)
-    assert "margin" in together.trades["reason"].to_list()
+    together = engine.run(wanted, bars, None, costs, how, facts)
+    assert reason in together.trades["reason"].to_list()
     for seed in range(4):
         own = pl.col("seed") == seed
-        alone = engine.run(wanted.filter(own), bars, None, Costs(), how)
+        alone = engine.run(wanted.filter(own), bars, None, costs, how, facts)
         assert alone.daily.equals(together.daily.filter(own))
         assert alone.trades.equals(together.trades.filter(own))
 
