@@ -17,7 +17,7 @@ from lim_pipelines import drawing, standings
 from lim_pipelines.backtest.metrics import realised
 from lim_pipelines.evaluate.leaderboard import Judgement
 from lim_pipelines.evaluate.promised import decay, fresh_rank_ic, promised
-from lim_pipelines.evaluate.verdict import CONFIDENT
+from lim_pipelines.evaluate.verdict import CONFIDENT, SHORTEST_RECORD
 from lim_pipelines.evaluate.years import ALL, records, yearly_rank_ic, years_won
 from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune.store import ModelMeta
@@ -78,6 +78,8 @@ def test(lake: Lake, models: Path, specs: Sequence[StrategySpec]) -> list[Tested
 def _tested(lake: Lake, models: Path, spec: StrategySpec, judged: Judgement) -> Tested:
     own = pl.col("strategy") == spec.name
     daily = lake.read(BACKTEST_DAILY, as_of=LATEST, where=own).sort(BACKTEST_DAILY.key).collect()
+    # What was decided and judged before the YAML named these arms is of another strategy.
+    own &= pl.col("arm").is_in(spec.arms)
     targets = lake.read(TARGETS, as_of=LATEST, where=own).sort(TARGETS.key).collect()
     cutoffs = targets["cutoff"].unique().sort().to_list()
     through = next_cutoff(cutoffs[-1]) - timedelta(days=1)
@@ -132,25 +134,36 @@ def verdict(judged: Judgement, figures: Mapping[str, float]) -> tuple[bool, str]
     tuple
         Whether it passes; why, in words.
     """
+    world = "SIMULATED market, no real result. " if judged.simulated else ""
+    luck, control = judged.luck, judged.best_control
+    if judged.days < SHORTEST_RECORD:
+        short = drawing.counted(judged.days, "session")
+        return False, f"{world}NOT SHOWN: {short} cannot show anything."
     missing = []
-    if not judged.net_sharpe > 0:
+    if math.isnan(judged.net_sharpe):
+        missing.append("it earns nothing, as it held nothing")
+    elif not judged.net_sharpe > 0:
         missing.append(f"it earns nothing after costs (Sharpe {judged.net_sharpe:.2f})")
-    elif not judged.luck.deflated >= CONFIDENT:
-        missing.append(f"after {judged.luck.trials} trials it may be luck ({judged.luck.deflated:.0%})")
-    if judged.best_control and not judged.net_sharpe > judged.best_control_sharpe:
-        missing.append(f"it is no better than {judged.best_control}")
-    elif judged.best_control and not judged.luck.p_control <= 1 - CONFIDENT:
-        missing.append(f"its lead over {judged.best_control} may be luck (p {judged.luck.p_control:.2f})")
+    elif not luck.deflated >= CONFIDENT:
+        missing.append(f"after {luck.trials} trials it may be luck{_known(luck.deflated, '.0%')}")
+    if control and not judged.net_sharpe > judged.best_control_sharpe:
+        missing.append(f"it is no better than {control}")
+    elif control and not luck.p_control <= 1 - CONFIDENT:
+        missing.append(f"its lead over {control} may be luck{_known(luck.p_control, '.2f', 'p ')}")
     years = int(figures["years"])
     if years < FEWEST_YEARS:
         missing.append(f"{drawing.counted(years, 'year')} cannot show “year after year”")
     else:
-        for name, of in (("zero", "zero"), ("control", judged.best_control)):
+        for name, of in (("zero", "zero"), ("control", control)):
             share = figures.get(f"share_of_years_above_{name}", 1.0)
             if share < MOST_YEARS_GOOD:
                 missing.append(f"it is above {of} in {share:.0%} of {years} years only")
-    world = "SIMULATED market, no real result. " if judged.simulated else ""
     if missing:
         return False, f"{world}NOT SHOWN: {'; '.join(missing)}."
-    simple = f" and beyond {judged.best_control}" if judged.best_control else ""
+    simple = f" and beyond {control}" if control else ""
     return True, f"{world}PASS: net of costs, beyond luck{simple}, in {years} years."
+
+
+def _known(value: float, form: str, name: str = "") -> str:
+    """Write a figure in brackets, and nothing where it is not defined."""
+    return "" if math.isnan(value) else f" ({name}{value:{form}})"

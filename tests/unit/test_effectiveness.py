@@ -66,7 +66,9 @@ def test_what_is_better_than_luck_and_the_simple_rule_year_after_year_passes() -
     ("changes", "figures", "word"),
     [
         ({"net_sharpe": -0.1}, {}, "earns nothing"),
-        ({"net_sharpe": math.nan}, {}, "earns nothing"),
+        ({"net_sharpe": math.nan}, {}, "earns nothing, as it held nothing"),
+        ({"days": 3, "luck": Luck(trials=8, compared=8)}, {"years": 0.0}, "3 sessions cannot show anything"),
+        ({"luck": Luck(trials=8, compared=8)}, {}, "after 8 trials it may be luck;"),
         ({"luck": Luck(trials=8, compared=8, deflated=0.94, p_control=0.01)}, {}, "may be luck (94%)"),
         ({"luck": Luck(trials=8, compared=8, deflated=0.99, p_control=0.06)}, {}, "lead over ridge"),
         ({"luck": Luck(trials=8, compared=8, deflated=0.99)}, {}, "lead over ridge"),
@@ -82,6 +84,7 @@ def test_each_thing_that_is_missing_is_named(
     passed, words = verdict(judgement(**changes), GOOD | figures)
     assert not passed
     assert words.startswith("NOT SHOWN")
+    assert "nan" not in words
     assert word in words
 
 
@@ -218,3 +221,17 @@ def test_the_test_writes_its_table_and_a_page_that_leads_to_the_report(lake: Lak
     assert one.verdict.split(":")[0] in html
     again, _ = publish(lake, tmp_path / "models", tmp_path / "reports", [SPEC])
     assert again.changed.is_empty()
+
+
+def test_results_of_arms_that_the_yaml_no_longer_names_are_not_judged(lake: Lake, tmp_path: Path) -> None:
+    fewer = SPEC.model_copy(update={"controls": SPEC.controls[:1]})
+    assert len(fewer.arms) < len(SPEC.arms)
+    _, (one,) = publish(lake, tmp_path / "models", tmp_path / "reports", [fewer])
+    assert set(one.figures["arm"]) == set(fewer.arms)
+
+
+def test_without_strategies_or_results_there_is_nothing_to_test(tmp_path: Path) -> None:
+    for specs in ([], [SPEC]):
+        commit, found = publish(Lake(tmp_path / "empty"), tmp_path / "models", tmp_path / "reports", specs)
+        assert (commit.rows, found) == (0, [])
+        assert "No strategy has a backtest yet." in (tmp_path / "reports" / PAGE).read_text()
