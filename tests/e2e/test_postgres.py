@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from inprocess import Lineage
@@ -92,7 +93,7 @@ def launch(tags: dict[str, str]) -> None:
     subprocess.run([sys.executable, *command, "--tags", json.dumps(tags)], cwd=ROOT, check=True)
 
 
-def wait_for(instance: object, run_id: str) -> object:
+def wait_for(instance: Any, run_id: str) -> Any:
     """The run, when it has ended."""
     for _ in range(360):
         run = instance.get_run_by_id(run_id)
