@@ -16,7 +16,7 @@ import polars as pl
 from assets import drift, live_skill
 from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from assets.partitions import FIRST_CUTOFF
-from assets.requests import TAG, run_key, tries
+from assets.requests import CAUSE, TAG, run_key, tries
 from lim_pipelines import clock
 from lim_pipelines.finetune import champions
 from lim_pipelines.foundation import checkpoint
@@ -211,7 +211,7 @@ def _request(instance: dg.DagsterInstance, line: Line, ask: Ask) -> dg.RunReques
             # All cutoffs since the last one that is trained: a month that is left out has no decisions.
             "dagster/asset_partition_range_start": line.first.isoformat(),
             "dagster/asset_partition_range_end": line.last.isoformat(),
-            "lim/cause": line.words[:200],
+            CAUSE: line.words[:200],
         },
     )
 
