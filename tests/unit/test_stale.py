@@ -81,6 +81,11 @@ def test_a_dated_back_correction_marks_those_that_read_it_and_what_is_made_from_
     assert row["why"] == "validated_bars of XSIM: 1 row differs, 2018-10-11 to 2018-10-11"
 
 
+def test_a_bar_that_came_late_marks_as_one_that_was_corrected(world: World) -> None:
+    world.put(bar(date(2018, 11, 15), INSTRUMENTS[2], 100.0))
+    assert set(keys(world.stale())) == below(CUTOFFS[2]) == world.expected()
+
+
 def test_a_correction_is_seen_from_its_arrival_on(world: World) -> None:
     world.put(bar(DAYS[0], INSTRUMENTS[0], 101.0, LATE))
     found = set(keys(world.stale()))
