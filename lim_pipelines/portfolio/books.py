@@ -167,7 +167,8 @@ class OptimisedBooks:
         filled = fills(self._held[book], known.bars, self._execution).drop_nulls("filled")
         # A position earns from its fill on: the rest of that session, and the returns of those after it.
         since = (
-            returns.select("instrument_id", "date", "log_return")
+            returns.filter(pl.col("date") > self._held[book]["date"].min())
+            .select("instrument_id", "date", "log_return")
             .join(filled.drop("date", "weight"), on="instrument_id")
             .filter(pl.col("date") >= pl.col("filled"))
             .group_by("instrument_id")

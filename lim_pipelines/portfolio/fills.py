@@ -32,17 +32,19 @@ def fills(decided: pl.DataFrame, bars: pl.DataFrame, execution: Execution) -> pl
         n rows, in the order given, with columns filled (session), price (that fills), close and ts (of that
         session); null where the bars end before.
     """
-    daily = bars.filter((pl.col("freq") == "1d") & (pl.col("close") > 0))
+    # What came before fills nothing, and is most of what a book is shown at each rebalance.
+    later = pl.col("date") > pl.lit(decided["date"].min(), pl.Date)
+    daily = bars.filter(later & (pl.col("freq") == "1d") & (pl.col("close") > 0))
     dates = daily["date"].unique().sort()
     due = dates.search_sorted(decided["date"], side="right").cast(pl.Int64) + (execution.delay - 1)
     orders = decided.with_row_index("order").with_columns(
-        due=dates.gather(due.clip(upper_bound=len(dates) - 1))
+        due=dates.extend_constant(None, 1).gather(due.clip(upper_bound=len(dates)))
     )
     tradable = daily.filter(_tradable(execution)).select(
         "instrument_id", "close", "ts", filled="date", price=execution.fill
     )
     found = (
-        orders.filter(due < len(dates))
+        orders.drop_nulls("due")
         .sort("due")
         .join_asof(
             tradable.sort("filled"),
