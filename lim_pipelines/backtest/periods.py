@@ -73,6 +73,17 @@ def by_regime(record: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     return _each(found).join(order, on="period").sort("order").drop("order")
 
 
+def mean_returns(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the log return of the mean instrument: columns date and log_return, sorted.
+
+    Parameters
+    ----------
+    bars
+        Bars of the universe, as in `VALIDATED_BARS`.
+    """
+    return daily_returns(bars).group_by("date").agg(pl.col("log_return").mean()).drop_nulls().sort("date")
+
+
 def regimes(bars: pl.DataFrame) -> pl.DataFrame:
     """Say of each session how stormy the market was known to be the day before.
 
@@ -87,9 +98,8 @@ def regimes(bars: pl.DataFrame) -> pl.DataFrame:
         Columns date, regime: the tercile of the volatility up to the session before (of the mean return over
         all instruments, `VOLATILITY_SESSIONS` sessions) among all such volatilities up to then.
     """
-    market = (
-        daily_returns(bars).group_by("date").agg(pl.col("log_return").mean()).drop_nulls().sort("date")
-    ).with_columns(volatility=pl.col("log_return").rolling_std(VOLATILITY_SESSIONS).shift(1))
+    volatility = pl.col("log_return").rolling_std(VOLATILITY_SESSIONS).shift(1)
+    market = mean_returns(bars).with_columns(volatility=volatility)
     known: list[float] = []
     rows = []
     for day, value in market.drop_nulls().select("date", "volatility").iter_rows():

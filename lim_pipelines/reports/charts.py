@@ -43,6 +43,16 @@ def layout(label: str, height: int = HEIGHT, **more: Any) -> dict[str, Any]:
     }
 
 
+def shortened(value: float | None) -> float | None:
+    """Round a number to four digits, as no reader sees more; None where there is none."""
+    return None if value is None or not np.isfinite(value) else float(f"{value:.4g}")
+
+
+def less(one: float | None, other: float | None) -> float | None:
+    """Subtract the other from the one; None where there is not both."""
+    return None if one is None or other is None else one - other
+
+
 def equity(daily: pl.DataFrame, arms: Sequence[str]) -> Chart:
     """Draw the growth of 1 by arm: the method net (thick) and gross (dashed), controls net.
 

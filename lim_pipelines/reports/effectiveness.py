@@ -14,7 +14,7 @@ import polars as pl
 from lim_pipelines import drawing
 from lim_pipelines.evaluate.leaderboard import Judgement
 from lim_pipelines.evaluate.years import ALL
-from lim_pipelines.reports.charts import layout
+from lim_pipelines.reports.charts import layout, less, shortened
 from lim_pipelines.reports.page import Chart, Section, Table, interval, number, percent, sectioned
 
 SUBTITLE = (
@@ -117,13 +117,13 @@ def years_chart(one: Tested, figures: Figures, periods: Sequence[str]) -> Chart:
                 "type": "bar",
                 "name": arm,
                 "x": list(periods),
-                "y": [_short(value) for value, _, _ in rows],
+                "y": [shortened(value) for value, _, _ in rows],
                 "marker": {"color": color},
                 "error_y": {
                     "type": "data",
                     "symmetric": False,
-                    "array": [_short(_less(high, value)) for value, _, high in rows],
-                    "arrayminus": [_short(_less(value, low)) for value, low, _ in rows],
+                    "array": [shortened(less(high, value)) for value, _, high in rows],
+                    "arrayminus": [shortened(less(value, low)) for value, low, _ in rows],
                     "color": drawing.INK,
                     "thickness": 1.2,
                 },
@@ -138,7 +138,7 @@ def years_chart(one: Tested, figures: Figures, periods: Sequence[str]) -> Chart:
 
 def _decay_chart(one: Tested, figures: Figures, worn: Sequence[str]) -> Chart:
     months = sorted(int(name.rpartition("_")[2]) for name in worn)
-    values = [_short(figures[one.judged.arm, ALL, f"rank_ic_month_{month}"]) for month in months]
+    values = [shortened(figures[one.judged.arm, ALL, f"rank_ic_month_{month}"]) for month in months]
     where = layout("rank IC by months since the models' cutoff", 220, hovermode="closest")
     where["xaxis"] |= {"type": "category"}
     bar = {"type": "bar", "x": [str(m) for m in months], "y": values, "marker": {"color": drawing.COLORS[0]}}
@@ -180,10 +180,10 @@ def _promises(one: Tested, figures: Figures) -> str:
     words = []
     share = figures.get((arm, ALL, "share_of_years_above_zero"))
     if share is not None:
-        years = drawing.counted(int(figures[arm, ALL, "years"]), "year")
-        words.append(f"Above zero in {share:.0%} of {years}")
+        years = figures[arm, ALL, "years"]
+        words.append(f"Above zero in {years * share:.0f} of {drawing.counted(int(years), 'year')}")
         beaten = figures.get((arm, ALL, "share_of_years_above_control"))
-        words[0] += "." if beaten is None else f", above {control} in {beaten:.0%}."
+        words[0] += "." if beaten is None else f", above {control} in {years * beaten:.0f}."
     promised = figures.get((arm, ALL, "promised_rank_ic"))
     if promised is not None:
         came = figures.get((arm, ALL, "came_rank_ic"))
@@ -196,11 +196,3 @@ def _promises(one: Tested, figures: Figures) -> str:
             came = figures.get((control, ALL, "came_rank_ic"))
             words.append(f"Of {control}: {number(best, 3)} promised, {number(came, 3)} came.")
     return " ".join(words)
-
-
-def _less(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else a - b
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +17,10 @@ import polars as pl
 
 from lim_pipelines import drawing
 from lim_pipelines.evaluate.verdict import SHORTEST_RECORD
-from lim_pipelines.reports.charts import layout, line
-from lim_pipelines.reports.page import (
-    Chart,
-    Section,
-    Table,
-    interval,
-    number,
-    percent,
-    sectioned,
-)
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
+from lim_pipelines.reports.page import Chart, Section, Table, interval, number, percent, sectioned, there
+from lim_pipelines.reports.robustness_charts import dots, equity, histogram
 from lim_pipelines.strategies.spec import StrategySpec
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -54,7 +44,6 @@ ABOUT = {
     " itself.",
 }
 NEIGHBOURS = ("effectiveness", "universality", "leaderboard")
-_BINS = 40
 
 
 @dataclass(frozen=True)
@@ -119,20 +108,19 @@ def page(found: Stressed, reports: Path) -> str:
             continue
         names = []
         if family == HISTORIES:
-            charts |= {"sharpes": _histogram(found.sharpes, "net Sharpe ratio", 1.0)}
-            charts |= {"drawdowns": _histogram(found.drawdowns, "largest loss, %", 100.0)}
+            charts |= {"sharpes": histogram(found.sharpes, "net Sharpe ratio", 1.0)}
+            charts |= {"drawdowns": histogram(found.drawdowns, "largest loss, %", 100.0)}
             names = ["sharpes", "drawdowns"]
         elif rows:
             names = [family.replace(" ", "-")]
             charts[names[0]] = dots(rows)
         if family == "costs and fills" and found.costed:
-            charts["equity"] = _equity(found)
+            charts["equity"] = equity({"plain": found.record, **found.costed})
             names.append("equity")
         text = " ".join([about, *_again(family, found), *_left_out(left)])
         note = " ".join(_reasons(rows, found.reasons))
         sections.append(Section(family, text, names, _table(family, rows, note)))
     name = found.spec.name
-    beside = [file for file in (name, *NEIGHBOURS) if (reports / f"{file}.html").exists()]
     first, last = found.record["date"].min(), found.record["date"].max()
     return sectioned(
         f"Robustness of {name}",
@@ -144,73 +132,9 @@ def page(found: Stressed, reports: Path) -> str:
         charts,
         verdicts=[(name, found.verdict)],
         facts=_facts(found),
-        links={file: f"{file}.html" for file in beside},
+        links=there(reports, (name, *NEIGHBOURS)),
         simulated=found.spec.simulated,
     )
-
-
-def dots(rows: Sequence[Row]) -> Chart:
-    """Draw net Sharpe ratios, a line a scenario, and those without it.
-
-    Bars are the interval of the difference, laid round the ratio: where they do not reach the other mark, it
-    is measurable. Those of either ratio by itself are far wider.
-    """
-    shown = [row for row in reversed(rows) if row["net_sharpe"] is not None]
-    names = [_wrapped(row["scenario"]) for row in shown]
-    own = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "in the scenario, 95 % interval of the difference",
-        "x": [_short(row["net_sharpe"]) for row in shown],
-        "y": names,
-        "marker": {"size": 9, "color": drawing.COLORS[0]},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [_short(_less(row["difference_high"], row["difference"])) for row in shown],
-            "arrayminus": [_short(_less(row["difference"], row["difference_low"])) for row in shown],
-            "color": drawing.COLORS[0],
-            "thickness": 1.4,
-        },
-    }
-    plain = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "without it",
-        "x": [_short(row["plain_sharpe"]) for row in shown],
-        "y": names,
-        "marker": {"size": 9, "symbol": "diamond-open", "color": drawing.COLORS[1]},
-    }
-    where = layout("", 110 + 34 * len(shown), hovermode="closest", showlegend=True)
-    where["xaxis"] |= {"title": {"text": "net Sharpe ratio a year"}, "showgrid": True, "zeroline": True}
-    where["yaxis"] |= {"type": "category", "dtick": 1, "showgrid": False, "range": [-0.6, len(shown) - 0.4]}
-    where["margin"]["b"] = 48
-    return {"data": [own, plain], "layout": where}
-
-
-def figure(rows: pl.DataFrame) -> Figure:
-    """Draw what each scenario changes in the net Sharpe ratio, for an asset's metadata.
-
-    Parameters
-    ----------
-    rows
-        Rows of `ROBUSTNESS` of one strategy.
-    """
-    shown = rows.filter(pl.col("difference").is_not_null() & (pl.col("family") != HISTORIES)).to_dicts()
-    picture = drawing.figure_of(5.6, 0.9 + 0.2 * len(shown))
-    axes = drawing.styled(picture.subplots())
-    axes.grid(axis="y", visible=False)
-    families = list(ABOUT)
-    for at, row in enumerate(shown):
-        color = drawing.COLORS[families.index(row["family"]) % len(drawing.COLORS)]
-        if row["difference_low"] is not None:
-            axes.plot([row["difference_low"], row["difference_high"]], [at, at], color=color, lw=1.4)
-        axes.plot(row["difference"], at, "o", color=color, ms=4)
-    axes.axvline(0.0, color=drawing.INK, lw=0.6)
-    axes.set_yticks(range(len(shown)), [row["scenario"] for row in shown], fontsize=7)
-    axes.invert_yaxis()
-    axes.set_xlabel("change of the net Sharpe ratio, 95 % interval", color=drawing.INK, fontsize=8)
-    return picture
 
 
 def _facts(found: Stressed) -> list[tuple[str, str]]:
@@ -268,7 +192,8 @@ def _table(family: str, rows: Sequence[Row], note: str) -> Table | None:
     within = family in WITHIN
     head = (
         *("scenario", *(["sessions"] if within else []), "net Sharpe"),
-        *("other sessions" if within else "without it", "difference", "95 % interval", "CAGR"),
+        *("other sessions" if within else "without it", "difference", "95 % interval"),
+        "net return" if within else "CAGR",
         *("max drawdown", *([] if within else ["turnover a year"]), "verdict"),
     )
     cells = [
@@ -279,7 +204,7 @@ def _table(family: str, rows: Sequence[Row], note: str) -> Table | None:
             number(row["plain_sharpe"]),
             number(row["difference"]),
             interval(row["difference_low"], row["difference_high"]),
-            percent(row["cagr"]),
+            percent(_earned(row) if within else row["cagr"]),
             percent(row["max_drawdown"]),
             *([] if within else [number(row["turnover_per_year"], 1)]),
             row["verdict"],
@@ -289,49 +214,6 @@ def _table(family: str, rows: Sequence[Row], note: str) -> Table | None:
     return Table(head, cells, note)
 
 
-def _equity(found: Stressed) -> Chart:
-    records = {"plain": found.record, **found.costed}
-    lines = [
-        line(
-            record["date"],
-            np.cumprod(1.0 + record["net_return"].to_numpy()),
-            name,
-            drawing.COLORS[i % len(drawing.COLORS)],
-            2.4 if i == 0 else 1.3,
-        )
-        for i, (name, record) in enumerate(records.items())
-    ]
-    return {"data": lines, "layout": layout("growth of 1, net", 300, showlegend=True)}
-
-
-def _histogram(values: Floats, label: str, times: float) -> Chart:
-    values = times * values[np.isfinite(values)]
-    counts, edges = np.histogram(values, bins=_BINS) if len(values) else (np.zeros(0), np.zeros(1))
-    bar = {
-        "type": "bar",
-        "name": "histories",
-        "x": [_short(one) for one in (edges[1:] + edges[:-1]) / 2],
-        "y": counts.tolist(),
-        "marker": {"color": drawing.COLORS[0]},
-    }
-    where = layout("histories", 200, hovermode="closest", showlegend=False, bargap=0.05)
-    where["xaxis"] |= {"title": {"text": label}}
-    where["margin"]["b"] = 48
-    return {"data": [bar], "layout": where}
-
-
-def _wrapped(name: str) -> str:
-    """Break a long name in two: on a phone the plot keeps half the width."""
-    if len(name) <= 18:
-        return name
-    words = name.split(" ")
-    at = min(range(1, len(words)), key=lambda i: abs(len(" ".join(words[:i])) - len(name) / 2), default=0)
-    return f"{' '.join(words[:at])}<br>{' '.join(words[at:])}" if at else name
-
-
-def _less(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(f"{value:.4g}")
+def _earned(row: Row) -> float | None:
+    """Net return of a scenario's sessions together: a growth a year says little of twenty of them."""
+    return None if row["cagr"] is None else (1.0 + row["cagr"]) ** (row["sessions"] / SESSIONS_PER_YEAR) - 1.0

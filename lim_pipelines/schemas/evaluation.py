@@ -95,7 +95,11 @@ ROBUSTNESS = Table(
         "difference": Column(pl.Float64, _SHARPE, "net_sharpe - plain_sharpe", nullable=True),
         "difference_low": Column(pl.Float64, _SHARPE, "lower end of its 95 % interval", nullable=True),
         "difference_high": Column(pl.Float64, _SHARPE, "upper end of it", nullable=True),
-        "verdict": Column(pl.String, "", "worse, better, nothing measurable, too short; loses money"),
+        "verdict": Column(
+            pl.String,
+            "",
+            "worse, better, nothing measurable, no change, nothing held or too short; loses money",
+        ),
     },
     key=("strategy", "family", "scenario", "arm"),
     partition_key=("strategy",),

@@ -15,7 +15,10 @@ from pathlib import Path
 import polars as pl
 
 from lim_pipelines import walkforward
+from lim_pipelines.finetune import champions, store
+from lim_pipelines.finetune.features import rows_of_features
 from lim_pipelines.lake import Lake, midnight, next_cutoff
+from lim_pipelines.portfolio.complete import refuse_other_models
 from lim_pipelines.portfolio.question import OptimiserError
 from lim_pipelines.schemas import MODEL_INPUTS, VALIDATED_BARS
 from lim_pipelines.strategies.spec import StrategySpec
@@ -101,12 +104,29 @@ class Again:
             VALIDATED_BARS.name: lake.revisions(VALIDATED_BARS, walkforward.universe(spec) & known)
             .sort(VALIDATED_BARS.row_key)
             .collect(),
-            MODEL_INPUTS.name: lake.revisions(MODEL_INPUTS, spec.universe.named() & known)
+            MODEL_INPUTS.name: lake.revisions(MODEL_INPUTS, rows_of_features(spec) & known)
             .sort(MODEL_INPUTS.row_key)
             .collect()
             if spec.features
             else MODEL_INPUTS.empty(),
         }
+
+    def refuse_others(self, targets: pl.DataFrame) -> None:
+        """Refuse targets that other models decided: what is decided again would differ by its models, too.
+
+        Parameters
+        ----------
+        targets
+            Rows of `TARGETS` that are to stand beside it.
+
+        Raises
+        ------
+        MissingTargetsError
+            Targets of a cutoff are of other models than the ones in use.
+        """
+        folders = {cutoff: champions.in_use(self._models, self._spec, cutoff) for cutoff in self.cutoffs}
+        metas = {cutoff: store.read_meta(folder) for cutoff, folder in folders.items() if folder is not None}
+        refuse_other_models(self._spec, targets, metas)
 
     def of_world(self, world: World) -> pl.DataFrame:
         """Targets of the method, decided from worse data.

@@ -12,8 +12,8 @@ from datetime import date
 import polars as pl
 
 from lim_pipelines.backtest.periods import REGIMES as WEATHERS
-from lim_pipelines.backtest.periods import regimes
-from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR, daily_returns
+from lim_pipelines.backtest.periods import mean_returns, regimes
+from lim_pipelines.finetune.labels import SESSIONS_PER_YEAR
 from lim_pipelines.stress.scenarios import CRISES, REGIMES, LeftOut, Scenario
 
 STORMY_MONTHS = 3
@@ -164,7 +164,7 @@ def crises(days: pl.Series, bars: pl.DataFrame, simulated: bool) -> tuple[list[S
 
 
 def _stormiest(days: pl.Series, bars: pl.DataFrame) -> list[Span]:
-    market = _market(bars).filter(pl.col("date").is_in(days.implode()))
+    market = mean_returns(bars).filter(pl.col("date").is_in(days.implode()))
     month = pl.col("date").dt.strftime("%Y-%m")
     found = (
         market.group_by(month=month)
@@ -209,7 +209,7 @@ def weathers(days: pl.Series, bars: pl.DataFrame) -> list[Span]:
         for name in WEATHERS
     ]
     year = pl.col("log_return").rolling_sum(SESSIONS_PER_YEAR).shift(1)
-    rising = _market(bars).with_columns(year=year).drop_nulls()
+    rising = mean_returns(bars).with_columns(year=year).drop_nulls()
     reason = "Where the mean instrument stood against a year before, as known the session before."
     spans += [
         _span("rising market", reason, rising.filter(pl.col("year") > 0)["date"], days),
@@ -220,8 +220,3 @@ def weathers(days: pl.Series, bars: pl.DataFrame) -> list[Span]:
 
 def _span(name: str, reason: str, found: pl.Series, days: pl.Series) -> Span:
     return Span(Scenario(name, REGIMES, reason), days.filter(days.is_in(found.implode())))
-
-
-def _market(bars: pl.DataFrame) -> pl.DataFrame:
-    """Columns date, log_return: the mean over instruments; sorted."""
-    return daily_returns(bars).group_by("date").agg(pl.col("log_return").mean()).drop_nulls().sort("date")

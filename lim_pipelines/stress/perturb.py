@@ -71,6 +71,9 @@ def moved(bars: pl.DataFrame, size: float, costs: Costs, seed: int = SEED) -> pl
 def thinned(bars: pl.DataFrame, share: float, seed: int = SEED) -> pl.DataFrame:
     """Leave out a share of all instruments' sessions, with all bars and revisions of each.
 
+    Sessions on which a price is restated (a split, a dividend, a roll) stay: a price without its factor is
+    another fault than one that is missing, and would look like a crash.
+
     Parameters
     ----------
     bars
@@ -81,7 +84,9 @@ def thinned(bars: pl.DataFrame, share: float, seed: int = SEED) -> pl.DataFrame:
         Of the choice. What a smaller share leaves out a larger one does, too.
     """
     days = bars["date"].cast(pl.Int32).to_numpy().astype(np.int64)
-    return bars.filter(pl.Series(uniform(bars["instrument_id"], days, seed) >= share))
+    kept = pl.Series(uniform(bars["instrument_id"], days, seed) >= share)
+    restated = (pl.col("ex_factor") != 1.0).any().over("instrument_id", "date")
+    return bars.filter(kept | restated)
 
 
 def uniform(names: pl.Series, numbers: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:

@@ -21,6 +21,7 @@ from lim_pipelines.evaluate.seeds import Estimate
 from lim_pipelines.lake import LATEST, Commit, Lake, next_cutoff, scope_of
 from lim_pipelines.portfolio.complete import refuse_stale
 from lim_pipelines.reports import robustness as report
+from lim_pipelines.reports.robustness_charts import figure
 from lim_pipelines.schemas import BACKTEST_DAILY, ROBUSTNESS, TARGETS, VALIDATED_BARS, Table
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.stress.again import Again
@@ -89,7 +90,8 @@ def publish(
     NoBacktestError
         There is no backtest.
     MissingTargetsError
-        Targets are of another specification than the current one.
+        Targets are of another specification than the current one, or those of the newest cutoffs of other
+        models than the ones in use.
     MissingModelError, ChampionError
         Models of the newest cutoffs are gone.
     """
@@ -112,7 +114,7 @@ def publish(
     spans += weathers(record["date"], bars)
     dearer, not_costed = costed(spec, bars)
     other, not_varied = varied(spec)
-    costs, not_filled = of_costs(market, dearer, record)
+    costs, not_filled = of_costs(market, dearer)
     decided, not_decided = of_decisions(market, again, other)
     might = histories(record["net_return"].to_numpy())
     rows = [
@@ -127,7 +129,7 @@ def publish(
     commit = lake.write(ROBUSTNESS, table, scope)
     plain = performance(record)["sharpe"]
     left_out = [*outside, *not_costed, *not_filled, *not_decided, *not_varied]
-    verdict = of_strategy(table, plain, might.loss, spec.simulated)
+    verdict = of_strategy(table, plain, record.height, might.loss, spec.simulated)
     asked = [*(span.scenario for span in spans), *(run.scenario for run in (*costs, *decided))]
     page = report.Stressed(
         spec=spec,
@@ -145,7 +147,7 @@ def publish(
     )
     path = reports / f"robustness-{spec.name}.html"
     drawing.write_page(path, report.page(page, reports))
-    return Robustness(commit, verdict, path, drawing.png(report.figure(table)))
+    return Robustness(commit, verdict, path, drawing.png(figure(table.filter(pl.col("family") != HISTORIES))))
 
 
 def _row(spec: StrategySpec, run: Run) -> tuple[object, ...]:

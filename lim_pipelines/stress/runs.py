@@ -69,10 +69,10 @@ class Market:
         return pooled(daily, spec.method)
 
 
-def of_costs(
-    market: Market, variants: Sequence[Variant], record: pl.DataFrame
-) -> tuple[list[Run], list[LeftOut]]:
-    """Trade all targets otherwise, as far as the engine lets it.
+def of_costs(market: Market, variants: Sequence[Variant]) -> tuple[list[Run], list[LeftOut]]:
+    """Trade all targets otherwise, as far as the engine lets it, each run beside that of now.
+
+    The stored record is not what stands beside them: bars may have been corrected since it was made.
 
     Parameters
     ----------
@@ -80,19 +80,18 @@ def of_costs(
         What fills them.
     variants
         As from `costed.costed`.
-    record
-        The plain record.
 
     Returns
     -------
     tuple
         Runs; what the engine refuses, such as an open before the decision.
     """
+    plain = market.traded(market.spec, market.targets)
     runs: list[Run] = []
     left: list[LeftOut] = []
     for one in variants:
         try:
-            runs.append(Run(one.scenario, market.traded(one.spec, market.targets), record))
+            runs.append(Run(one.scenario, market.traded(one.spec, market.targets), plain))
         except BacktestError as error:
             left.append(_refused(one.scenario, error))
     return runs, left
@@ -114,9 +113,15 @@ def of_decisions(market: Market, again: Again, other: Sequence[Variant]) -> tupl
     -------
     tuple
         Runs in worse worlds, then with other settings; what was not asked, or has no solution.
+
+    Raises
+    ------
+    MissingTargetsError
+        The stored decisions are those of other models.
     """
     seeds = [seed for _, seed in again.books]
     stored = market.targets.filter(pl.col("cutoff").is_in(again.cutoffs) & pl.col("seed").is_in(seeds))
+    again.refuse_others(stored)
     plain = market.traded(market.spec, stored)
     runs: list[Run] = []
     left: list[LeftOut] = []

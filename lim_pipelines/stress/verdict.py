@@ -18,6 +18,7 @@ from lim_pipelines.stress.scenarios import COSTS, CRISES, DATA, REGIMES, SETTING
 WORSE, BETTER, SAME = "worse", "better", "nothing measurable"
 UNCHANGED = "no change"
 SHORT = "too short"
+EMPTY = "nothing held"
 LOSES = "loses money"
 
 SLIGHT = 0.005
@@ -43,13 +44,15 @@ def of_difference(sharpe: float, plain: float, gap: Estimate, sessions: int) -> 
     -------
     str
         Whether the whole interval of the difference lies on one side of zero, unless the difference is less
-        than `SLIGHT` or the record is shorter than `SHORTEST_RECORD`; and whether one that earned money loses
-        it.
+        than `SLIGHT`, the record is shorter than `SHORTEST_RECORD` or one of the two has no Sharpe ratio, as
+        nothing moved in it; and whether one that earned money loses it.
     """
     if gap.low == gap.high == 0.0:
         word = UNCHANGED
-    elif math.isnan(gap.low) or sessions < SHORTEST_RECORD:
+    elif sessions < SHORTEST_RECORD:
         word = SHORT
+    elif math.isnan(gap.low):
+        word = SHORT if math.isfinite(gap.value) else EMPTY
     elif abs(gap.value) < SLIGHT:
         word = SAME
     else:
@@ -57,7 +60,7 @@ def of_difference(sharpe: float, plain: float, gap: Estimate, sessions: int) -> 
     return f"{word}; {LOSES}" if sharpe < 0 < plain else word
 
 
-def of_strategy(rows: pl.DataFrame, plain: float, loss: float, simulated: bool) -> str:
+def of_strategy(rows: pl.DataFrame, plain: float, sessions: int, loss: float, simulated: bool) -> str:
     """Sum up all scenarios of a strategy.
 
     Parameters
@@ -65,12 +68,19 @@ def of_strategy(rows: pl.DataFrame, plain: float, loss: float, simulated: bool) 
     rows
         Rows of `ROBUSTNESS` of it.
     plain
-        Net Sharpe ratio of its record.
+        Net Sharpe ratio of its record; NaN if it held nothing.
+    sessions
+        Sessions of the record.
     loss
         Share of resampled records that end with a loss.
     simulated
         Whether its market is simulated.
     """
+    world = "SIMULATED market, no real result. " if simulated else ""
+    if sessions < SHORTEST_RECORD:
+        return f"{world}Too short to say anything: {sessions} sessions."
+    if math.isnan(plain):
+        return f"{world}Held nothing, so there is nothing to break."
     found = list(rows.iter_rows(named=True))
     words = [_costs([row for row in found if row["family"] == COSTS], plain)]
     for families, kind in (((COSTS, DATA), "loses"), ((SETTINGS,), "hangs on")):
@@ -80,8 +90,7 @@ def of_strategy(rows: pl.DataFrame, plain: float, loss: float, simulated: bool) 
     words.append(_markets([row for row in found if row["family"] in (CRISES, REGIMES)]))
     words.append(f"of records resampled from its own days {loss:.0%} end with a loss")
     text = "; ".join(word for word in words if word)
-    text = text[0].upper() + text[1:]
-    return f"SIMULATED market, no real result. {text}." if simulated else f"{text}."
+    return f"{world}{text[0].upper()}{text[1:]}."
 
 
 def _is(row: dict[str, Any], word: str) -> bool:
@@ -91,9 +100,9 @@ def _is(row: dict[str, Any], word: str) -> bool:
 def _costs(rows: Sequence[dict[str, Any]], plain: float) -> str:
     if not plain > 0:
         return f"loses money as it is (Sharpe {plain:.2f}), so there is little to break"
-    dearer = [row for row in rows if _dearer(row)]
+    dearer = [row for row in rows if _dearer(row) and row["net_sharpe"] is not None]
     for row in dearer:
-        if row["net_sharpe"] is not None and row["net_sharpe"] <= 0:
+        if row["net_sharpe"] <= 0:
             return f"{row['scenario']} make it lose (Sharpe {row['net_sharpe']:.2f} instead of {plain:.2f})"
     if not dearer:
         return ""
@@ -115,21 +124,23 @@ def _harm(row: dict[str, Any], kind: str) -> str:
 
 
 def _harmless(rows: Sequence[dict[str, Any]]) -> str:
-    same = [row for row in rows if _is(row, SAME) or _is(row, UNCHANGED)]
-    short = [row for row in rows if _is(row, SHORT)]
-    words = ""
-    if same:
-        words = f"{len(same)} of {len(rows)} scenarios of costs, data and settings change nothing measurable"
-    if short:
-        words += f"{'; ' if words else ''}{len(short)} of them are on too few sessions to say"
-    return words
+    said = {word: sum(_is(row, word) for row in rows) for word in (SAME, UNCHANGED, SHORT)}
+    whole = f"of {len(rows)} scenarios of costs, data and settings"
+    words = []
+    if said[SAME] or said[UNCHANGED]:
+        words.append(f"{said[SAME] + said[UNCHANGED]} change nothing measurable")
+    if said[UNCHANGED]:
+        words[0] += f" ({said[UNCHANGED]} nothing at all)"
+    if said[SHORT]:
+        words.append(f"{said[SHORT]} rest on too few sessions to say")
+    return f"{whole} {', '.join(words)}" if words else ""
 
 
 def _markets(rows: Sequence[dict[str, Any]]) -> str:
     worse = [row["scenario"] for row in rows if _is(row, WORSE)]
     if worse:
         return f"measurably worse than on other sessions in {', '.join(worse)}"
-    judged = [row for row in rows if not _is(row, SHORT)]
+    judged = [row for row in rows if not _is(row, SHORT) and not _is(row, EMPTY)]
     if not judged:
         return ""
     return f"no crisis or regime of its record ({len(judged)} long enough to say) was measurably worse"

@@ -92,6 +92,14 @@ def test_sessions_go_missing_whole_and_more_of_the_same() -> None:
     assert (many.group_by(key).len()["len"] == 2).all()
 
 
+def test_no_split_or_roll_goes_missing() -> None:
+    day = BARS["date"].unique().sort()[50]
+    restated = BARS.with_columns(ex_factor=pl.when(pl.col("date") == day).then(0.5).otherwise(1.0))
+    left = thinned(restated, 0.99)
+    assert left.filter(pl.col("date") == day).height == 2
+    assert left.height < 0.1 * BARS.height
+
+
 def test_late_rows_are_known_when_the_next_session_would_have_been() -> None:
     one = BARS.filter(pl.col("instrument_id") == "XSIM:SIM01").sort("date")
     late = later(one, 1)
@@ -243,6 +251,8 @@ def test_a_session_is_in_one_regime_of_each_kind() -> None:
         (1.0, 1.0, (0.0, 0.0, 0.0), 20, "no change"),
         (0.5, 1.0, (-0.5, -0.8, -0.2), 59, "too short"),
         (-0.1, 1.0, (-0.5, math.nan, math.nan), 100, "too short; loses money"),
+        (math.nan, 1.0, (math.nan, math.nan, math.nan), 100, "nothing held"),
+        (math.nan, 1.0, (math.nan, math.nan, math.nan), 1, "too short"),
     ],
 )
 def test_scenarios_in_words(
@@ -268,22 +278,30 @@ def test_a_strategy_in_words() -> None:
             row("regimes", "low volatility", -1.0, "worse"),
         ]
     )
-    words = of_strategy(rows, 1.0, 0.25, simulated=False)
+    words = of_strategy(rows, 1.0, 250, 0.25, simulated=False)
     assert words.startswith(
         "Costs x5 make it lose (Sharpe -0.70 instead of 1.00); loses 60% of its Sharpe ratio"
     )
     assert "with data a session late (-2.00 to -0.10)" in words
     assert "hangs on a setting: 50% of its Sharpe ratio with gross 1 to 0.5" in words
     assert (
-        "1 of 6 scenarios of costs, data and settings change nothing measurable; 1 of them are on too few"
-        in words
+        "of 6 scenarios of costs, data and settings 1 change nothing measurable, 1 rest on too few" in words
     )
     assert "measurably worse than on other sessions in low volatility" in words
     assert words.endswith("25% end with a loss.")
     assert "costs x2" not in words
-    assert of_strategy(rows, -0.3, 0.8, simulated=True).startswith(
+    assert of_strategy(rows, -0.3, 250, 0.8, simulated=True).startswith(
         "SIMULATED market, no real result. Loses money"
     )
+    same = rows.with_columns(verdict=pl.lit("no change"))
+    assert "6 change nothing measurable (6 nothing at all)" in of_strategy(same, 1.0, 250, 0.25, False)
+
+
+def test_of_a_short_or_empty_record_nothing_is_said() -> None:
+    rows = pl.DataFrame([row("costs and fills", "costs x5", 0.9, "too short")])
+    assert of_strategy(rows, 9.0, 3, 0.0, False) == "Too short to say anything: 3 sessions."
+    words = of_strategy(rows, math.nan, 250, 0.0, True)
+    assert words == "SIMULATED market, no real result. Held nothing, so there is nothing to break."
 
 
 @settings(max_examples=25)

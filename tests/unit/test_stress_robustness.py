@@ -17,6 +17,7 @@ from lim_pipelines.backtest.metrics import pooled
 from lim_pipelines.finetune import train
 from lim_pipelines.lake import LATEST, Lake, Past, midnight, scope_of
 from lim_pipelines.lake.past import ReadOnlyError
+from lim_pipelines.portfolio.complete import MissingTargetsError
 from lim_pipelines.portfolio.question import OptimiserError
 from lim_pipelines.schemas import BACKTEST_DAILY, MODEL_INPUTS, ROBUSTNESS, TARGETS, TRIALS, VALIDATED_BARS
 from lim_pipelines.strategies.spec import StrategySpec
@@ -144,11 +145,18 @@ def test_settings_without_a_solution_are_left_out_and_the_others_stay(home: Home
 
 
 @pytest.mark.parametrize("home", ["directional"], indirect=True)
+def test_targets_of_other_models_are_not_compared_with_what_these_decide(home: Home) -> None:
+    home.again.refuse_others(home.own)
+    with pytest.raises(MissingTargetsError, match="decided by other models than the current ones"):
+        home.again.refuse_others(home.own.with_columns(model_digest=pl.lit("other")))
+
+
+@pytest.mark.parametrize("home", ["directional"], indirect=True)
 def test_fills_that_the_engine_refuses_are_left_out_with_its_reason(home: Home) -> None:
     facts = read_facts(home.lake, home.bars, home.spec.execution.currency)
     there = Market(home.spec, home.own, home.bars, PERIOD_END - timedelta(days=1), facts)
     soon = Variant(NONE, changed(home.spec, {"execution": {"fill": "open"}}))
-    runs, left = of_costs(there, [soon], pooled(BACKTEST_DAILY.empty(), home.spec.method))
+    runs, left = of_costs(there, [soon])
     assert runs == []
     assert "open before the decision" in left[0].why
 
@@ -183,6 +191,16 @@ def test_a_strategy_without_a_backtest_is_refused_by_name(home: Home, tmp_path: 
 def test_robustness_writes_a_table_and_a_page_and_no_trial(home: Home) -> None:
     walkforward.backtest(home.lake, home.models, home.reports, home.spec)
     trials = home.lake.read(TRIALS, as_of=LATEST).collect()
+    facts = read_facts(home.lake, home.bars, home.spec.execution.currency)
+    own = home.stored.filter(pl.col("arm") == home.spec.method)
+    there = Market(home.spec, own, home.bars, PERIOD_END - timedelta(days=1), facts)
+    # Nothing changed is the record that the backtest stored.
+    (same,), _ = of_costs(there, [Variant(NONE, home.spec)])
+    daily = home.lake.read(BACKTEST_DAILY, as_of=LATEST).sort(BACKTEST_DAILY.key).collect()
+    assert same.record.equals(same.plain)
+    assert same.plain["net_return"].to_numpy() == pytest.approx(
+        pooled(daily, home.spec.method)["net_return"].to_numpy(), abs=1e-12
+    )
     found = publish(home.lake, home.models, home.reports, home.spec, cutoffs=3, seeds=1)
     assert home.lake.read(TRIALS, as_of=LATEST).collect().equals(trials)
     rows = home.lake.read(ROBUSTNESS, as_of=LATEST).collect()
