@@ -20,7 +20,6 @@ import polars as pl
 from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune.base import Forecaster, forecast
 from lim_pipelines.finetune.features import MissingInputsError, columns_of, read_features
-from lim_pipelines.finetune.labels import VOL_SESSIONS
 from lim_pipelines.finetune.samples import samples_of
 from lim_pipelines.finetune.spec import RELATIVE_TASKS
 from lim_pipelines.finetune.universe import Universe
@@ -29,6 +28,7 @@ from lim_pipelines.foundation.quality.metrics import CROSS_SECTION
 from lim_pipelines.lake import LATEST, Lake, midnight
 from lim_pipelines.paired import Gain, paired
 from lim_pipelines.schemas import ONE_PRICE, UNIVERSALITY, VALIDATED_BARS
+from lim_pipelines.strategies.base import LOOKBACK_SESSIONS
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.universality.families import Asked, spread
 from lim_pipelines.universality.markets import known, mics
@@ -136,7 +136,9 @@ def _said(
             continue
         at = np.unique(np.linspace(0, len(days) - 1, asked.moments).astype(np.int64))
         samples = samples_of(bars, inputs, columns_of(spec), spec.horizon, days.gather(at).to_list())
-        samples = samples.at(np.isfinite(samples.label) & known(samples.series, samples.picks, VOL_SESSIONS))
+        samples = samples.at(
+            np.isfinite(samples.label) & known(samples.series, samples.picks, LOOKBACK_SESSIONS)
+        )
         if not len(samples):
             continue
         said = [forecast(spec, one, samples) for one in fitted[cutoff]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from lim_pipelines.foundation.folders import replace_text
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.series import DAY, Series
 from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.reports.universality import Counted, verdict
 from lim_pipelines.schemas import UNIVERSALITY, VALIDATED_BARS
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.universality import heads
@@ -247,6 +249,26 @@ def test_a_strategy_is_asked_about_its_own_and_what_is_new_to_it(root: Path, fit
     assert not found.left_out
 
 
+def test_a_strategy_is_not_asked_where_anything_it_looks_at_came_later(
+    root: Path, fitted: StrategySpec, tmp_path: Path
+) -> None:
+    corrected = (pl.col("exchange") == "XNYS") & (pl.col("date") == date(2017, 9, 5))
+    later = pl.when(corrected).then(datetime(2019, 1, 1, tzinfo=UTC)).otherwise("known_at")
+    lake = put_lake(tmp_path / "lake", market(names=NAMES).with_columns(known_at=later), macro())
+    found = heads.ask(lake, root / "models", fitted, ASKED)
+    assert set(found.rows["exchange"]) == {"XNYM", "XNAS"}
+
+
+@pytest.mark.parametrize(
+    ("low", "cells", "words"),
+    [(0.6, 5, "SHOWN for return"), (0.6, 4, "NOT SHOWN"), (0.5, 9, "NOT SHOWN"), (math.nan, 9, "NOT SHOWN")],
+)
+def test_what_holds_in_a_few_markets_is_not_shown(low: float, cells: int, words: str) -> None:
+    counted = Counted(FAMILY, False, "zero", "return", "persistence", 1.0, low, 1.0, cells)
+    assert verdict([counted]).startswith(words)
+    assert verdict([]) == "Nothing to say: no market is new to it."
+
+
 def test_a_rank_ic_knows_good_forecasts_from_bad_ones() -> None:
     rng = np.random.default_rng(0)
     days = [date(2018, 1, 1) + timedelta(days=d) for d in range(60)]
@@ -282,4 +304,6 @@ def test_the_test_writes_its_table_and_its_page(root: Path, fitted: StrategySpec
 
 def test_an_empty_home_has_a_page_that_says_so(tmp_path: Path) -> None:
     publish(Lake(tmp_path / "lake"), tmp_path / "models", tmp_path, {FAMILY: False}, [strategy()], ASKED)
+    assert "no checkpoint" in (tmp_path / PAGE).read_text()
+    publish(Lake(tmp_path / "lake"), tmp_path / "models", tmp_path, {FAMILY: False}, [], ASKED)
     assert "no checkpoint" in (tmp_path / PAGE).read_text()
