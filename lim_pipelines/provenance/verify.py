@@ -37,11 +37,14 @@ def verify(places: Places, subject: Subject, train: bool = False) -> list[Findin
     CheckpointError, SpecError
         A checkpoint's `meta.json`, or a strategy's YAML, cannot be read.
     """
-    if isinstance(subject, Report | Board):
+    if isinstance(subject, Report):
         from lim_pipelines.provenance.verify_results import verify_results
 
-        names = (subject.strategy,) if isinstance(subject, Report) else subject.strategies
-        return [finding for name in names for finding in verify_results(places, name)]
+        return verify_results(places, subject.strategy)
+    if isinstance(subject, Board):
+        from lim_pipelines.provenance.verify_results import verify_all_results
+
+        return verify_all_results(places, subject.strategies)
     if isinstance(subject, Models):
         from lim_pipelines.provenance.verify_models import verify_models
 

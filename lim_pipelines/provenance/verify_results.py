@@ -5,6 +5,8 @@ What does not belong here: its models (`verify_models.py`), rows of market data 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -68,6 +70,33 @@ def verify_results(places: Places, strategy: str, definitions: Path = DEFINITION
         return [Finding(TARGETS.name, "cannot be verified", targets.height, str(error))]
     found = [compare(TARGETS.name, targets, TARGETS.conform(again), TARGETS)]
     return [*found, *_backtest(places, lake, spec)]
+
+
+def verify_all_results(
+    places: Places, strategies: Sequence[str], definitions: Path = DEFINITIONS
+) -> list[Finding]:
+    """Decide and backtest several strategies again; what was compared begins with the name of its strategy.
+
+    Parameters
+    ----------
+    places, definitions
+        As in `verify_results`.
+    strategies
+        Their names. One that has results but no YAML any more cannot be verified, and keeps no other from it.
+
+    Raises
+    ------
+    SpecError
+        A YAML cannot be read.
+    """
+    found = []
+    for name in strategies:
+        try:
+            own = verify_results(places, name, definitions)
+        except SubjectError as error:
+            own = [Finding("results", "cannot be verified", 0, str(error))]
+        found += [replace(one, what=f"{name}: {one.what}") for one in own]
+    return found
 
 
 def _backtest(places: Places, lake: Lake, spec: StrategySpec) -> list[Finding]:

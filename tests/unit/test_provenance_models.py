@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from lim_pipelines.provenance.subject import Report, SubjectError, find
 from lim_pipelines.provenance.trace import Number, trace
 from lim_pipelines.provenance.tree import unfold, warnings_of
 from lim_pipelines.provenance.verify import verdict, verify
-from lim_pipelines.provenance.verify_results import verify_results
+from lim_pipelines.provenance.verify_results import verify_all_results, verify_results
 from lim_pipelines.schemas import SCORES, TARGETS, VALIDATED_BARS
 
 pytestmark = pytest.mark.slow
@@ -231,3 +232,11 @@ def test_the_leaderboard_leads_to_the_report_of_every_strategy(places: Places) -
     empty = Places(places.root / "elsewhere")
     with pytest.raises(SubjectError, match="'leaderboard' is nothing"):
         find("leaderboard", empty)
+
+
+def test_what_is_compared_of_several_strategies_has_their_names(original: Places) -> None:
+    found = verify_all_results(original, ("gone", SPEC.name), original.root / "defs")
+    assert found[0].what == "gone: results"
+    assert found[0].verdict == "cannot be verified"
+    assert "gone/defs.yaml is not there" in found[0].detail
+    assert [replace(one, what=f"{SPEC.name}: {one.what}") for one in results(original)] == found[1:]
