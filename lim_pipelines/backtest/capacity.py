@@ -72,6 +72,8 @@ def measured_capacity(
         is.
     """
     with_impact = execution.model_copy(update={"impact": execution.impact or MEASURED})
+    # A strategy that is let off its costs has a capacity all the same.
+    costs = costs.model_copy(update={"multiplier": costs.multiplier or 1.0})
     own = targets.filter(pl.col("arm") == arm)
     daily = engine.run(own, bars, through, costs, with_impact, facts, record=False).daily
     gross, impact = (float(daily[name].to_numpy().mean()) for name in ("gross_return", "impact"))

@@ -160,6 +160,9 @@ def test_capacity_does_not_depend_on_the_capital_it_is_measured_with() -> None:
     ]
     assert found[0] == pytest.approx(found[1], rel=0.02)
     assert found[0] > 0
+    let_off = FREE.model_copy(update={"multiplier": 0.0})
+    how = Execution(exchange_rules=False, capital=1e2)
+    assert measured_capacity("head", rows, bars, through, let_off, how, engine.NO_FACTS) == found[0]
     silent = market()
     assert np.isnan(
         measured_capacity(
