@@ -7,13 +7,16 @@ After a close the session's partition is made whatever arrived, so that an empty
 Why not one schedule after the last close of all: Tokyo would wait half a day for New York.
 Why not `AutomationCondition.on_cron`: it knows no holiday and asks for a date of every exchange.
 It never asks for an exchange whose session has not ended since the last tick (holiday, weekend, half day that
-is asked for already), nor for one that has no partition. The last five ticks that a stopped daemon has missed
-are made up for by Dagster, older sessions by `trailing_backfill`.
+is asked for already), nor for one that has no partition.
+Of the ticks that a stopped daemon has missed Dagster makes up for the newest only, because the schedule is of
+no partitions. So a tick asks for all that ended since the last one that was evaluated, for a week; older
+sessions are people's and `trailing_backfill`'s.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster import DagsterInstance
 
 from assets.arrivals import exchange_date_run, load_quotes
 from assets.partitions import FIRST_SESSION, exchanges
@@ -22,6 +25,10 @@ from lim_pipelines.exchanges import EXCHANGES
 from lim_pipelines.exchanges.closes import CLOSES, ended, tick_before, ticks
 
 _SHOWN = "%Y-%m-%d %H:%M UTC"
+_LONGEST = timedelta(days=7)
+"""A daemon that was stopped for longer leaves what ended before to people."""
+_TICKS = 50
+"""Newest ticks among which the last one that was evaluated is looked for."""
 
 
 def _crons(zone: str) -> list[str]:
@@ -30,9 +37,10 @@ def _crons(zone: str) -> list[str]:
 
 def _close_schedule(zone: str) -> dg.ScheduleDefinition:
     members = [mic for mic, exchange in EXCHANGES.items() if exchange.timezone == zone]
+    name = f"close_{zone.replace('/', '_').lower()}"
 
     @dg.schedule(
-        name=f"close_{zone.replace('/', '_').lower()}",
+        name=name,
         cron_schedule=_crons(zone),
         execution_timezone=zone,
         job=load_quotes,
@@ -40,15 +48,46 @@ def _close_schedule(zone: str) -> dg.ScheduleDefinition:
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         used = set(context.instance.get_dynamic_partitions(exchanges.name or ""))
-        return closed_sessions(
-            zone, [mic for mic in members if mic in used], context.scheduled_execution_time
-        )
+        moment = context.scheduled_execution_time
+        since = last_look(context.instance, name, zone, moment)
+        return closed_sessions(zone, [mic for mic in members if mic in used], since, moment)
 
     return schedule
 
 
-def closed_sessions(zone: str, mics: list[str], moment: datetime) -> list[dg.RunRequest] | dg.SkipReason:
-    """Ask for each session that is over since the schedule's tick before, or say why there is none.
+def last_look(instance: DagsterInstance, name: str, zone: str, moment: datetime) -> datetime:
+    """Return since when a tick has to look: from the tick before, or from the last that was evaluated.
+
+    Parameters
+    ----------
+    instance
+        The Dagster instance.
+    name, zone
+        The schedule, and its IANA zone.
+    moment
+        When it ticks, with a zone.
+
+    Returns
+    -------
+    datetime
+        UTC, the earlier of the two, at most a week before `moment`; for a schedule's first tick the first.
+    """
+    before = tick_before(zone, moment)
+    evaluated = [
+        datetime.fromtimestamp(tick.timestamp, UTC)
+        for state in instance.all_instigator_state()
+        if state.instigator_name == name
+        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=_TICKS)
+        if tick.is_completed and not tick.is_failure
+    ]
+    since = min(before, max(evaluated, default=before))
+    return max(since, moment.astimezone(UTC) - _LONGEST)
+
+
+def closed_sessions(
+    zone: str, mics: list[str], since: datetime, moment: datetime
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Ask for each session that is over since the last look, or say why there is none.
 
     Parameters
     ----------
@@ -56,17 +95,15 @@ def closed_sessions(zone: str, mics: list[str], moment: datetime) -> list[dg.Run
         IANA zone of the schedule.
     mics
         Exchanges of the zone that have partitions.
-    moment
-        When the schedule ticks, with a zone.
+    since, moment
+        The last look, and when the schedule ticks, with zones.
     """
     if not mics:
         return dg.SkipReason(f"no exchange of {zone} has quotes yet; drop files into landing/<source>/")
-    before = tick_before(zone, moment)
-    over = ended(mics, before, moment)
+    over = ended(mics, since, moment)
     if over.is_empty():
-        since = before.strftime(_SHOWN)
         return dg.SkipReason(
-            f"no session of {', '.join(mics)} has ended since {since}: closed, or half a day"
+            f"no session of {', '.join(mics)} has ended since {since.strftime(_SHOWN)}: closed, or half a day"
         )
     return [
         exchange_date_run(

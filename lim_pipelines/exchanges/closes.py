@@ -118,4 +118,6 @@ def ended(mics: Iterable[str], after: datetime, until: datetime) -> pl.DataFrame
         for mic in mics
     ]
     among = pl.concat([pl.DataFrame(schema=schema), *found])
-    return among.filter((pl.col("ready") > after) & (pl.col("ready") <= until)).sort("exchange", "date")
+    # polars compares moments of one zone only, and a schedule's are on the clock of its exchanges.
+    start, end = after.astimezone(UTC), until.astimezone(UTC)
+    return among.filter((pl.col("ready") > start) & (pl.col("ready") <= end)).sort("exchange", "date")

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._utils.error import SerializableErrorInfo
 
-from assets.closes import SCHEDULES
+from assets.closes import SCHEDULES, last_look
 
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 NAMED = {schedule.name: schedule for schedule in SCHEDULES}
@@ -45,6 +61,50 @@ def test_a_close_asks_for_the_sessions_that_are_over_and_for_no_other_exchange()
 def test_a_midnight_closes_the_day_before() -> None:
     (run,) = tick("close_utc", ["COINBASE"], 2018, 12, 2, 0, 15)
     assert run.tags[RANGE[0]] == "2018-12-01|COINBASE"
+
+
+def test_the_daemon_ticks_on_the_zones_own_clock() -> None:
+    with dg.DagsterInstance.local_temp() as instance:
+        instance.add_dynamic_partitions("exchange", ["XNYS"])
+        scheduled = datetime(2018, 12, 3, 16, 15, tzinfo=ZoneInfo("America/New_York"))
+        with dg.build_schedule_context(instance, scheduled_execution_time=scheduled) as context:
+            (run,) = NAMED["close_america_new_york"](context)
+    assert run.run_key == "close:XNYS:2018-12-03"
+
+
+@pytest.mark.parametrize(
+    ("back", "expected"),
+    [
+        ([], 1),
+        ([("SKIPPED", 7), ("FAILURE", 3), ("STARTED", 0)], 7),
+        ([("SUCCESS", 1)], 1),
+        ([("SUCCESS", 400)], 168),
+    ],
+)
+def test_a_tick_looks_back_to_the_last_one_that_was_evaluated(
+    back: list[tuple[str, int]], expected: int
+) -> None:
+    moment = datetime(2018, 12, 3, 22, 15, tzinfo=UTC)  # the tick before was an hour ago
+    name = "close_america_new_york"
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__")
+    origin = RemoteInstigatorOrigin(repository, name)
+    state = InstigatorState(
+        origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, ScheduleInstigatorData("* * * * *", 0.0)
+    )
+    with dg.DagsterInstance.local_temp() as instance:
+        instance.add_instigator_state(state)
+        for status, hours in back:
+            then = (moment - timedelta(hours=hours)).timestamp()
+            kind, id_ = InstigatorType.SCHEDULE, state.instigator_origin_id
+            instance.create_tick(
+                TickData(
+                    *(id_, name, kind, TickStatus[status], then, [], []),
+                    error=SerializableErrorInfo("wrong", [], None) if status == "FAILURE" else None,
+                    selector_id=state.selector_id,
+                )
+            )
+        since = last_look(instance, name, "America/New_York", moment)
+    assert moment - since == timedelta(hours=expected)
 
 
 def test_a_holiday_is_skipped_in_words() -> None:

@@ -72,7 +72,7 @@ def run(lineage: Lineage, request: dg.RunRequest) -> Any:
 
 def close(mic: str) -> dg.RunRequest:
     moment = clock.now().replace(hour=21, minute=15)
-    (request,) = closed_sessions("America/New_York", [mic], moment)
+    (request,) = closed_sessions("America/New_York", [mic], moment - timedelta(hours=3), moment)
     return request
 
 
