@@ -12,11 +12,8 @@ What does not belong here: what changes them (`engine.py` and its steps).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from lim_pipelines.backtest.grid import Floats, Indices
-
-Flags = npt.NDArray[np.bool_]
+from lim_pipelines.backtest.grid import Flags, Floats, Indices
 
 
 class Books:

@@ -16,6 +16,7 @@ from lim_pipelines.backtest.errors import BacktestError
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 READ = (

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lim_pipelines.backtest.books import Books
-from lim_pipelines.backtest.grid import Floats
+from lim_pipelines.backtest.grid import Flags, Floats
 from lim_pipelines.backtest.market import Market
 
-Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
 
 REASONS = ("", "short_ban", "lot", "margin_call", "price_limit", "participation", "margin")

@@ -8,17 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from lim_pipelines.backtest.grid import Floats, Indices
+from lim_pipelines.backtest.grid import Flags, Floats, Indices
 from lim_pipelines.backtest.market import Market
 from lim_pipelines.backtest.rules.order import Order
 from lim_pipelines.backtest.rules.table import RuleRow, RuleTable
 
 _NEAR = 1e-9
-
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

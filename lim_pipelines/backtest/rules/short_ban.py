@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lim_pipelines.backtest.grid import Floats
+from lim_pipelines.backtest.grid import Flags, Floats
 from lim_pipelines.backtest.market import Market
-from lim_pipelines.backtest.rules.order import Flags, Order
+from lim_pipelines.backtest.rules.order import Order
 from lim_pipelines.backtest.rules.table import RuleRow, RuleTable
 
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from lim_pipelines.backtest.grid import Floats
+from lim_pipelines.backtest.grid import Flags, Floats
 from lim_pipelines.exchanges import Rules, get_exchange
 from lim_pipelines.exchanges.rules import rules_on
 from lim_pipelines.finetune.costs import BASIS_POINT
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
