@@ -70,17 +70,16 @@ def last_look(instance: DagsterInstance, name: str, zone: str, moment: datetime)
     Returns
     -------
     datetime
-        UTC, the earlier of the two, at most a week before `moment`; for a schedule's first tick the first.
+        UTC, the earlier of the two, at most a week before `moment`. Switching on counts as evaluated.
     """
     before = tick_before(zone, moment)
-    evaluated = [
-        datetime.fromtimestamp(tick.timestamp, UTC)
-        for state in instance.all_instigator_state()
-        if state.instigator_name == name
-        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=_TICKS)
-        if tick.is_completed and not tick.is_failure
-    ]
-    since = min(before, max(evaluated, default=before))
+    evaluated = []
+    for state in instance.all_instigator_state():
+        if state.instigator_name == name:
+            ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=_TICKS)
+            evaluated += [tick.timestamp for tick in ticks if tick.is_completed and not tick.is_failure]
+            evaluated.append(getattr(state.instigator_data, "start_timestamp", None) or before.timestamp())
+    since = min(before, datetime.fromtimestamp(max(evaluated, default=before.timestamp()), UTC))
     return max(since, moment.astimezone(UTC) - _LONGEST)
 
 

@@ -72,39 +72,43 @@ def test_the_daemon_ticks_on_the_zones_own_clock() -> None:
     assert run.run_key == "close:XNYS:2018-12-03"
 
 
-@pytest.mark.parametrize(
-    ("back", "expected"),
-    [
-        ([], 1),
-        ([("SKIPPED", 7), ("FAILURE", 3), ("STARTED", 0)], 7),
-        ([("SUCCESS", 1)], 1),
-        ([("SUCCESS", 400)], 168),
-    ],
-)
-def test_a_tick_looks_back_to_the_last_one_that_was_evaluated(
-    back: list[tuple[str, int]], expected: int
-) -> None:
+def looked_back(back: list[tuple[str, int]], switched_on: int) -> timedelta:
+    """How far a tick looks back that has ticks and its switching on some hours behind it."""
     moment = datetime(2018, 12, 3, 22, 15, tzinfo=UTC)  # the tick before was an hour ago
-    name = "close_america_new_york"
-    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__")
-    origin = RemoteInstigatorOrigin(repository, name)
-    state = InstigatorState(
-        origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, ScheduleInstigatorData("* * * * *", 0.0)
+    name, kind = "close_america_new_york", InstigatorType.SCHEDULE
+    origin = RemoteInstigatorOrigin(
+        RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), name
     )
+    on = ScheduleInstigatorData("* * * * *", (moment - timedelta(hours=switched_on)).timestamp())
+    state = InstigatorState(origin, kind, InstigatorStatus.RUNNING, on)
     with dg.DagsterInstance.local_temp() as instance:
         instance.add_instigator_state(state)
         for status, hours in back:
             then = (moment - timedelta(hours=hours)).timestamp()
-            kind, id_ = InstigatorType.SCHEDULE, state.instigator_origin_id
             instance.create_tick(
                 TickData(
-                    *(id_, name, kind, TickStatus[status], then, [], []),
+                    *(state.instigator_origin_id, name, kind, TickStatus[status], then, [], []),
                     error=SerializableErrorInfo("wrong", [], None) if status == "FAILURE" else None,
                     selector_id=state.selector_id,
                 )
             )
-        since = last_look(instance, name, "America/New_York", moment)
-    assert moment - since == timedelta(hours=expected)
+        return moment - last_look(instance, name, "America/New_York", moment)
+
+
+@pytest.mark.parametrize(
+    ("back", "switched_on", "hours"),
+    [
+        ([], 30, 30),
+        ([("SKIPPED", 7), ("FAILURE", 3), ("STARTED", 0)], 30, 7),
+        ([("SUCCESS", 1)], 30, 1),
+        ([("SUCCESS", 400)], 500, 168),
+        ([], 0, 1),
+    ],
+)
+def test_a_tick_looks_back_to_the_last_one_that_was_evaluated(
+    back: list[tuple[str, int]], switched_on: int, hours: int
+) -> None:
+    assert looked_back(back, switched_on) == timedelta(hours=hours)
 
 
 def test_a_holiday_is_skipped_in_words() -> None:
