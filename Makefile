@@ -14,7 +14,7 @@ export PYTHONWARNINGS := ignore
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 PORT ?= 3000
 
-.PHONY: help demo test ui lint lock manifest clean
+.PHONY: help demo month test ui lint lock manifest clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ $(DAGSTER_HOME)/dagster.yaml: deploy/dagster.local.yaml
 
 demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## run the whole lineage on embedded data, print the results
 	@$(BIN)/python scripts/demo.py
+
+month: $(VENV)/.installed  ## replay a month of late, doubled, wrong files through the real daemon
+	@$(BIN)/python scripts/month.py
 
 ui: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## open the Dagster UI, with sensors and schedules
 	@echo "http://localhost:$(PORT)"

@@ -1,0 +1,201 @@
+"""The platform under another time: code server, daemon and runs that live in December 2018.
+
+What does not belong here: what arrives there (`month_events.py`), what is printed (`month.py`).
+
+libfaketime (Linux, x86-64) is loaded into every process but this one, so that they all, Dagster's own code
+included, read one clock: that of the machine plus an offset that stands in a file. The clock runs on by
+itself and is moved by `Clock.set`. While something is awaited it shows the last seconds of each minute only,
+because Dagster's scheduler sleeps until a minute is over, and would sleep for a minute of real time.
+Nothing of Dagster or of the platform is replaced: sensors, schedules, queue, monitoring and runs are the real
+ones. File times are left as they are, and set by whoever lays a file down.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import libfaketime
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ROOT / "deploy" / "dagster.local.yaml"
+LOCATION = "lim_pipelines"
+MINUTE = 60
+LAST_SECONDS = 56
+"""The clock shows no earlier second of a minute while something is awaited."""
+READY = timedelta(seconds=120)
+"""Real time within which the code server listens."""
+
+
+class MachineError(RuntimeError):
+    """A process of the machine is not there."""
+
+
+class Clock:
+    """The clock of all processes of the machine.
+
+    Parameters
+    ----------
+    path
+        File with the offset from the machine's own clock, seconds, read by libfaketime.
+    start
+        What the clock shows first, UTC.
+    """
+
+    def __init__(self, path: Path, start: datetime) -> None:
+        self._path = path
+        self._offset = timedelta(0)
+        self.set(start)
+
+    def now(self) -> datetime:
+        """Return what the clock shows, UTC."""
+        return datetime.now(UTC) + self._offset
+
+    def set(self, moment: datetime) -> None:
+        """Move the clock; it goes on from there."""
+        # Whole seconds, and rather late than early: nothing is to happen before its moment.
+        self._offset = timedelta(seconds=math.ceil((moment - datetime.now(UTC)).total_seconds()))
+        new = self._path.with_suffix(".new")
+        new.write_text(f"{self._offset.total_seconds():+.0f}\n", encoding="ascii")
+        # In one step: a process that found half a number would be in another century.
+        new.replace(self._path)
+
+    def pass_on(self) -> None:
+        """Skip the part of the minute in which nothing of Dagster's happens."""
+        now = self.now()
+        if now.second < LAST_SECONDS:
+            self.set(now.replace(second=LAST_SECONDS, microsecond=0))
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which a process reads this clock."""
+        _, loaded = libfaketime.get_reload_information()
+        return {**loaded, "FAKETIME_TIMESTAMP_FILE": str(self._path), "NO_FAKE_STAT": "1"}
+
+
+@dataclass
+class Machine:
+    """Code server and daemon.
+
+    Parameters
+    ----------
+    home
+        Folder of everything: lake, landing folder, `dagster`, logs.
+    clock
+        What all processes read.
+    workspace
+        The file by which Dagster's tools find the code server.
+    """
+
+    home: Path
+    clock: Clock
+    workspace: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of every process."""
+        own = {"LIM_HOME": str(self.home), "DAGSTER_HOME": str(self.home / "dagster")}
+        return {**os.environ, **own, "OMP_NUM_THREADS": "1", **self.clock.environment()}
+
+    def start(self, tool: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start one of Dagster's tools under the clock; it writes into a log of its own."""
+        command = [str(Path(sys.executable).with_name(tool)), *arguments]
+        with (self.home / f"{tool}.log").open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+
+    def switch_on(self, sensors: Sequence[str], schedules: Sequence[str]) -> None:
+        """Switch sensors and schedules on, as people do in the UI.
+
+        Raises
+        ------
+        MachineError
+            The code location has none of that name.
+        """
+        place = f'repositoryName: "__repository__", repositoryLocationName: "{LOCATION}"'
+        kinds = [("Sensor", name) for name in sensors] + [("Schedule", name) for name in schedules]
+        calls = [
+            f"n{i}: start{kind}({kind.lower()}Selector: {{{place}, {kind.lower()}Name: {json.dumps(name)}}})"
+            " { __typename }"
+            for i, (kind, name) in enumerate(kinds)
+        ]
+        answer = self.home / "switched_on.json"
+        command = ["-t", "mutation {" + "\n".join(calls) + "}", "-w", str(self.workspace), "-o", str(answer)]
+        if self.start("dagster-graphql", *command).wait():
+            raise MachineError(f"nothing could be switched on; see {self.home}/dagster-graphql.log")
+        done = json.loads(answer.read_text())
+        wrong = {
+            name: done.get("data") and done["data"][f"n{i}"]["__typename"]
+            for i, (_, name) in enumerate(kinds)
+            if not done.get("data")
+            or done["data"][f"n{i}"]["__typename"] not in ("Sensor", "ScheduleStateResult")
+        }
+        if wrong:
+            raise MachineError(f"not switched on: {wrong}; compare with the names under Automation in the UI")
+
+
+@contextmanager
+def machine(home: Path, start: datetime) -> Iterator[Machine]:
+    """Make a new home with its code server; the daemon is started by whoever has switched something on.
+
+    Parameters
+    ----------
+    home
+        Folder; what lies there is removed.
+    start
+        What the clock shows first, UTC.
+
+    Raises
+    ------
+    MachineError
+        The code server does not come up.
+    """
+    shutil.rmtree(home, ignore_errors=True)
+    (home / "dagster").mkdir(parents=True)
+    (home / "landing").mkdir()
+    shutil.copy(SETTINGS, home / "dagster" / "dagster.yaml")
+    # The path of a socket may have a hundred characters.
+    with tempfile.TemporaryDirectory(prefix="month") as near:
+        socket = Path(near) / "code"
+        workspace = home / "workspace.yaml"
+        server = {"socket": str(socket), "location_name": LOCATION}
+        workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
+        made = Machine(home, Clock(home / "offset", start), workspace)
+        with kept(
+            made, "dagster", "api", "grpc", "-s", str(socket), "-m", "lim_pipelines.definitions"
+        ) as code:
+            _await(socket, code)
+            yield made
+
+
+@contextmanager
+def kept(on: Machine, tool: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process of the machine that is stopped when the block ends."""
+    process = on.start(tool, *arguments)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await(socket: Path, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + READY.total_seconds()
+    while not socket.exists():
+        if process.poll() is not None or time.monotonic() > end:
+            raise MachineError("the code server did not come up; see the log dagster.log in the home")
+        time.sleep(0.2)

@@ -1,0 +1,74 @@
+"""The month's arrivals: what goes wrong does, and what lies there at the end is right."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+from month_events import EXCHANGES, TROUBLES, Arrival, arrivals, days
+
+ALL = arrivals(23)
+
+
+def of(path: str) -> list[Arrival]:
+    return [arrival for arrival in ALL if path in arrival.path]
+
+
+def test_the_month_has_no_holiday_and_comes_in_order() -> None:
+    wanted = days(23)
+    assert (wanted[0], wanted[-1]) == (date(2018, 11, 27), date(2018, 12, 31))
+    assert not {date(2018, 12, 5), date(2018, 12, 25)} & set(wanted)
+    assert date(2018, 12, 24) in wanted
+    assert [arrival.moment for arrival in ALL] == sorted(arrival.moment for arrival in ALL)
+
+
+def test_every_trouble_happens() -> None:
+    assert {arrival.about for arrival in ALL} == {
+        *("", "the feed's mapping", "a close is wrong", "mended"),
+        *({trouble.kind for trouble in TROUBLES} - {"missing"}),
+    }
+    assert not of("xnym/2018-12-03.csv")
+    (late,) = of("xnys/2018-11-28.csv")
+    assert late.moment == datetime(2018, 11, 30, 12, tzinfo=UTC)
+    cut, mended = of("xnys/2018-12-06.csv")
+    assert mended.content.startswith(cut.content)
+    assert not cut.content.endswith("\n")
+    first, again = of("xnas/2018-11-29")
+    assert (first.content, first.path) != (again.content, again.path)
+    assert first.content == again.content
+    before, after = of("xnas/2018-12-10.csv")
+    assert (before.path, before.content) == (after.path, after.content)
+    assert "last" in of("xnas/2018-12-12.csv")[-1].content
+
+
+@pytest.mark.parametrize("path", ["xsim/2018-11-27.csv", "xnys/2018-12-13.csv"])
+def test_a_correction_changes_one_close(path: str) -> None:
+    wrong, right = (arrival.content.splitlines() for arrival in of(path))
+    differing = [(a.split(","), b.split(",")) for a, b in zip(wrong, right, strict=True) if a != b]
+    ((was, becomes),) = differing
+    assert was[:5] + was[6:] == becomes[:5] + becomes[6:]
+    assert float(becomes[4]) <= float(was[5]) <= float(becomes[3])
+
+
+def test_a_part_of_the_month_is_its_beginning() -> None:
+    few = arrivals(3, ("XSIM",))
+    assert [arrival.path for arrival in few] == [
+        "feed/month_xsim/mapping.yaml",
+        "feed/month_xsim/2018-11-27.csv",
+        "feed/month_xsim/2018-11-27.csv",
+        "feed/month_xsim/2018-11-28.csv",
+        "feed/month_xsim/2018-11-29.csv",
+    ]
+    assert {trouble.exchange for trouble in TROUBLES} <= set(EXCHANGES)
+
+
+def test_a_file_is_laid_down_with_its_time(tmp_path: Path) -> None:
+    arrival = Arrival(datetime(2018, 12, 3, 12, tzinfo=UTC), "feed/a/b.csv", "x\n")
+    arrival.lay_down(tmp_path)
+    assert [path.name for path in (tmp_path / "feed" / "a").iterdir()] == ["b.csv"]
+    assert (tmp_path / arrival.path).stat().st_mtime == arrival.moment.timestamp()
