@@ -121,7 +121,7 @@ def page(found: Stressed, reports: Path) -> str:
         note = " ".join(_reasons(rows, found.reasons))
         sections.append(Section(family, text, names, _table(family, rows, note)))
     name = found.spec.name
-    first, last = found.record["date"].min(), found.record["date"].max()
+    first, last = found.record.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
     return sectioned(
         f"Robustness of {name}",
         f"What becomes of {found.spec.method}, net of all costs, when things are not as they were: other"
@@ -154,7 +154,7 @@ def _again(family: str, found: Stressed) -> list[str]:
     if family not in AGAIN:
         return []
     cutoffs, seeds = found.cutoffs, drawing.counted(found.seeds, "seed")
-    sessions = found.rows.filter(pl.col("family") == family)["sessions"].max()
+    sessions = found.rows.filter(pl.col("family") == family).select(pl.col("sessions").max()).item()
     span = cutoffs[0] if len(cutoffs) == 1 else f"{cutoffs[0]} to {cutoffs[-1]}"
     return [
         f"Decided again: {drawing.counted(len(cutoffs), 'cutoff')} ({span}), {seeds} of {found.spec.method},"

@@ -184,8 +184,9 @@ def skill_chart(rows: pl.DataFrame) -> Chart:
 
 def _about(rows: pl.DataFrame, few: int) -> str:
     windows = rows.group_by("exchange", "asset_class", "freq").agg(pl.col("windows").max())["windows"].sum()
+    newest = rows.select(pl.col("cutoff").max()).item()
     return (
-        f"{windows:,} windows, cutoffs up to {rows['cutoff'].max()}. Seen: what it was trained on. Zero-shot:"
+        f"{windows:,} windows, cutoffs up to {newest}. Seen: what it was trained on. Zero-shot:"
         f" the checkpoint as it is on what its training never saw. Few-shot: a copy after one pass over the"
         f" market's last {few} windows known at the cutoff."
     )
