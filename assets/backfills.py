@@ -17,6 +17,7 @@ daily partition: `archive` does that. Delete the run of `backfill` to give it up
 import json
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -221,7 +222,8 @@ def _place(instance: dg.DagsterInstance, one: Backfill, number: int) -> _Place |
 
 
 def _of(run: dg.DagsterRun) -> Backfill:
-    config = run.run_config["ops"][record_backfill.name]["config"]
+    ops: Any = run.run_config["ops"]
+    config = ops[record_backfill.name]["config"]
     return Backfill(
         run.run_id,
         config["exchange"],

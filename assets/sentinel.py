@@ -78,7 +78,7 @@ def _since(record: RunRecord) -> timedelta:
 
 def _again(instance: DagsterInstance, failed: Iterable[RunRecord]) -> Iterator[dg.RunRequest]:
     """Ask again for what a schedule asked for and no run has made since."""
-    asks = {}
+    asks: dict[str, dg.DagsterRun] = {}
     for record in failed:
         ask = record.dagster_run.tags.get(TAG, "")
         if ask.startswith(_SCHEDULED):

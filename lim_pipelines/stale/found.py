@@ -176,7 +176,9 @@ def _models(lake: Lake, models: Path, spec: StrategySpec, records: Records) -> l
             for one in wanted.of_model(spec, cutoff)
             if one.table.name in of_table
         )
-        parents = [(spec.foundation, cutoff.isoformat())] if start is not None else []
+        parents: list[Key] = []
+        if start is not None:
+            parents.append((spec.foundation, cutoff.isoformat()))
         parents += [(name, was.cutoff.isoformat())] if was is not None else []
         found.append(Result(name, cutoff.isoformat(), reads, tuple(parents), altered, cutoff == cutoffs[-1]))
     return found
@@ -249,7 +251,7 @@ def _other_code(record: Sequence[Mapping[str, Any]], code: str) -> str:
 def _newest(read: checkpoint.TableRead, record: Sequence[Mapping[str, Any]], digest: str) -> int:
     """Newest version of the lake of which the same came out."""
     again = [row["lake_version"] for row in record if (row["table"], row["parents"]) == (read.table, digest)]
-    return max([read.lake_version, *again])
+    return max([read.lake_version, *(int(version) for version in again)])
 
 
 def _series(lake: Lake, config: FoundationConfig, cutoff: date) -> str:

@@ -99,7 +99,7 @@ def next_runs(
     there = wanted.select("result", "partition").unique()
     runs = []
     for family in sorted({spec.foundation for spec in specs}):
-        line = [family]
+        line: list[str] = [family]
         line += [f"{s.name}_{step}" for step in ("model", "targets") for s in specs if s.foundation == family]
         for asset in line:
             cutoffs = there.filter((pl.col("result") == asset) & (pl.col("partition") != ""))["partition"]

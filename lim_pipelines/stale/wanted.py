@@ -171,7 +171,7 @@ def of_leaderboard(specs: Sequence[StrategySpec]) -> list[Wanted]:
 
 
 def _features(spec: ModelSpec, reader: str, moment: datetime, since: pl.Expr | None) -> Wanted:
-    values = (*DECISION, "block", "spec", "known_at", *values_of_features(spec))
+    values: tuple[str | pl.Expr, ...] = (*DECISION, "block", "spec", "known_at", *values_of_features(spec))
     rows = rows_of_features(spec)
     return Wanted(reader, MODEL_INPUTS, rows, moment, all_revisions=True, also=since, columns=values)
 
