@@ -73,7 +73,7 @@ def last_look(instance: DagsterInstance, name: str, zone: str, moment: datetime)
         UTC, the earlier of the two, at most a week before `moment`. Switching on counts as evaluated.
     """
     before = tick_before(zone, moment)
-    evaluated = []
+    evaluated: list[float] = []
     for state in instance.all_instigator_state():
         if state.instigator_name == name:
             ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=_TICKS)

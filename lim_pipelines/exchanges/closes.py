@@ -105,7 +105,7 @@ def ended(mics: Iterable[str], after: datetime, until: datetime) -> pl.DataFrame
     UnknownExchangeError
         An identifier is not registered.
     """
-    schema = {"exchange": pl.String, "date": pl.Date, "close": UTC_TIME, "ready": UTC_TIME}
+    schema = pl.Schema({"exchange": pl.String, "date": pl.Date, "close": UTC_TIME, "ready": UTC_TIME})
     # A session is named after the day on which it closes, on a clock at most a day away from UTC.
     first = max((after - timedelta(days=2)).date(), date(FIRST_CALENDAR_YEAR, 1, 1))
     found = [
