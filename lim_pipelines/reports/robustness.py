@@ -117,7 +117,8 @@ def page(found: Stressed, reports: Path) -> str:
         if family == "costs and fills" and found.costed:
             charts["equity"] = equity({"plain": found.record, **found.costed})
             names.append("equity")
-        text = " ".join([about, *_again(family, found), *_left_out(left)])
+        few = [f"Of fewer than {SHORTEST_RECORD} sessions, in or beside it, nothing is said."]
+        text = " ".join([about, *(few if family in WITHIN else _again(family, found)), *_left_out(left)])
         note = " ".join(_reasons(rows, found.reasons))
         sections.append(Section(family, text, names, _table(family, rows, note)))
     name = found.spec.name
@@ -140,7 +141,9 @@ def page(found: Stressed, reports: Path) -> str:
 def _facts(found: Stressed) -> list[tuple[str, str]]:
     judged = found.rows.filter(pl.col("family") != HISTORIES)
     worse = judged.filter(pl.col("verdict").str.starts_with("worse")).height
-    lost = judged.filter(pl.col("verdict").str.contains("loses money")).height
+    # Part of a record that loses turns nothing: it is in the record.
+    turned = judged.filter(~pl.col("family").is_in(WITHIN))
+    lost = turned.filter(pl.col("verdict").str.contains("loses money")).height
     return [
         ("sessions of the record", str(found.record.height)),
         ("scenarios", str(judged.height)),

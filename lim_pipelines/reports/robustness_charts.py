@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
 
 _BINS = 40
+_LEAST_SPAN = 0.2
+"""Sharpe ratios that a plot is wide, at least: on a narrower one dust would look like a difference."""
 
 
 def dots(rows: Sequence[Row]) -> Chart:
@@ -61,7 +63,23 @@ def dots(rows: Sequence[Row]) -> Chart:
     where["xaxis"] |= {"title": {"text": "net Sharpe ratio a year"}, "showgrid": True, "zeroline": True}
     where["yaxis"] |= {"type": "category", "dtick": 1, "showgrid": False, "range": [-0.6, len(shown) - 0.4]}
     where["margin"]["b"] = 48
-    return {"data": [own, plain], "layout": where}
+    return {"data": [own, plain], "layout": where | {"xaxis": where["xaxis"] | _span(shown)}}
+
+
+def _span(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """Range of the axis where all that is drawn lies close together; else plotly finds one."""
+    values = [row[name] for row in rows for name in ("net_sharpe", "plain_sharpe")]
+    values += [
+        row["net_sharpe"] - row["difference"] + row[name]
+        for row in rows
+        for name in ("difference_low", "difference_high")
+        if row[name] is not None
+    ]
+    known = [value for value in values if value is not None]
+    if not known or max(known) - min(known) >= _LEAST_SPAN:
+        return {}
+    middle = (max(known) + min(known)) / 2
+    return {"range": [middle - _LEAST_SPAN / 2, middle + _LEAST_SPAN / 2]}
 
 
 def figure(rows: pl.DataFrame) -> Figure:

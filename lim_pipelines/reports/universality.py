@@ -138,8 +138,9 @@ def skill_chart(rows: pl.DataFrame) -> Chart:
     names = [_market(one) for one in wanted.sort("exchange", "asset_class", "freq").iter_rows(named=True)]
     order = list(dict.fromkeys(reversed(names)))
     data = []
-    for shot, color in zip(SHOTS, drawing.COLORS, strict=False):
-        own = wanted.filter(pl.col("shot") == shot)
+    # Zero-shot and few-shot of a market lie beside each other; what was seen has no other, so in the middle.
+    for shot in ("zero", "full", "few"):
+        own, color = wanted.filter(pl.col("shot") == shot), drawing.COLORS[_ORDER[shot]]
         if own.is_empty():
             continue
         low, high = (
@@ -156,6 +157,7 @@ def skill_chart(rows: pl.DataFrame) -> Chart:
                 "name": SHOTS[shot],
                 "orientation": "h",
                 "offsetgroup": shot,
+                "legendrank": _ORDER[shot],
                 "x": [shortened(value) for value in own["skill"]],
                 "y": [_market(one) for one in own.iter_rows(named=True)],
                 "marker": {"size": 9, "color": color},
@@ -168,7 +170,6 @@ def skill_chart(rows: pl.DataFrame) -> Chart:
                 },
             }
         )
-    # Zero-shot and few-shot of a market lie one above the other, not on each other.
     where = layout("", 110 + 34 * len(order), hovermode="closest", showlegend=True, scattermode="group")
     title = "skill, volatility"
     where["xaxis"] |= {"title": {"text": title}, "showgrid": True, "zeroline": True, "tickformat": ".0%"}

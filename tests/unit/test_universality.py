@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,6 @@ from lim_pipelines.foundation.folders import replace_text
 from lim_pipelines.foundation.model import FoundationModel
 from lim_pipelines.foundation.series import DAY, Series
 from lim_pipelines.lake import LATEST, Lake
-from lim_pipelines.reports.universality import Counted, verdict
 from lim_pipelines.schemas import UNIVERSALITY, VALIDATED_BARS
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.universality import heads
@@ -257,16 +255,6 @@ def test_a_strategy_is_not_asked_where_anything_it_looks_at_came_later(
     lake = put_lake(tmp_path / "lake", market(names=NAMES).with_columns(known_at=later), macro())
     found = heads.ask(lake, root / "models", fitted, ASKED)
     assert set(found.rows["exchange"]) == {"XNYM", "XNAS"}
-
-
-@pytest.mark.parametrize(
-    ("low", "cells", "words"),
-    [(0.6, 5, "SHOWN for return"), (0.6, 4, "NOT SHOWN"), (0.5, 9, "NOT SHOWN"), (math.nan, 9, "NOT SHOWN")],
-)
-def test_what_holds_in_a_few_markets_is_not_shown(low: float, cells: int, words: str) -> None:
-    counted = Counted(FAMILY, False, "zero", "return", "persistence", 1.0, low, 1.0, cells)
-    assert verdict([counted]).startswith(words)
-    assert verdict([]) == "Nothing to say: no market is new to it."
 
 
 def test_a_rank_ic_knows_good_forecasts_from_bad_ones() -> None:
