@@ -103,9 +103,9 @@ class Books:
 
     def net(self, price: Floats) -> Floats:
         """Quantity times price or gain of a unit, shape (n,), summed over instruments, shape (B,)."""
-        if self._single:
-            return self.quantity[0].dot(price)  # the same product, called faster
-        return np.vecdot(self.quantity, price)
+        # For one book the same product, called faster.
+        sums: Floats = self.quantity[0].dot(price) if self._single else np.vecdot(self.quantity, price)
+        return sums
 
     def value(self, price: Floats) -> tuple[Floats, Floats]:
         """Value held, long less short, and without signs, shape (B,) each, at prices of shape (n,)."""
