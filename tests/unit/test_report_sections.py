@@ -1,4 +1,4 @@
-"""Pages of sections: verdicts lead to reports, simulated markets say so, values are escaped, phones scroll."""
+"""Pages of sections: verdicts lead to reports, simulated markets say so, text is escaped, phones scroll."""
 
 from __future__ import annotations
 
