@@ -36,6 +36,15 @@ class Rehearsal(Past):
         super().__init__(lake, moment)
         self._only = only or {}
         self._written: dict[str, list[pl.DataFrame]] = {}
+        self._versions: dict[str, int] = {}
+
+    def version(self, table: Table) -> int:
+        """Version of the table when it was first asked for.
+
+        Other runs commit while the step is done again, and that is no news in the past: a step that judges
+        again what was overtaken (`newest.moved`) would look for it in the log, which a past refuses.
+        """
+        return self._versions.setdefault(table.name, super().version(table))
 
     def revisions(
         self, table: Table, where: pl.Expr | None = None, version: int | None = None

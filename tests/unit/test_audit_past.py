@@ -16,8 +16,10 @@ from lake_rows import DAY, bar, frame
 from lim_pipelines.audit.rehearsal import Rehearsal
 from lim_pipelines.lake import LATEST, Lake, as_of_view
 from lim_pipelines.lake.past import CLOCKS, DATED, WITHOUT_CLOCK, Past, ReadOnlyError
+from lim_pipelines.newest import judged_versions, moved
 from lim_pipelines.reference import known_listings
 from lim_pipelines.schemas import (
+    ALIGNED_BARS,
     LISTINGS,
     RELEASES,
     TABLES,
@@ -196,3 +198,12 @@ def test_a_rehearsal_keeps_what_is_written_and_finds_nothing_there(tmp_path: Pat
         rehearsal.write(VALIDATED_BARS, other, there)
     with pytest.raises(SchemaError):
         rehearsal.write(VALIDATED_BARS, other.drop("close"), other)
+
+
+def test_a_run_beside_it_does_not_overtake_a_rehearsal(tmp_path: Path) -> None:
+    lake, scope = Lake(tmp_path), pl.DataFrame({"exchange": ["XNAS"], "date": [DAY]})
+    rehearsal = Rehearsal(lake, FIRST)
+    seen = judged_versions(rehearsal)
+    lake.write(ALIGNED_BARS, ALIGNED_BARS.conform(frame(bar())), scope)
+    assert moved(lake, scope, seen)
+    assert not moved(rehearsal, scope, seen)
