@@ -51,7 +51,4 @@ SENSORS = [landing_sensor, inputs_sensor, releases_sensor]
 SENSORS += [*backfills.SENSORS, *sentinel.SENSORS, *alerts.SENSORS]
 SCHEDULES = [*closes.SCHEDULES, daily_alternative, daily_reference, weekly_validation, daily_retraining_plan]
 SCHEDULES += [*backfills.SCHEDULES, *freshness.SCHEDULES]
-JOBS = [
-    *(load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate),
-    *backfills.JOBS,
-]
+JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate]

@@ -1,4 +1,4 @@
-"""The present moment, asked for in one place, so that a month can be replayed in minutes.
+"""The present moment, asked for in one place: what hangs on it can be tried at any moment.
 
 What does not belong here: durations (`time.perf_counter`), moments that files or Dagster's records carry.
 """
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 VARIABLE = "LIM_CLOCK"
-"""Environment variable that may name a file with the moment, ISO 8601; `make month` sets it."""
+"""Environment variable that may name a file with the moment, ISO 8601: to try sensors as of another day."""
 
 
 class ClockError(ValueError):

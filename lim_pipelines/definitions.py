@@ -23,6 +23,7 @@ from assets import (  # noqa: E402
     audits_data,
     audits_models,
     automation,
+    backfills,
     champion,
     checks,
     data_docs,
@@ -134,7 +135,7 @@ def build_definitions() -> dg.Definitions:
                 *audits_data.CHECKS,
                 *(live_skill.build_live_skill(spec) for spec in specs),
             ],
-            jobs=automation.JOBS,
+            jobs=[*automation.JOBS, *backfills.JOBS],
             sensors=[
                 *automation.SENSORS,
                 *champion.SENSORS,

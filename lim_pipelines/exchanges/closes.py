@@ -19,6 +19,10 @@ from lim_pipelines.exchanges.calendars import FIRST_CALENDAR_YEAR, sessions
 from lim_pipelines.exchanges.registry import EXCHANGES, get_exchange
 from lim_pipelines.schemas import UTC_TIME
 
+_NONE = pl.DataFrame(
+    schema={"exchange": pl.String, "date": pl.Date, "close": UTC_TIME, "ready": UTC_TIME},
+)
+
 CLOSES: dict[str, tuple[time, ...]] = {
     "America/Chicago": (time(16),),
     # Shares at 16:00, currencies at 17:00, NYMEX and ICE at 18:00; half days of all of them at 13:00.
@@ -105,7 +109,6 @@ def ended(mics: Iterable[str], after: datetime, until: datetime) -> pl.DataFrame
     UnknownExchangeError
         An identifier is not registered.
     """
-    schema = pl.Schema({"exchange": pl.String, "date": pl.Date, "close": UTC_TIME, "ready": UTC_TIME})
     # A session is named after the day on which it closes, on a clock at most a day away from UTC.
     first = max((after - timedelta(days=2)).date(), date(FIRST_CALENDAR_YEAR, 1, 1))
     found = [
@@ -117,7 +120,7 @@ def ended(mics: Iterable[str], after: datetime, until: datetime) -> pl.DataFrame
         )
         for mic in mics
     ]
-    among = pl.concat([pl.DataFrame(schema=schema), *found])
+    among = pl.concat([_NONE, *found])
     # polars compares moments of one zone only, and a schedule's are on the clock of its exchanges.
     start, end = after.astimezone(UTC), until.astimezone(UTC)
     return among.filter((pl.col("ready") > start) & (pl.col("ready") <= end)).sort("exchange", "date")
