@@ -60,6 +60,10 @@ NOT_SHOWN = {
     "releases": "what a person let through: there is nobody to ask",
     "look_ahead_audit": "trains everything again: minutes, once a week",
     "history_paths": "the linear control on every path of folds: a study for readers of the report",
+    "freshness": "which sessions are due today: the demo's end in 2018",
+    "stale_results": "what a correction has made stale: nothing was corrected",
+    "redo": "a request of a person",
+    "retraining_plan": "what tomorrow would train; sensors are off",
 }
 """Assets that the demo leaves to people and schedules, and why."""
 
