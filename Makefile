@@ -42,7 +42,7 @@ ui: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## open the Dagster UI, wit
 	@$(BIN)/dagster dev -w workspace.yaml -p $(PORT)
 
 test: $(VENV)/.installed  ## run all tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests
 
 lint: $(VENV)/.installed  ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
