@@ -103,10 +103,15 @@ def reports(page: Page, folder: Path) -> None:
 
 
 def results(page: Page, folder: Path) -> None:
-    """Take the leaderboard and the report of the first strategy on it, this one on a phone at night, too."""
+    """Take the leaderboard, two of the three tests, the first strategy's report; this on a phone, too."""
     page.set_viewport_size({"width": 1280, "height": 1250})
     visit(page, (folder / "leaderboard.html").as_uri())
     save(page, "leaderboard")
+    for name, file in (("universality", "universality"), ("robustness", "robustness-xsim_long_short")):
+        visit(page, (folder / f"{file}.html").as_uri())
+        page.locator(".chart .main-svg").first.wait_for()
+        save(page, name)
+    visit(page, (folder / "leaderboard.html").as_uri())
     page.locator("main a").first.click()
     page.locator(".chart .main-svg").first.wait_for()
     save(page, "report")
