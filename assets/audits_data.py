@@ -12,7 +12,7 @@ import polars as pl
 from assets.audits_models import NAME, cutoffs_of, result, shown
 from assets.catalogue import CODE_VERSION, OWNERS, column_schema, table_metadata
 from assets.gate_checks import run_window
-from assets.partitions import BARS, INPUTS
+from assets.partitions import BARS, INPUTS, whole
 from lim_pipelines.audit import verdict
 from lim_pipelines.audit.data import ARCHIVES, ASSETS, audit_asset, audit_data, strength
 from lim_pipelines.audit.inputs import VECTORS, audit_vectors
@@ -80,14 +80,13 @@ def _exchange_of(context: dg.AssetCheckExecutionContext) -> pl.Expr | None:
 def build_look_ahead_audit(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
     """Make the asset of the long audit."""
     made = [name for spec in specs for name in (f"{spec.name}_targets", f"{spec.name}_backtest")]
-    every = dg.AllPartitionMapping()
 
     @dg.asset(
         group_name="validation",
         kinds={"polars", "pytorch"},
         owners=OWNERS,
         code_version=CODE_VERSION,
-        deps=[*BARS, *INPUTS, *(dg.AssetDep(name, partition_mapping=every) for name in made)],
+        deps=[*BARS, *INPUTS, *whole(*made)],
         pool="training",
         metadata={"dagster/column_schema": column_schema(AUDIT_RESULTS)},
         check_specs=[
@@ -101,7 +100,7 @@ def build_look_ahead_audit(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition
         ],
     )
     # Of an asset with checks dagster knows only the bare name of its result.
-    def look_ahead_audit(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def look_ahead_audit(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster takes the bare class only
         """Everything again on truncated history: data, models trained anew, decisions, backtests."""
         lake = home.lake()
         data = audit_data(lake, home.vectors, SECONDS)

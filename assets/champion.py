@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import OWNERS, image, table_metadata
+from assets.partitions import whole
 from lim_pipelines import clock, drawing
 from lim_pipelines.foundation import promotion, registry
 from lim_pipelines.foundation.champion_page import champion_page, comparison_figure
@@ -20,7 +21,7 @@ from resources.home import Home
 
 
 @dg.asset(
-    deps=[dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in FOUNDATIONS],
+    deps=whole(*FOUNDATIONS),
     group_name="foundation",
     owners=OWNERS,
     kinds={"pytorch", "html"},

@@ -35,7 +35,7 @@ TABLES = [table.name for table, _ in JUDGED]
     ],
 )
 # Of an asset with checks dagster knows only the bare name of its result.
-def data_docs(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def data_docs(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster takes the bare class only
     """Every rule, why it is right, and how it holds on recent rows, with examples of rows that fail."""
     shown = [site.look(excerpt) for excerpt in excerpts(home.lake())]
     site.write_site(home.data_docs, shown, clock.now())

@@ -45,7 +45,7 @@ _MOST_NAMED = 5
     ],
 )
 # Of an asset with checks dagster knows only the bare name of its result.
-def drift_report(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def drift_report(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster takes the bare class only
     """Compare the newest sessions of each exchange with those before, write the table, judge it."""
     lake = home.lake()
     report = measure(lake, WATCHED)

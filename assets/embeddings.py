@@ -13,7 +13,7 @@ import polars as pl
 from tqdm import tqdm
 
 from assets.catalogue import OWNERS, image, table_metadata
-from assets.partitions import BARS, RANGES, cutoff_dates, cutoffs
+from assets.partitions import BARS, RANGES, cutoff_dates, cutoffs, whole
 from lim_pipelines.foundation.plot import loss_svg
 from lim_pipelines.lake import fingerprint, midnight
 from lim_pipelines.modalities import TEXT_ENCODERS, MiniLM, NodeEncoder
@@ -119,10 +119,7 @@ def text_embeddings(home: Home) -> dg.MaterializeResult[Any]:
 
 @_asset(
     NODES,
-    deps=[
-        dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
-        for name in ("validated_relations", "entity_links")
-    ],
+    deps=whole("validated_relations", "entity_links"),
     partitions_def=cutoffs,
     backfill_policy=RANGES,
     kinds={"pytorch", "lancedb"},

@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import Field
 
 from assets.catalogue import CODE_VERSION, OWNERS, column_schema, table_metadata, written
-from assets.partitions import BARS, INPUTS
+from assets.partitions import BARS, INPUTS, whole
 from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.lake import scope_of
@@ -49,11 +49,7 @@ def build_effectiveness(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
         name="effectiveness",
         deps=[
             *(f"{spec.name}_backtest" for spec in specs),
-            *(
-                dg.AssetDep(f"{spec.name}_{part}", partition_mapping=dg.AllPartitionMapping())
-                for spec in specs
-                for part in ("targets", "model")
-            ),
+            *whole(*(f"{spec.name}_{part}" for spec in specs for part in ("targets", "model"))),
             *BARS,
         ],
         group_name="evaluation",
@@ -98,10 +94,7 @@ def build_universality(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
     @dg.asset(
         name="universality",
         deps=[
-            *(
-                dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
-                for name in (*families, *(f"{spec.name}_model" for spec in specs), "resampled_bars")
-            ),
+            *whole(*families, *(f"{spec.name}_model" for spec in specs), "resampled_bars"),
             *BARS,
             *(INPUTS if any(spec.features for spec in specs) else ()),
         ],

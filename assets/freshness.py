@@ -50,7 +50,7 @@ _COLUMNS = {
     },
 )
 # Of an asset with checks dagster knows only the bare name of its result.
-def freshness_of_quotes(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def freshness_of_quotes(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster takes the bare class only
     """Newest session of each exchange in use, and the one that is due."""
     mics = context.instance.get_dynamic_partitions(exchanges.name or "")
     found = freshness(home.lake(), mics, clock.now())

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
-from assets.partitions import BARS
+from assets.partitions import BARS, whole
 from lim_pipelines.lake import fingerprint
 from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
@@ -34,10 +34,7 @@ def build_history_paths(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
     @dg.asset(
         name="history_paths",
         deps=[
-            *(
-                dg.AssetDep(f"{spec.name}_model", partition_mapping=dg.AllPartitionMapping())
-                for spec in specs
-            ),
+            *whole(*(f"{spec.name}_model" for spec in specs)),
             *BARS,
         ],
         group_name="evaluation",

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.catalogue import table_asset, table_metadata
-from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges
+from assets.partitions import FIRST_SESSION, exchange_date_scope, exchange_dates, exchanges, whole
 from assets.quotes import archive, validated_bars
 from assets.retries import INPUT_OUTPUT
 from lim_pipelines.exchanges import FIRST_CALENDAR_YEAR
@@ -25,7 +25,7 @@ FACTS = [
     *(dg.AssetDep(f"validated_{shape}") for shape in ("facts", "events", "texts")),
     dg.AssetDep("entity_links"),
     dg.AssetDep("text_embeddings"),
-    dg.AssetDep("graph_embeddings", partition_mapping=dg.AllPartitionMapping()),
+    *whole("graph_embeddings"),
 ]
 """What the blocks read beside bars."""
 

@@ -124,7 +124,7 @@ def coverage(home: Home) -> dg.MaterializeResult[Any]:
     ],
 )
 # Of an asset with checks dagster knows only the bare name of its result.
-def source_staleness(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def source_staleness(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster takes the bare class only
     """Measure how old each source's news is, draw it, write its page."""
     now = clock.now()
     table = measure_staleness(home.lake(), now)

@@ -29,16 +29,16 @@ RANGES = dg.BackfillPolicy.single_run()
 """Of every partitioned asset: a range of partitions is one run. `dagster asset materialize --partition-range`
 refuses ranges of any other."""
 
+
 # A cutoff depends on everything known before it; Dagster has no mapping for that, so the edge stands for all
 # partitions. What was really read is in each model's meta.json.
-BARS = [
-    dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in ("archive", "validated_bars")
-]
+def whole(*names: str) -> list[dg.AssetDep]:
+    """Return dependencies on all partitions of the assets of these names."""
+    return [dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in names]
 
-INPUTS = [
-    dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
-    for name in ("archive_inputs", "model_inputs")
-]
+
+BARS = whole("archive", "validated_bars")
+INPUTS = whole("archive_inputs", "model_inputs")
 
 
 def exchange_date_scope(context: dg.AssetExecutionContext) -> pl.DataFrame:

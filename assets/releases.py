@@ -16,6 +16,7 @@ from pydantic import Field
 
 from assets.arrivals import import_archive, load_quotes
 from assets.catalogue import table_asset, table_metadata, written
+from assets.partitions import BARS
 from assets.rebuilds import Rebuild, cut, unfinished
 from lim_pipelines import clock
 from lim_pipelines.align.revisions import merge
@@ -97,7 +98,7 @@ def _held_there(lake: Lake, config: Release) -> str:
 @table_asset(
     RELEASES,
     "validation",
-    deps=[dg.AssetDep("validated_bars", partition_mapping=dg.AllPartitionMapping()), "archive"],
+    deps=BARS,
     description="What people let through although it fails a blocking rule: who, why, what. Materialise it"
     " with the config that the red check gives; the sensor publishes what was released.",
 )

@@ -15,7 +15,7 @@ import polars as pl
 
 from assets import drift, live_skill
 from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
-from assets.partitions import FIRST_CUTOFF
+from assets.partitions import FIRST_CUTOFF, whole
 from assets.requests import CAUSE, TAG, run_key, tries
 from lim_pipelines import clock
 from lim_pipelines.finetune import champions
@@ -92,11 +92,7 @@ def build_retraining_plan(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
         metadata={"dagster/column_schema": PLAN_SCHEMA},
         deps=[
             "drift_report",
-            *(dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping()) for name in FOUNDATIONS),
-            *(
-                dg.AssetDep(f"{spec.name}_model", partition_mapping=dg.AllPartitionMapping())
-                for spec in specs
-            ),
+            *whole(*FOUNDATIONS, *(f"{spec.name}_model" for spec in specs)),
         ],
         description="What will be trained tomorrow, by what is known now: every family and strategy, whether"
         " it is due, why or why not, what it will take, and whether the week's budget allows it.",

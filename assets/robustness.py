@@ -11,6 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.catalogue import CODE_VERSION, OWNERS, column_schema, image, table_metadata, written
+from assets.partitions import whole
 from lim_pipelines.lake import scope_of
 from lim_pipelines.schemas import ROBUSTNESS
 from lim_pipelines.strategies.spec import StrategySpec
@@ -37,10 +38,7 @@ def build_robustness(spec: StrategySpec, read: Sequence[dg.AssetDep]) -> dg.Asse
     @dg.asset(
         name=f"{spec.name}_robustness",
         deps=[
-            *(
-                dg.AssetDep(f"{spec.name}_{part}", partition_mapping=dg.AllPartitionMapping())
-                for part in ("model", "targets")
-            ),
+            *whole(f"{spec.name}_model", f"{spec.name}_targets"),
             f"{spec.name}_backtest",
             *read,
         ],

@@ -42,7 +42,7 @@ def build_stale_results(
         ],
     )
     # Of an asset with checks dagster knows only the bare name of its result.
-    def stale_results(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def stale_results(home: Home) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster takes the bare class only
         lake = home.lake()
         found = stale(lake, home.models, specs, configs)
         # What is fresh again is listed no longer.

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from assets.audits_models import build_strategy_audits
 from assets.catalogue import OWNERS, column_schema, image, table_asset, table_metadata, written
-from assets.partitions import BARS, INPUTS, RANGES, cutoff_dates, cutoffs
+from assets.partitions import BARS, INPUTS, RANGES, cutoff_dates, cutoffs, whole
 from assets.robustness import build_robustness
 from assets.training import MODEL_SCHEMA, trained
 from lim_pipelines import stale, walkforward
@@ -210,7 +210,7 @@ def build_backtest(spec: StrategySpec) -> dg.AssetsDefinition:
 
     @dg.asset(
         name=f"{spec.name}_backtest",
-        deps=[dg.AssetDep(f"{spec.name}_targets", partition_mapping=dg.AllPartitionMapping()), *BARS],
+        deps=[*whole(f"{spec.name}_targets"), *BARS],
         group_name=spec.name,
         owners=OWNERS,
         kinds={"polars", "html"},

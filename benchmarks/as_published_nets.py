@@ -115,7 +115,7 @@ def _fit(others: Others, training: Training, job: Job) -> list[Floats]:
             own = np.flatnonzero(job.inputs.there[t] & np.isfinite(job.inputs.label[t]))
             loss = _loss(net, job.inputs, int(t), rng.permutation(own)[: training.shares], graph)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
+            loss.backward()
             optimiser.step()
         slower.step()
         net.eval()

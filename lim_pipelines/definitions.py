@@ -17,6 +17,7 @@ import dagster as dg
 # nothing.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+# So they are silenced before the modules that use them are imported: hence E402 below.
 
 from assets import (  # noqa: E402
     alternative,

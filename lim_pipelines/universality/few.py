@@ -72,7 +72,7 @@ def adapted(model: FoundationModel, past: Sequence[Series], count: int, seed: in
     for start in range(0, len(picks), BATCH):
         inputs, future = inputs_of(store.batch(picks[order[start : start + BATCH]]), config)
         optimiser.zero_grad()
-        pretraining_loss(tuned, inputs, future, generator).backward()  # type: ignore[no-untyped-call]
+        pretraining_loss(tuned, inputs, future, generator).backward()  # type: ignore[no-untyped-call]  # torch does not type it
         nn.utils.clip_grad_norm_(tuned.parameters(), _CLIP_NORM)
         optimiser.step()
     return tuned.eval()

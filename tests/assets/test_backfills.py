@@ -91,6 +91,7 @@ def test_one_piece_at_a_time_over_all_backfills_and_one_that_rests_holds_up_no_o
     (other,) = look(lineage).run_requests
     assert spans([other])[0][0].endswith("XNAS")
     end(lineage, other, dg.DagsterRunStatus.STARTED)
+    # The pause is tested in test_requests.py; nobody waits for it here.
     monkeypatch.setattr("assets.requests.RETRY_AFTER", timedelta(0))
     assert not look(lineage).run_requests, "the other is being loaded"
     end(lineage, other, dg.DagsterRunStatus.SUCCESS)

@@ -32,7 +32,7 @@ NAMED = {schedule.name: schedule for schedule in SCHEDULES}
 
 def tick(name: str, exchanges: Sequence[str], *moment: int) -> Any:
     """What a schedule asks for; it wants an instance on disk."""
-    scheduled = datetime(*moment, tzinfo=UTC)  # type: ignore[misc, arg-type]
+    scheduled = datetime(*moment, tzinfo=UTC)
     with dg.DagsterInstance.local_temp() as instance:
         instance.add_dynamic_partitions("exchange", exchanges)
         with dg.build_schedule_context(instance, scheduled_execution_time=scheduled) as context:

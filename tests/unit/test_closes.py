@@ -73,7 +73,7 @@ def test_the_looks_ask_for_each_session_once_and_at_its_own_hour(mic: str, first
 
 def test_a_holiday_ends_nothing_and_half_a_day_ends_early() -> None:
     def over(*moment: int) -> list[tuple[str, date]]:
-        until = datetime(*moment, tzinfo=UTC)  # type: ignore[misc, arg-type]
+        until = datetime(*moment, tzinfo=UTC)
         return ended(["XNYS", "XNYM"], tick_before("America/New_York", until), until)[
             "exchange", "date"
         ].rows()

@@ -1,0 +1,35 @@
+"""What was asked for and failed is asked for again after a pause that doubles, up to ten hours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from assets.requests import LONGEST_PAUSE, RETRY_AFTER, TAG, run_key, tries
+
+
+@dg.job
+def fails() -> None:
+    @dg.op
+    def step() -> None:
+        raise dg.Failure("a fault")
+
+    step()
+
+
+@pytest.mark.parametrize("failed", range(1, 9))
+def test_the_pause_doubles_with_each_failure_and_has_an_end(failed: int) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(failed):
+            fails.execute_in_process(instance=instance, tags={TAG: "load"}, raise_on_error=False)
+        newest = instance.get_run_records(limit=1)[0]
+        assert newest.end_time is not None
+        end = datetime.fromtimestamp(newest.end_time, UTC)
+        pause = min(RETRY_AFTER * 2 ** (failed - 1), LONGEST_PAUSE)
+        early, late = (tries(instance, "load", end + pause + timedelta(seconds=s)) for s in (-1, 1))
+        assert (early.due, late.due) == (False, True)
+        assert (late.runs, late.succeeded, late.working) == (failed, False, False)
+        assert run_key("load", late.runs) == f"load#{failed + 1}"
+        assert tries(instance, "another", end).due
