@@ -14,7 +14,7 @@ import polars as pl
 from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.exchanges.closes import ended
 from lim_pipelines.lake import LATEST, Lake
-from lim_pipelines.schemas import UTC_TIME, VALIDATED_BARS
+from lim_pipelines.schemas import LANDING_FILES, UTC_TIME, VALIDATED_BARS
 
 GRACE = timedelta(minutes=45)
 """Time that a load may take after the feed has a session: the schedule asks at once, several loads wait for
@@ -27,10 +27,14 @@ BACK = timedelta(days=30)
 def freshness(lake: Lake, mics: Iterable[str], now: datetime) -> pl.DataFrame:
     """Newest session of each exchange beside the newest one that is due.
 
+    An exchange owes the sessions that end after it came into use, which is when its first file arrived (or,
+    where nobody keeps the ledger of files, when its first bar was known). So one whose history is being loaded
+    for the first time owes nothing of it, and one that never brought anything owes nothing at all.
+
     Parameters
     ----------
     lake
-        The lake; bars of the last `BACK` are read.
+        The lake; bars of the last `BACK` are read, and all of exchanges that the ledger does not know.
     mics
         Exchanges; simulated ones are left out, nobody delivers them.
     now
@@ -40,8 +44,7 @@ def freshness(lake: Lake, mics: Iterable[str], now: datetime) -> pl.DataFrame:
     -------
     pl.DataFrame
         One row an exchange, sorted: exchange; newest, its newest validated session (null: none in `BACK`);
-        due, the newest session that should be there (null: none in `BACK`); missing, sessions between the
-        two; due_since, the moment from which the first of them is (UTC, null: none is); overdue.
+        due, the newest session that it owes (null: none in `BACK`); missing, sessions between the two; due_since, the moment from which the first of them is (UTC, null: none is); overdue.
 
     Raises
     ------
@@ -50,7 +53,11 @@ def freshness(lake: Lake, mics: Iterable[str], now: datetime) -> pl.DataFrame:
     """
     real = sorted(mic for mic in mics if not get_exchange(mic).simulated)
     since = (now - BACK).date()
-    due = ended(real, now - BACK, now - GRACE)
+    due = (
+        ended(real, now - BACK, now - GRACE)
+        .join(_in_use_since(lake, real), on="exchange")
+        .filter(pl.col("ready") > pl.col("in_use"))
+    )
     there = (
         lake.read(
             VALIDATED_BARS, as_of=LATEST, where=pl.col("exchange").is_in(real) & (pl.col("date") >= since)
@@ -76,6 +83,17 @@ def freshness(lake: Lake, mics: Iterable[str], now: datetime) -> pl.DataFrame:
         .select("exchange", "newest", "due", "missing", "due_since", "overdue")
         .sort("exchange")
     )
+
+
+def _in_use_since(lake: Lake, mics: list[str]) -> pl.DataFrame:
+    """Moment from which each exchange is in use, a row each; none of one that has brought nothing yet."""
+    here = pl.col("exchange").is_in(mics)
+    files = lake.read(LANDING_FILES, as_of=LATEST, where=here)
+    arrived = files.group_by("exchange").agg(in_use=pl.col("arrived_at").min()).collect()
+    unknown = here & ~pl.col("exchange").is_in(arrived["exchange"].to_list())
+    bars = lake.revisions(VALIDATED_BARS, unknown)
+    known = bars.group_by("exchange").agg(in_use=pl.col("known_at").min()).collect()
+    return pl.concat([arrived, known])
 
 
 def words(row: dict[str, Any]) -> str:
