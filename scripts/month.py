@@ -232,7 +232,7 @@ def main() -> None:
         on.switch_on(SENSORS, SCHEDULES)
         print(f"watch it: DAGSTER_HOME={home}/dagster dagster-webserver -w {on.workspace}")
         with DagsterInstance.get() as instance:
-            with kept(on, "dagster-daemon", "run", "-w", str(on.workspace)):
+            with kept(on, *on.daemon):
                 replay(on, instance, wanted)
             print_runs(instance)
             print_skips(instance)

@@ -96,11 +96,24 @@ class Machine:
         What all processes read.
     workspace
         The file by which Dagster's tools find the code server.
+    socket
+        Where the code server listens.
     """
 
     home: Path
     clock: Clock
     workspace: Path
+    socket: Path
+
+    @property
+    def code_server(self) -> tuple[str, ...]:
+        """The command of the code server."""
+        return ("dagster", "api", "grpc", "-s", str(self.socket), "-m", "lim_pipelines.definitions")
+
+    @property
+    def daemon(self) -> tuple[str, ...]:
+        """The command of the daemon."""
+        return ("dagster-daemon", "run", "-w", str(self.workspace))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -144,6 +157,30 @@ class Machine:
             raise MachineError(f"not switched on: {wrong}; compare with the names under Automation in the UI")
 
 
+def prepared(home: Path, start: datetime, socket: Path, settings: Path = SETTINGS) -> Machine:
+    """Make a new home, in which nothing works yet.
+
+    Parameters
+    ----------
+    home
+        Folder; what lies there is removed.
+    start
+        What the clock shows first, UTC.
+    socket
+        Where the code server shall listen; a path of at most a hundred characters.
+    settings
+        The Dagster instance's.
+    """
+    shutil.rmtree(home, ignore_errors=True)
+    (home / "dagster").mkdir(parents=True)
+    (home / "landing").mkdir()
+    shutil.copy(settings, home / "dagster" / "dagster.yaml")
+    workspace = home / "workspace.yaml"
+    server = {"socket": str(socket), "location_name": LOCATION}
+    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
+    return Machine(home, Clock(home / "offset", start), workspace, socket)
+
+
 @contextmanager
 def machine(home: Path, start: datetime) -> Iterator[Machine]:
     """Make a new home with its code server; the daemon is started by whoever has switched something on.
@@ -160,21 +197,10 @@ def machine(home: Path, start: datetime) -> Iterator[Machine]:
     MachineError
         The code server does not come up.
     """
-    shutil.rmtree(home, ignore_errors=True)
-    (home / "dagster").mkdir(parents=True)
-    (home / "landing").mkdir()
-    shutil.copy(SETTINGS, home / "dagster" / "dagster.yaml")
-    # The path of a socket may have a hundred characters.
     with tempfile.TemporaryDirectory(prefix="month") as near:
-        socket = Path(near) / "code"
-        workspace = home / "workspace.yaml"
-        server = {"socket": str(socket), "location_name": LOCATION}
-        workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
-        made = Machine(home, Clock(home / "offset", start), workspace)
-        with kept(
-            made, "dagster", "api", "grpc", "-s", str(socket), "-m", "lim_pipelines.definitions"
-        ) as code:
-            _await(socket, code)
+        made = prepared(home, start, Path(near) / "code")
+        with kept(made, *made.code_server) as code:
+            listening(made.socket, code)
             yield made
 
 
@@ -193,7 +219,14 @@ def kept(on: Machine, tool: str, *arguments: str) -> Iterator[subprocess.Popen[b
             process.wait()
 
 
-def _await(socket: Path, process: subprocess.Popen[bytes]) -> None:
+def listening(socket: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the code server listens.
+
+    Raises
+    ------
+    MachineError
+        It has ended, or does not listen within `READY`.
+    """
     end = time.monotonic() + READY.total_seconds()
     while not socket.exists():
         if process.poll() is not None or time.monotonic() > end:
