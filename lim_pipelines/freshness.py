@@ -27,9 +27,9 @@ BACK = timedelta(days=30)
 def freshness(lake: Lake, mics: Iterable[str], now: datetime) -> pl.DataFrame:
     """Newest session of each exchange beside the newest one that is due.
 
-    An exchange owes the sessions that end after it came into use, which is when its first file arrived (or,
-    where nobody keeps the ledger of files, when its first bar was known). So one whose history is being loaded
-    for the first time owes nothing of it, and one that never brought anything owes nothing at all.
+    An exchange owes the sessions that end after it came into use: after its first file arrived or, where
+    nobody keeps the ledger of files, after its first bar was known. So one whose history is being loaded for
+    the first time owes nothing of it, and one that never brought anything owes nothing at all.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def freshness(lake: Lake, mics: Iterable[str], now: datetime) -> pl.DataFrame:
     -------
     pl.DataFrame
         One row an exchange, sorted: exchange; newest, its newest validated session (null: none in `BACK`);
-        due, the newest session that it owes (null: none in `BACK`); missing, sessions between the two; due_since, the moment from which the first of them is (UTC, null: none is); overdue.
+        due, the newest session that it owes (null: none in `BACK`); missing, sessions between the two;
+        due_since, the moment from which the first of them is (UTC, null: none is); overdue.
 
     Raises
     ------
