@@ -1,6 +1,6 @@
 """Runs that a sensor has asked for, remembered until they have succeeded: a run that fails is not forgotten.
 
-What does not belong here: what a sensor asks for (`automation.py`).
+What does not belong here: what is asked for (the sensors and schedules beside this file).
 
 Every run that is asked for carries the tag `lim/ask`. Dagster asks for a run key once and never again, so a
 run that has failed is asked for under its key and the number of tries, `<key>#2`, after a pause that doubles
@@ -59,17 +59,18 @@ def tries(instance: DagsterInstance, ask: str, now: datetime | None = None) -> T
     now
         Moment of asking, UTC; the present one if absent.
     """
-    records = instance.get_run_records(RunsFilter(tags={TAG: ask}), limit=50)
+    of_it = RunsFilter(tags={TAG: ask})
+    records = instance.get_run_records(of_it, limit=1)
     if not records:
         return Tries(0, succeeded=False, working=False, due=True)
     newest, status = records[0], records[0].dagster_run.status
-    pause = min(RETRY_AFTER * 2 ** min(len(records) - 1, 10), LONGEST_PAUSE)
+    # All of them: their number is in the next one's key, and Dagster launches no key twice.
+    runs = instance.get_runs_count(of_it)
+    pause = min(RETRY_AFTER * 2 ** min(runs - 1, 10), LONGEST_PAUSE)
     since = newest.end_time or newest.update_timestamp.timestamp()
     rested = (now or datetime.now(UTC)).timestamp() - since >= pause.total_seconds()
     ended = status in _ENDED
-    return Tries(
-        len(records), succeeded=status == DagsterRunStatus.SUCCESS, working=not ended, due=ended and rested
-    )
+    return Tries(runs, succeeded=status == DagsterRunStatus.SUCCESS, working=not ended, due=ended and rested)
 
 
 def run_key(ask: str, runs: int) -> str:

@@ -33,3 +33,13 @@ def test_the_pause_doubles_with_each_failure_and_has_an_end(failed: int) -> None
         assert (late.runs, late.succeeded, late.working) == (failed, False, False)
         assert run_key("load", late.runs) == f"load#{failed + 1}"
         assert tries(instance, "another", end).due
+
+
+def test_every_try_has_a_key_of_its_own_however_many_there_were() -> None:
+    # Dagster launches no key twice: one that comes again is an ask that is forgotten.
+    keys = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(60):
+            keys.append(run_key("load", tries(instance, "load").runs))
+            instance.create_run_for_job(fails, tags={TAG: "load"}, status=dg.DagsterRunStatus.FAILURE)
+    assert len(set(keys)) == 60
