@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.as_published_data import Flags, Floats, Inputs, Ints, industries
+from benchmarks.as_published_data import Flags, Floats, Inputs, Ints, Panel, industries
 from benchmarks.as_published_models import Job
 
 Others = Literal["none", "industry", "attention"]
@@ -106,7 +106,7 @@ def _fit(others: Others, training: Training, job: Job) -> list[Floats]:
     net = RankNetwork(others)
     optimiser = torch.optim.Adam(net.parameters(), lr=RATE)
     slower = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, training.epochs)
-    graph = industries(job.inputs.panel)
+    graph = _graph(job.inputs.panel, others)
     validation = job.validation[:: max(1, len(job.validation) // 40)]
     best, kept = float("inf"), copy.deepcopy(net.state_dict())
     for _ in range(training.epochs):
@@ -127,6 +127,11 @@ def _fit(others: Others, training: Training, job: Job) -> list[Floats]:
     return [_say(net, inputs, days) for inputs, days in job.asked]
 
 
+def _graph(panel: Panel, others: Others) -> Flags:
+    """Who is asked about whom; vendor files are read by the model alone that uses them."""
+    return industries(panel) if others == "industry" else np.eye(len(panel.names), dtype=np.bool_)
+
+
 def _judged(net: RankNetwork, inputs: Inputs, t: int, graph: Flags) -> float:
     own = np.flatnonzero(inputs.there[t] & np.isfinite(inputs.label[t]))
     return float(_loss(net, inputs, t, own, graph))
@@ -140,7 +145,7 @@ def _loss(net: RankNetwork, inputs: Inputs, t: int, own: Ints, graph: Flags) -> 
 
 def _say(net: RankNetwork, inputs: Inputs, days: Sequence[int]) -> Floats:
     """Foretell what can be chosen on each session; NaN for the rest."""
-    graph, out = industries(inputs.panel), np.full((len(days), len(inputs.panel.names)), np.nan)
+    graph, out = _graph(inputs.panel, net.others), np.full((len(days), len(inputs.panel.names)), np.nan)
     net.eval()
     with torch.no_grad():
         for row, t in enumerate(days):

@@ -63,7 +63,7 @@ def _drop(to: Path, files: str) -> None:
     shutil.rmtree(part, ignore_errors=True)
     found = sorted(DATA.glob(files))
     if not found:
-        raise FileNotFoundError(f"no {DATA / files}: shared data is not beside the repository")
+        raise FileNotFoundError(f"no {DATA / files}: set LIM_SHARED_DATA to the folder of the vendor files")
     if len(found) == 1 and found[0].is_dir():
         shutil.copytree(found[0], part / "history", ignore=shutil.ignore_patterns("README.md"))
     else:

@@ -11,6 +11,7 @@ What does not belong here: the rules (`lim_pipelines/validate/rules/`).
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sys
 import tempfile
@@ -28,7 +29,8 @@ from lim_pipelines.validate.rules import RULES, rules_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "validation-rules.md"
-DATA = ROOT.parent / "shared" / "data"
+DATA = Path(os.environ.get("LIM_SHARED_DATA") or ROOT.parent / "shared" / "data")
+"""Where the vendor files are; the variable is that of the tests."""
 VENDORS = {
     "google_finance": "us_equity_daily_rsr/ohlcv_daily.parquet",
     "pystock": "us_equity_eod_and_filings_pystock/raw",
