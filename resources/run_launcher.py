@@ -1,12 +1,12 @@
 """The run launcher: Dagster's own, which also sees that a run worker is gone.
 
-What does not belong here: what becomes of the run then (Dagster's run monitoring fails it, `assets/requests.py`
-asks again).
+What does not belong here: what becomes of the run then (Dagster's run monitoring fails it,
+`assets/requests.py` asks again).
 
 Dagster's launcher leaves it to the code server to notice that a run worker died. A code server that died
 with its runs (a machine or container that is started again), or whose watching thread died because the
-database was away for a moment, notices nothing: the run stays started, and holds its exchange and its pool, for
-the days of `max_runtime_seconds`.
+database was away for a moment, notices nothing: the run stays started, and holds its exchange and its pool
+for the days of `max_runtime_seconds`.
 """
 
 import json

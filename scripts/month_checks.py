@@ -1,0 +1,155 @@
+"""What must be true of a month in which processes were killed: nothing lost, nothing twice, nothing left.
+
+What does not belong here: killing (`month_killer.py`), the comparison of lakes (`month.py`).
+
+Each check yields a line for everything that is wrong; none means that it holds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+import polars as pl
+from dagster import (
+    AssetKey,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    RunRecord,
+    RunsFilter,
+    partition_loading_context,
+)
+
+from assets.arrivals import QUOTE_ASSETS
+from assets.partitions import exchange_dates
+from assets.requests import EXCHANGE, IN_PROGRESS, TAG
+from lim_pipelines.lake import Lake
+from lim_pipelines.schemas import ALIGNED_BARS, LANDING_FILES, RAW_QUOTES, RESAMPLED_BARS, VALIDATED_BARS
+
+TABLES = (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS, RESAMPLED_BARS)
+FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+def open_asks(instance: DagsterInstance) -> dict[str, RunRecord]:
+    """Return what was asked for and has not succeeded, with its newest run.
+
+    A load that failed is asked for again together with what is new, so an ask is also done when a later load
+    of its exchange, over all its sessions, has succeeded.
+    """
+    newest: dict[str, RunRecord] = {}
+    done: list[tuple[DagsterRun, float]] = []
+    for record in instance.get_run_records(RunsFilter()):
+        run = record.dagster_run
+        newest.setdefault(run.tags.get(TAG, run.run_id), record)
+        if run.status == DagsterRunStatus.SUCCESS:
+            done.append((run, record.create_timestamp.timestamp()))
+    return {
+        ask: record
+        for ask, record in newest.items()
+        if record.dagster_run.status != DagsterRunStatus.SUCCESS
+        and not any(
+            created >= record.create_timestamp.timestamp() and _covers(run, record.dagster_run)
+            for run, created in done
+        )
+    }
+
+
+def _covers(one: DagsterRun, other: DagsterRun) -> bool:
+    """Whether a run made everything that another one was to make."""
+    if one.job_name != other.job_name or one.tags.get(EXCHANGE) != other.tags.get(EXCHANGE):
+        return False
+    if FIRST not in other.tags:
+        # The ledger is brought up to date as a whole, whatever was the reason.
+        return True
+    return one.tags[FIRST] <= other.tags[FIRST] and one.tags[LAST] >= other.tags[LAST]
+
+
+def left_open(instance: DagsterInstance) -> Iterator[str]:
+    """Find asks that no run has brought to an end, and runs that still wait or work."""
+    for ask, record in open_asks(instance).items():
+        yield f"{ask} is {record.dagster_run.status.value.lower()}"
+    for run in instance.get_runs(RunsFilter(statuses=IN_PROGRESS)):
+        yield f"run {run.run_id} of {run.job_name} is still {run.status.value.lower()}"
+
+
+def done_twice(instance: DagsterInstance) -> Iterator[str]:
+    """Find asks of which two runs have succeeded."""
+    runs: dict[str, list[str]] = defaultdict(list)
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.SUCCESS])):
+        if TAG in run.tags:
+            runs[run.tags[TAG]].append(run.run_id)
+    for ask, ids in runs.items():
+        if len(ids) > 1:
+            yield f"{ask} was done {len(ids)} times: {', '.join(ids)}"
+
+
+def at_the_same_time(instance: DagsterInstance) -> Iterator[str]:
+    """Find loads of one exchange of which one began before the other had ended."""
+    loads: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in instance.get_run_records():
+        if EXCHANGE in record.dagster_run.tags and record.start_time:
+            loads[record.dagster_run.tags[EXCHANGE]].append(record)
+    for exchange, records in loads.items():
+        ordered = sorted(records, key=lambda record: record.start_time or 0.0)
+        for one, other in pairwise(ordered):
+            if (other.start_time or 0.0) < (one.end_time or 0.0):
+                yield f"{exchange}: {other.dagster_run.run_id} began while {one.dagster_run.run_id} worked"
+
+
+def left_failed(instance: DagsterInstance) -> Iterator[str]:
+    """Find partitions whose last run failed."""
+    with partition_loading_context(dynamic_partitions_store=instance):
+        for key in QUOTE_ASSETS:
+            yield from _failed(instance, key)
+
+
+def _failed(instance: DagsterInstance, key: AssetKey) -> Iterator[str]:
+    names = {
+        run.tags[tag] for run in instance.get_runs(RunsFilter()) for tag in (FIRST, LAST) if tag in run.tags
+    }
+    statuses = instance.get_status_by_partition(key, sorted(names), exchange_dates) or {}
+    for name, status in statuses.items():
+        if status is not None and status.name in ("FAILED", "IN_PROGRESS"):
+            yield f"{key.to_user_string()} {name} is {status.name.lower()}"
+
+
+def slots_held(instance: DagsterInstance) -> Iterator[str]:
+    """Find places in pools that somebody holds or waits for."""
+    for pool in instance.event_log_storage.get_concurrency_keys():
+        found = instance.event_log_storage.get_concurrency_info(pool)
+        if found.claimed_slots or found.pending_steps:
+            yield f"pool {pool}: held by {found.active_run_ids}, waited for by {found.pending_run_ids}"
+
+
+def ticks_open(instance: DagsterInstance) -> Iterator[str]:
+    """Find ticks that began and were left, other than the newest."""
+    for state in instance.all_instigator_state():
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id)
+        for tick in ticks[1:]:
+            if tick.status.value == "STARTED":
+                yield f"{state.instigator_name}: the tick of {tick.timestamp} was never ended"
+
+
+def ledger_differs(lake: Lake, undisturbed: Lake) -> Iterator[str]:
+    """Find files that are in one of two ledgers only, or with another content, exchange or verdict."""
+    held = []
+    for one in (lake, undisturbed):
+        files = one.revisions(LANDING_FILES).filter(pl.col("state") == "present").collect()
+        held.append(set(files.select("path", "sha256", "exchange", "rows", "rows_rejected", "rule").rows()))
+    for row in sorted(held[0] ^ held[1], key=str):
+        where = "here only" if row in held[0] else "in the undisturbed home only"
+        yield f"{row[0]}: {where}: {row[1:]}"
+
+
+def revised_for_nothing(lake: Lake) -> Iterator[str]:
+    """Find rows with two revisions, one after the other, that say the same."""
+    for table in TABLES:
+        rows = lake.revisions(table).collect()
+        key = [name for name in table.row_key if name != "known_at"]
+        said = [name for name in rows.columns if name not in (*key, "known_at", "superseded_at")]
+        ordered = rows.sort([*key, "known_at"]).with_columns(said=pl.struct(said))
+        same = pl.col("said") == pl.col("said").shift(1).over(key)
+        for row in ordered.filter(same.fill_null(False)).select(*key, "known_at").head(20).iter_rows():
+            yield f"{table.name}: {row} says what the revision before says"
