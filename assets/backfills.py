@@ -34,8 +34,6 @@ TRAILING = 5
 """Sessions that are loaded again each week: a week of trading."""
 
 _WINDOW = timedelta(days=30)
-_REMEMBERED = 100
-"""Newest backfills that are looked at."""
 
 
 @dg.schedule(
@@ -53,7 +51,14 @@ def trailing_backfill(context: dg.ScheduleEvaluationContext) -> list[dg.RunReque
     newest = over.group_by("exchange", maintain_order=True).tail(TRAILING).group_by("exchange")
     spans = newest.agg(first=pl.col("date").min(), last=pl.col("date").max()).sort("exchange")
     return [
-        exchange_date_run(mic, mic, max(first, FIRST_SESSION), last, run_key=key, tags={TAG: key})
+        exchange_date_run(
+            mic,
+            mic,
+            max(first, FIRST_SESSION),
+            last,
+            run_key=key,
+            tags={TAG: key, CAUSE: f"the last {TRAILING} sessions of {mic}, once a week"},
+        )
         for mic, first, last in spans.iter_rows()
         if last >= FIRST_SESSION and (key := f"trailing:{mic}:{first}..{last}")
     ]
@@ -160,7 +165,8 @@ def backfill_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Go on with the oldest backfill that can, unless a piece of any is being loaded."""
     reached: dict[str, int] = json.loads(context.cursor or "{}")
     wanted = RunsFilter(job_name=backfill.name, statuses=[DagsterRunStatus.SUCCESS])
-    runs = [record.dagster_run for record in context.instance.get_run_records(wanted, limit=_REMEMBERED)]
+    # All there are, and not the newest: one that has not finished may be older than any number of others.
+    runs = context.instance.get_runs(wanted)
     reached = {run.run_id: reached.get(run.run_id, 0) for run in runs}
     places = []
     for run in reversed(runs):

@@ -50,6 +50,7 @@ def test_the_trailing_week_is_loaded_again_on_every_exchange() -> None:
         ["2018-11-16|XTKS", "2018-11-22|XTKS"],
     ]
     assert requests[0].run_key == requests[0].tags["lim/ask"] == "trailing:XNYS:2018-11-16..2018-11-23"
+    assert requests[0].tags["lim/cause"] == "the last 5 sessions of XNYS, once a week"
 
 
 def test_a_range_is_loaded_piece_by_piece_each_when_the_one_before_has_ended(lineage: Lineage) -> None:
@@ -104,6 +105,18 @@ def test_a_backfill_whose_run_is_deleted_is_given_up(lineage: Lineage) -> None:
     asked = look(lineage)
     lineage.instance.delete_run(run.run_id)
     assert not look(lineage, asked.cursor).run_requests
+
+
+def test_no_backfill_is_forgotten_however_many_were_asked_for_since(lineage: Lineage) -> None:
+    def config(day: int) -> dict[str, Any]:
+        span = {"exchange": "XNYS", "first": f"2018-11-{day:02}", "last": f"2018-11-{day:02}"}
+        return {"ops": {"record_backfill": {"config": span}}}
+
+    for day in (1, *[2] * 101):
+        lineage.instance.create_run_for_job(
+            backfill, run_config=config(day), status=dg.DagsterRunStatus.SUCCESS
+        )
+    assert spans(look(lineage).run_requests) == [["2018-11-01|XNYS", "2018-11-01|XNYS"]]
 
 
 @pytest.mark.parametrize(
