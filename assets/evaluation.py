@@ -13,6 +13,7 @@ from pydantic import Field
 
 from assets.catalogue import CODE_VERSION, OWNERS, column_schema, table_metadata, written
 from assets.partitions import BARS, INPUTS, whole
+from lim_pipelines import stale
 from lim_pipelines.exchanges import get_exchange
 from lim_pipelines.foundation.config import FOUNDATIONS
 from lim_pipelines.lake import scope_of
@@ -65,7 +66,9 @@ def build_effectiveness(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
         from lim_pipelines import effectiveness as test
 
         lake = home.lake()
+        before = stale.versions(lake)
         commit, found = test.publish(lake, home.models, home.reports, specs)
+        stale.record_effectiveness(lake, specs, before)
         verdicts = pl.DataFrame(
             [(one.judged.strategy, one.passed, one.verdict) for one in found],
             schema={"strategy": pl.String, "passed": pl.Boolean, "verdict": pl.String},
@@ -113,7 +116,9 @@ def build_universality(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
         from lim_pipelines.universality.publish import PAGE, publish
 
         lake, asked = home.lake(), Asked(**config.model_dump())
+        before, models = stale.versions(lake), stale.asked(home.models, list(FOUNDATIONS.values()), specs)
         commit, rows = publish(lake, home.models, home.reports, families, specs, asked)
+        stale.record_universality(lake, specs, before, models)
         return written(
             lake,
             UNIVERSALITY,

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from assets.catalogue import table_asset, table_metadata, written
 from assets.requests import TAG, run_key, tries
+from assets.results import BOARDS
 from assets.stale_results import GROUP, results_of
 from lim_pipelines import clock
 from lim_pipelines.foundation.config import FoundationConfig
@@ -97,7 +98,7 @@ def build_redo_sensor(
         | dg.AssetSelection.key_substring("_model")
         | dg.AssetSelection.key_substring("_targets")
         | dg.AssetSelection.key_substring("_backtest")
-        | dg.AssetSelection.assets("leaderboard"),
+        | dg.AssetSelection.assets(*BOARDS),
         description="What people asked `redo` for: asks for the runs, parents before children, oldest cutoffs"
         " first, one a family at a time. A failed run is asked for again.",
     )

@@ -1,7 +1,9 @@
-"""Targets, backtests and the leaderboard kept up to what they read: asks for those that are stale.
+"""Targets, backtests, the leaderboard and effectiveness kept up to what they read: asks for the stale ones.
 
 What does not belong here: which are (`lim_pipelines/stale`), training (`retraining.py`), what is stale of
-earlier cutoffs (`redo.py`).
+earlier cutoffs (`redo.py`). Robustness and universality are in no job: each new session would have them made
+again, they ask models (minutes, where people want more than the shortest test), and how much they ask is said
+in the launchpad, by people. They are listed when they are stale.
 """
 
 import hashlib
@@ -15,13 +17,16 @@ from assets.requests import CAUSE, TAG, run_key, tries
 from lim_pipelines import clock, stale
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.schemas import RESULT_READS
-from lim_pipelines.stale.recorded import LEADERBOARD, code_of, never_backtested
+from lim_pipelines.stale.recorded import EFFECTIVENESS, LEADERBOARD, code_of, never_backtested
 from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
 
 decide = dg.define_asset_job("decide", dg.AssetSelection.key_substring("_targets"))
+BOARDS = (LEADERBOARD, EFFECTIVENESS)
+"""Reports of all strategies; seconds."""
+
 evaluate = dg.define_asset_job(
-    "evaluate", dg.AssetSelection.key_substring("_backtest") | dg.AssetSelection.assets(LEADERBOARD)
+    "evaluate", dg.AssetSelection.key_substring("_backtest") | dg.AssetSelection.assets(*BOARDS)
 )
 
 
@@ -41,8 +46,8 @@ def build_results_sensor(
         name="results_sensor",
         minimum_interval_seconds=60,
         jobs=[decide, evaluate],
-        description="Decides the newest cutoff again when what it read is otherwise; backtests and the"
-        " leaderboard follow when targets or bars are. A failed run is asked for again.",
+        description="Decides the newest cutoff again when what it read is otherwise; backtests, the"
+        " leaderboard and effectiveness follow when targets or bars are. A failed run is asked for again.",
     )
     def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
         lake = home.lake()
@@ -92,26 +97,29 @@ def _decisions(found: pl.DataFrame, specs: Sequence[StrategySpec]) -> Iterator[t
 def _evaluations(
     found: pl.DataFrame, specs: Sequence[StrategySpec], missing: Sequence[str]
 ) -> Iterator[tuple[str, dg.RunRequest]]:
-    """Find the run that makes backtests and the leaderboard again, if there is a cause."""
+    """Find the run that makes backtests and the reports of all again, if there is a cause."""
     causes = {}
+    coming = [spec for spec in specs if stale.cause_of(found, f"{spec.name}_targets") is not None]
     for spec in specs:
         cause = stale.cause_of(found, f"{spec.name}_backtest")
         if spec.name in missing:
             cause = (":first", f"{spec.name} has targets and no backtest")
         # Newer targets are coming, or older ones are refused: not before them.
-        waits = stale.cause_of(found, f"{spec.name}_targets") is not None or _of_other_settings(found, spec)
-        if cause is not None and not waits:
+        if cause is not None and spec not in coming and not _of_other_settings(found, spec):
             causes[f"{spec.name}_backtest"] = cause
-    board = stale.cause_of(found, LEADERBOARD)
-    if causes or board is not None:
-        told = {**causes, **({LEADERBOARD: board} if board else {})}
+    boards = {name: cause for name in BOARDS if (cause := stale.cause_of(found, name)) is not None}
+    if coming:
+        # It reads bars and targets itself: it would be made before those that are coming, and again after.
+        boards.pop(EFFECTIVENESS, None)
+    if causes or boards:
+        told = {**causes, **boards}
         content = json.dumps([(name, key) for name, (key, _) in told.items()])
         ask = f"results@{hashlib.sha256(content.encode()).hexdigest()[:16]}"
         yield (
             ask,
             dg.RunRequest(
                 job_name=evaluate.name,
-                asset_selection=[dg.AssetKey(name) for name in (*causes, LEADERBOARD)],
+                asset_selection=[dg.AssetKey(name) for name in (*causes, *BOARDS)],
                 tags={TAG: ask, CAUSE: "; ".join(words for _, words in told.values())[:200]},
             ),
         )

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from assets.catalogue import CODE_VERSION, OWNERS, column_schema, image, table_metadata, written
 from assets.partitions import whole
+from lim_pipelines import stale
 from lim_pipelines.lake import scope_of
 from lim_pipelines.schemas import ROBUSTNESS
 from lim_pipelines.strategies.spec import StrategySpec
@@ -56,7 +57,9 @@ def build_robustness(spec: StrategySpec, read: Sequence[dg.AssetDep]) -> dg.Asse
         from lim_pipelines.stress.robustness import publish
 
         lake = home.lake()
+        before = stale.versions(lake)
         found = publish(lake, home.models, home.reports, spec, config.cutoffs, config.seeds)
+        stale.record_robustness(lake, spec, before)
         shown = ("family", "scenario", "sessions", "net_sharpe", "plain_sharpe", "difference", "verdict")
         return written(
             lake,

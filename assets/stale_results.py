@@ -14,6 +14,7 @@ from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.lake import LATEST
 from lim_pipelines.schemas import STALE_RESULTS
 from lim_pipelines.stale import current, listed, stale
+from lim_pipelines.stale.recorded import UNIVERSALITY
 from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
 
@@ -68,6 +69,13 @@ def results_of(found: pl.DataFrame) -> pl.DataFrame:
     return found.select("result", "partition").unique(maintain_order=True)
 
 
+def _by_people(found: pl.DataFrame) -> str:
+    """Say which of them only people make again."""
+    tests = found.filter(pl.col("result").str.ends_with("_robustness") | (pl.col("result") == UNIVERSALITY))
+    names = tests["result"].unique(maintain_order=True)
+    return f"; {', '.join(names)}: by hand, how much they ask is up to you" if len(names) else ""
+
+
 def _judge(found: pl.DataFrame) -> dg.AssetCheckResult:
     """Say how much is stale, why, and what to do."""
     if found.is_empty():
@@ -84,7 +92,7 @@ def _judge(found: pl.DataFrame) -> dg.AssetCheckResult:
         said = (
             f"{many} results are stale, {by_policy} of them are made again by policy where sensors are on:"
             f" {'; '.join(named)}{more}. To have all of them made again, materialise redo with `result: all`"
-            " and switch redo_sensor on"
+            f" and switch redo_sensor on{_by_people(found)}"
         )
     return dg.AssetCheckResult(
         check_name=CHECK,

@@ -24,7 +24,7 @@ from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.foundation.store import digest_of
 from lim_pipelines.lake import LATEST, Lake, Past, fingerprint, midnight, next_cutoff
 from lim_pipelines.reference import known_listings
-from lim_pipelines.schemas import BACKTEST_DAILY, TARGETS, VALIDATED_BARS
+from lim_pipelines.schemas import BACKTEST_DAILY, SCORES, TARGETS, VALIDATED_BARS
 from lim_pipelines.stale.redo import Run
 from lim_pipelines.strategies.spec import StrategySpec
 
@@ -52,6 +52,7 @@ SPEC = StrategySpec.model_validate(
 CONFIG = FoundationConfig(
     name=FAMILY, exchanges=("XSIM",), asset_classes=("equity",), freqs=("1d",), context=16, horizon=8, patch=8
 )
+REPORTS = ("small_backtest", "leaderboard", "effectiveness", "small_robustness", "universality")
 Key = tuple[str, str]
 
 
@@ -105,8 +106,7 @@ class World:
         names = [FAMILY, "small_model", "small_targets"]
         return [
             *((name, day.isoformat()) for name in names for day in CUTOFFS),
-            ("small_backtest", ""),
-            ("leaderboard", ""),
+            *((name, "") for name in REPORTS),
         ]
 
     def make(self, name: str, partition: str) -> None:
@@ -116,7 +116,12 @@ class World:
             "small_model": self._model,
             "small_targets": self._targets,
             "small_backtest": self._backtest,
-            "leaderboard": self._leaderboard,
+            "leaderboard": lambda _: stale.record_leaderboard(self.lake, [SPEC], stale.versions(self.lake)),
+            "effectiveness": lambda _: stale.record_effectiveness(
+                self.lake, [SPEC], stale.versions(self.lake)
+            ),
+            "small_robustness": lambda _: stale.record_robustness(self.lake, SPEC, stale.versions(self.lake)),
+            "universality": self._universality,
         }
         steps[name](partition)
         self.memory[name, partition] = self.reads((name, partition))
@@ -159,18 +164,36 @@ class World:
             event = champions.event_at(self.models, SPEC.name, day)
             used = "" if event is None else str(champions.chosen(event))
             return fingerprint(bars), fingerprint(listings.sort(listings.columns)), used
-        if name == "small_backtest":
-            targets = self.lake.read(TARGETS, as_of=LATEST).sort(TARGETS.key).collect()
-            through = next_cutoff(CUTOFFS[-1]) - timedelta(days=1)
-            where = pl.col("instrument_id").is_in(NAMES) & (pl.col("date") <= through)
-            bars = (
-                self.lake.read(VALIDATED_BARS, as_of=LATEST, where=where).sort(VALIDATED_BARS.key).collect()
-            )
-            facts = read_facts(self.lake, bars, "USD")
-            listings = facts.listings.drop("file", "known_at")
-            return [fingerprint(frame) for frame in (targets, bars, listings.sort(listings.columns))]
-        daily = self.lake.read(BACKTEST_DAILY, as_of=LATEST).sort(BACKTEST_DAILY.key).collect()
-        return fingerprint(daily)
+        return self._report_reads(name)
+
+    def _report_reads(self, name: str) -> Any:
+        """Hash all that a backtest or a report reads now."""
+        targets, daily, scores = (
+            fingerprint(self.lake.read(table, as_of=LATEST).sort(table.key).collect())
+            for table in (TARGETS, BACKTEST_DAILY, SCORES)
+        )
+        through = next_cutoff(CUTOFFS[-1]) - timedelta(days=1)
+        own = pl.col("instrument_id").is_in(NAMES) & (pl.col("date") <= through)
+        bars = self.lake.read(VALIDATED_BARS, as_of=LATEST, where=own).sort(VALIDATED_BARS.key).collect()
+        listings = read_facts(self.lake, bars, "USD").listings.drop("file", "known_at")
+        backtest = [targets, fingerprint(bars), fingerprint(listings.sort(listings.columns))]
+        ever = self.lake.revisions(VALIDATED_BARS).sort(VALIDATED_BARS.row_key).collect()
+        return {
+            "small_backtest": backtest,
+            "leaderboard": daily,
+            "effectiveness": [daily, targets, scores, fingerprint(bars)],
+            # Decisions of before are taken again, whatever has superseded what they knew.
+            "small_robustness": [daily, *backtest, fingerprint(ever.filter(own))],
+            # Whatever any checkpoint has read, and every model of the year.
+            "universality": [fingerprint(ever), *self._in_use()],
+        }[name]
+
+    def _in_use(self) -> list[str]:
+        """Name what decides and forecasts from each cutoff on, as its own files say."""
+        files = sorted(self.models.glob(f"*/*/{checkpoint.CURRENT}"))
+        judged = sorted(self.models.glob(f"*/*/{champions.FILE}"))
+        events = [Event.model_validate_json(path.read_bytes()) for path in judged]
+        return [*(path.read_text() for path in files), *(str(champions.chosen(event)) for event in events)]
 
     def _parents(self, key: Key) -> list[Key]:
         name, partition = key
@@ -186,6 +209,8 @@ class World:
             return [("small_model", partition), *used]
         if name == "small_backtest":
             return [("small_targets", str(day)) for day in CUTOFFS]
+        if name == "universality":
+            return [key for key in self.made() if key[0] in (FAMILY, "small_model")]
         return [("small_backtest", "")]
 
     def _checkpoint(self, partition: str) -> None:
@@ -280,10 +305,13 @@ class World:
         row = {"strategy": SPEC.name, "arm": SPEC.method, "seed": 1, "date": DAYS[-1], **told}
         rows = BACKTEST_DAILY.conform(pl.DataFrame([row]))
         self.lake.write(BACKTEST_DAILY, rows, rows.select("strategy"))
+        score = rows.select("strategy", "arm", "seed", metric=pl.lit("rank_ic"), value="gross_return")
+        self.lake.write(SCORES, score, score.select("strategy"))
         stale.record_backtest(self.lake, SPEC, before)
 
-    def _leaderboard(self, _: str) -> None:
-        stale.record_leaderboard(self.lake, [SPEC], stale.versions(self.lake))
+    def _universality(self, _: str) -> None:
+        asked = stale.asked(self.models, [CONFIG], [SPEC])
+        stale.record_universality(self.lake, [SPEC], stale.versions(self.lake), asked)
 
     def _keep(self, folder: Path, meta: checkpoint.Meta | store.ModelMeta) -> None:
         if not (folder / checkpoint.META).exists():

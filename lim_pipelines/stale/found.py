@@ -1,4 +1,6 @@
-"""The results that are there: what each has read, what it was made from, whether it would be made so today.
+"""What was made, from what, and whether it would be made so today: checkpoints, models, targets.
+
+Behind them stand backtests and reports (`reports.py`).
 
 What does not belong here: comparing rows (`rows.py`), what follows for those made from them (`judge.py`).
 """
@@ -6,7 +8,6 @@ What does not belong here: comparing rows (`rows.py`), what follows for those ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -23,47 +24,11 @@ from lim_pipelines.foundation.store import digest_of
 from lim_pipelines.lake import LATEST, Lake, Past, fingerprint, midnight
 from lim_pipelines.schemas import RESULT_READS
 from lim_pipelines.stale import wanted
-from lim_pipelines.stale.recorded import LEADERBOARD, code_of
-from lim_pipelines.stale.rows import Recorded, content
-from lim_pipelines.stale.wanted import Wanted
+from lim_pipelines.stale.recorded import code_of
+from lim_pipelines.stale.reports import reports
+from lim_pipelines.stale.result import GONE, Key, Records, Result, other_code, recorded
+from lim_pipelines.stale.rows import Recorded
 from lim_pipelines.strategies.spec import StrategySpec
-from lim_pipelines.walkforward import CODE_VERSION
-
-Key = tuple[str, str]
-"""Asset and partition."""
-
-GONE = "no row can be read any more"
-
-
-@dataclass(frozen=True)
-class Result:
-    """Something that was made.
-
-    Parameters
-    ----------
-    name, partition
-        The asset, and its cutoff (ISO 8601); empty where it has none.
-    reads
-        What it read.
-    parents
-        Results it is made from.
-    altered
-        Why the same rows would make another one today; empty if they would not.
-    newest
-        Whether it is the newest of its asset.
-    """
-
-    name: str
-    partition: str
-    reads: tuple[Recorded, ...]
-    parents: tuple[Key, ...]
-    altered: str
-    newest: bool
-
-    @property
-    def key(self) -> Key:
-        """Asset and partition."""
-        return self.name, self.partition
 
 
 def results(
@@ -80,22 +45,10 @@ def results(
     """
     records = _records(lake)
     found = [one for config in configs for one in _checkpoints(lake, models, config, records)]
-    boards: list[Key] = []
     for spec in specs:
         found += _models(lake, models, spec, records)
-        decided = _targets(lake, models, spec, records)
-        found += decided
-        found += _backtest(lake, spec, [one.partition for one in decided], records)
-        if found and found[-1].name == f"{spec.name}_backtest":
-            boards.append(found[-1].key)
-    board = _recorded(lake, wanted.of_leaderboard(specs), records.get((LEADERBOARD, ""), []))
-    if board:
-        altered = _other_code(records[LEADERBOARD, ""], CODE_VERSION)
-        found.append(Result(LEADERBOARD, "", board, tuple(boards), altered, newest=True))
-    return found
-
-
-Records = Mapping[Key, list[dict[str, Any]]]
+        found += _targets(lake, models, spec, records)
+    return [*found, *reports(lake, models, specs, configs, records)]
 
 
 def _records(lake: Lake) -> Records:
@@ -192,7 +145,7 @@ def _targets(lake: Lake, models: Path, spec: StrategySpec, records: Records) -> 
         if not spec.cadence.begun(cutoff):
             continue
         parents = [(f"{spec.name}_model", spec.cadence.trained_at(cutoff).isoformat())]
-        altered = _other_code(record, code_of(spec))
+        altered = other_code(record, code_of(spec))
         try:
             folder = champions.in_use(models, spec, cutoff)
         except champions.ChampionError:
@@ -207,45 +160,13 @@ def _targets(lake: Lake, models: Path, spec: StrategySpec, records: Records) -> 
             Result(
                 name,
                 partition,
-                _recorded(lake, wanted.of_targets(spec, cutoff), record),
+                recorded(lake, wanted.of_targets(spec, cutoff), record),
                 tuple(dict.fromkeys(parents)),
                 altered,
                 partition == partitions[-1],
             )
         )
     return found
-
-
-def _backtest(lake: Lake, spec: StrategySpec, partitions: Sequence[str], records: Records) -> list[Result]:
-    name = f"{spec.name}_backtest"
-    record = records.get((name, ""), [])
-    if not record or not partitions:
-        return []
-    reads = _recorded(lake, wanted.of_backtest(spec, [date.fromisoformat(one) for one in partitions]), record)
-    parents = tuple((f"{spec.name}_targets", partition) for partition in partitions)
-    return [Result(name, "", reads, parents, _other_code(record, code_of(spec)), newest=True)]
-
-
-def _recorded(
-    lake: Lake, reads: Sequence[Wanted], record: Sequence[Mapping[str, Any]]
-) -> tuple[Recorded, ...]:
-    """Put reads and what was recorded of them together; what was not is another setting's."""
-    of_table = {row["table"]: row for row in record}
-    return tuple(
-        Recorded(
-            one,
-            of_table[one.table.name]["lake_version"],
-            of_table[one.table.name]["fingerprint"],
-            partial(content, lake, one),
-        )
-        for one in reads
-        if one.table.name in of_table
-    )
-
-
-def _other_code(record: Sequence[Mapping[str, Any]], code: str) -> str:
-    was = record[0]["code"]
-    return "" if was == code else f"made by {was}, today's is {code}"
 
 
 def _newest(read: checkpoint.TableRead, record: Sequence[Mapping[str, Any]], digest: str) -> int:

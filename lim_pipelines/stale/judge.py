@@ -59,7 +59,7 @@ def stale(
         parents = [parent for parent in one.parents if parent in marked]
         if own or parents:
             # Made again from a parent that stays stale it would be stale as before.
-            due = one.newest and (bool(own) or any(marked[parent] for parent in parents))
+            due = one.policy and (bool(own) or any(marked[parent] for parent in parents))
             marked[one.key] = due
             causes += [_cause(one, due, cause) for cause in (*own, *map(_parent, parents))]
     return pl.DataFrame(causes, schema=STALE_RESULTS.schema)

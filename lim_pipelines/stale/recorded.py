@@ -22,12 +22,14 @@ from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import RESULT_READS, TABLES
 from lim_pipelines.stale import wanted
+from lim_pipelines.stale.asked import digest_of
+from lim_pipelines.stale.result import Key
 from lim_pipelines.stale.rows import content
 from lim_pipelines.stale.wanted import Wanted
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.walkforward import CODE_VERSION
 
-LEADERBOARD = "leaderboard"
+LEADERBOARD, EFFECTIVENESS, UNIVERSALITY = "leaderboard", "effectiveness", "universality"
 
 Versions = Mapping[str, int]
 """Name of a table to its version."""
@@ -134,6 +136,42 @@ def record_leaderboard(lake: Lake, specs: Sequence[StrategySpec], before: Versio
     _write(lake, [_Entry(LEADERBOARD, "", wanted.of_leaderboard(specs), "", CODE_VERSION)], before)
 
 
+def record_effectiveness(lake: Lake, specs: Sequence[StrategySpec], before: Versions) -> None:
+    """Write down what the test of effectiveness was made from."""
+    names = [f"{spec.name}_backtest" for spec in specs]
+    there = set(recorded(lake, names)["result"])
+    tested = [(spec, cutoffs_of(lake, spec)) for spec in specs if f"{spec.name}_backtest" in there]
+    reads = wanted.of_effectiveness(specs, tested)
+    _write(lake, [_Entry(EFFECTIVENESS, "", reads, "", CODE_VERSION)], before)
+
+
+def record_robustness(lake: Lake, spec: StrategySpec, before: Versions) -> None:
+    """Write down what a strategy's robustness was made from."""
+    reads = wanted.of_robustness(spec, cutoffs_of(lake, spec))
+    _write(lake, [_Entry(f"{spec.name}_robustness", "", reads, "", code_of(spec))], before)
+
+
+def record_universality(
+    lake: Lake, specs: Sequence[StrategySpec], before: Versions, models: Mapping[Key, str]
+) -> None:
+    """Write down what the test of universality was made from.
+
+    Without content hashes: it reads the whole lake, and where an old version is gone it is called stale.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    specs
+        All strategies.
+    before, models
+        Versions, and what was in use (`asked.asked`), before the test read.
+    """
+    reads = wanted.of_universality(specs)
+    entry = _Entry(UNIVERSALITY, "", reads, digest_of(models), CODE_VERSION)
+    _write(lake, [entry], before, hashed=False)
+
+
 def cutoffs_of(lake: Lake, spec: StrategySpec) -> list[date]:
     """Cutoffs whose targets a strategy has recorded, earliest first."""
     found = recorded(lake, [f"{spec.name}_targets"])["partition"].unique().sort()
@@ -162,7 +200,7 @@ def _in_use(models: Path, spec: StrategySpec, cutoff: date) -> str:
 
 
 def _write(lake: Lake, entries: Sequence[_Entry], before: Versions, *, hashed: bool = True) -> None:
-    """Write entries; those of training need no hash, their meta has it."""
+    """Write entries, with hashes where nobody else keeps them and they do not take too long."""
     if not entries:
         return
     rows = [

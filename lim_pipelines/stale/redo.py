@@ -12,7 +12,7 @@ from datetime import date
 import polars as pl
 
 from lim_pipelines.lake import next_cutoff
-from lim_pipelines.stale.recorded import LEADERBOARD
+from lim_pipelines.stale.recorded import EFFECTIVENESS, LEADERBOARD
 from lim_pipelines.strategies.spec import StrategySpec
 
 ALL = "all"
@@ -46,9 +46,12 @@ class Run:
 
 
 def names(specs: Sequence[StrategySpec]) -> list[str]:
-    """Assets whose results may be stale, parents first."""
+    """Assets whose stale results are made again, parents first.
+
+    Not robustness and universality: how much those ask is said by people, when they materialise them.
+    """
     steps = [f"{spec.name}_{step}" for step in ("model", "targets", "backtest") for spec in specs]
-    return [*sorted({spec.foundation for spec in specs}), *steps, LEADERBOARD]
+    return [*sorted({spec.foundation for spec in specs}), *steps, LEADERBOARD, EFFECTIVENESS]
 
 
 def needed(result: str, specs: Sequence[StrategySpec]) -> set[str]:
@@ -60,8 +63,10 @@ def needed(result: str, specs: Sequence[StrategySpec]) -> set[str]:
         There is no such asset.
     """
     known = names(specs)
-    if result in (ALL, LEADERBOARD):
+    if result == ALL:
         return set(known)
+    if result in (LEADERBOARD, EFFECTIVENESS):
+        return {*known} - {LEADERBOARD, EFFECTIVENESS} | {result}
     if result not in known:
         raise UnknownResultError(f"result: {result!r} is none; write {ALL} or one of {', '.join(known)}")
     for spec in specs:
@@ -91,7 +96,7 @@ def next_runs(
     -------
     list of Run
         Empty if nothing that is asked for is stale. A run's successors are found when it has ended: what was
-        made again may be as it was, and then nothing follows. Backtests and the leaderboard come last.
+        made again may be as it was, and then nothing follows. Backtests and reports come last.
     """
     wanted = stale.filter(pl.col("result").is_in(needed(result, specs)))
     if since is not None:

@@ -7,7 +7,7 @@ What does not belong here: which version of them a result has read (`recorded.py
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -25,6 +25,8 @@ from lim_pipelines.schemas import (
     LISTINGS,
     MODEL_INPUTS,
     ONE_PRICE,
+    RESAMPLED_BARS,
+    SCORES,
     TARGETS,
     TRIAL_RETURNS,
     TRIALS,
@@ -39,12 +41,14 @@ READ = tuple(
     table.name
     for table in (
         VALIDATED_BARS,
+        RESAMPLED_BARS,
         MODEL_INPUTS,
         ENTITY_LINKS,
         LISTINGS,
         CORPORATE_ACTIONS,
         TARGETS,
         BACKTEST_DAILY,
+        SCORES,
         TRIALS,
         TRIAL_RETURNS,
     )
@@ -139,7 +143,7 @@ def of_backtest(spec: StrategySpec, cutoffs: Sequence[date]) -> list[Wanted]:
     though all of it is in one currency. The trial ledger is left out: it only counts what was tried, every
     backtest adds to it, and the leaderboard judges all of them anew.
     """
-    reader, through = f"{spec.name}_backtest", next_cutoff(max(cutoffs)) - timedelta(days=1)
+    reader, through = f"{spec.name}_backtest", _through(cutoffs)
     return [
         Wanted(reader, TARGETS, pl.col("strategy") == spec.name, None),
         Wanted(
@@ -162,12 +166,77 @@ def of_backtest(spec: StrategySpec, cutoffs: Sequence[date]) -> list[Wanted]:
 
 def of_leaderboard(specs: Sequence[StrategySpec]) -> list[Wanted]:
     """Rows that the leaderboard is made from."""
+    return _standings("leaderboard", specs)
+
+
+def of_effectiveness(
+    specs: Sequence[StrategySpec], tested: Sequence[tuple[StrategySpec, Sequence[date]]]
+) -> list[Wanted]:
+    """Rows that the test of effectiveness is made from.
+
+    The models whose promises it shows are named by the targets.
+
+    Parameters
+    ----------
+    specs
+        All strategies.
+    tested
+        Those that have a backtest, each with the cutoffs of its targets.
+    """
+    reader, own = "effectiveness", pl.col("strategy").is_in([spec.name for spec, _ in tested])
+    bars = [universe(spec) & (pl.col("date") <= _through(cutoffs)) for spec, cutoffs in tested]
+    return [
+        *_standings(reader, specs),
+        Wanted(reader, TARGETS, own, None),
+        Wanted(reader, SCORES, own & (pl.col("metric") == "rank_ic"), None),
+        Wanted(reader, VALIDATED_BARS, pl.any_horizontal(bars) if bars else pl.lit(False), None),
+    ]
+
+
+def of_robustness(spec: StrategySpec, cutoffs: Sequence[date]) -> list[Wanted]:
+    """Rows that a strategy's robustness is made from: its backtest's, and those that are decided from again.
+
+    Wider than the readers: all revisions, though decisions see those of before and costs the newest, and
+    inputs from the first on.
+    """
+    reader = f"{spec.name}_robustness"
+    backtest = [replace(one, reader=reader) for one in of_backtest(spec, cutoffs)]
+    found = [replace(one, all_revisions=one.table is VALIDATED_BARS) for one in backtest]
+    found.append(Wanted(reader, BACKTEST_DAILY, pl.col("strategy") == spec.name, None))
+    moment = midnight(next_cutoff(max(cutoffs)))
+    if spec.features:
+        found.append(_features(spec, reader, moment, None))
+    if spec.reads_industries:
+        found.append(Wanted(reader, ENTITY_LINKS, rows_of_links(), moment, all_revisions=True))
+    return found
+
+
+def of_universality(specs: Sequence[StrategySpec]) -> list[Wanted]:
+    """Rows that checkpoints and models are asked about.
+
+    Wider than the readers: all bars there are, though the last year's are asked about, because what a
+    checkpoint has seen is counted over all of them; of model inputs all values.
+    """
+    reader, one_price = "universality", pl.col("price_type").is_in(ONE_PRICE)
+    found = [Wanted(reader, table, one_price, None, True) for table in (VALIDATED_BARS, RESAMPLED_BARS)]
+    if any(spec.features for spec in specs):
+        found.append(Wanted(reader, MODEL_INPUTS, pl.lit(True), None, True))
+    return found
+
+
+def _standings(reader: str, specs: Sequence[StrategySpec]) -> list[Wanted]:
+    """Rows that say where strategies stand (`standings.worlds`)."""
     own = pl.col("strategy").is_in([spec.name for spec in specs])
     return [
-        Wanted("leaderboard", BACKTEST_DAILY, own, None),
-        Wanted("leaderboard", TRIALS, pl.lit(True), None),
-        Wanted("leaderboard", TRIAL_RETURNS, pl.lit(True), None),
+        Wanted(reader, BACKTEST_DAILY, own, None),
+        Wanted(reader, TRIALS, pl.lit(True), None),
+        Wanted(reader, TRIAL_RETURNS, pl.lit(True), None),
     ]
+
+
+def _through(cutoffs: Sequence[date]) -> date:
+    """Last day that the targets of some cutoffs hold for."""
+    return next_cutoff(max(cutoffs)) - timedelta(days=1)
 
 
 def _features(spec: ModelSpec, reader: str, moment: datetime, since: pl.Expr | None) -> Wanted:

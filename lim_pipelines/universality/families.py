@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from lim_pipelines.schemas import UNIVERSALITY
 from lim_pipelines.universality.few import adapted
 from lim_pipelines.universality.markets import known, read_series
 from lim_pipelines.universality.seen import SEEN, seen_by
+from lim_pipelines.universality.year import of_last_year
 
 AS_IT_IS, FEW = "as it is", "few"
 NAIVE = ("persistence", "historical_volatility", "ewma")
@@ -74,7 +75,7 @@ class Asked:
 
 def spread(cutoffs: Sequence[date], count: int) -> list[date]:
     """Choose cutoffs of the year up to the newest, evenly spread from the first of them on."""
-    recent = [cutoff for cutoff in cutoffs if cutoff > max(cutoffs) - timedelta(days=365)]
+    recent = of_last_year(cutoffs)
     return recent[:: -(-len(recent) // count)]
 
 

@@ -110,11 +110,16 @@ def test_what_is_stale_is_listed_until_it_is_not(world: World, instance: dg.Dags
     [check] = materialise(world, asset, instance).get_asset_check_evaluations()
     assert not check.passed
     assert str(check.description).startswith(
-        "5 results are stale, 5 of them are made again by policy where sensors are on:"
+        "8 results are stale, 6 of them are made again by policy where sensors are on:"
         " xsim_foundation_checkpoint 2018-12-01: validated_bars of XSIM: 1 row differs, 2018-11-08 to"
-        " 2018-11-08. To have all of them made again, materialise redo"
+        " 2018-11-08; universality: validated_bars of XSIM: 1 row differs, 2018-11-08 to 2018-11-08. To have"
+        " all of them made again, materialise redo"
     )
-    assert world.lake.read(STALE_RESULTS, as_of=LATEST).collect().height == 5
+    assert str(check.description).endswith(
+        "; small_robustness, universality: by hand, how much they ask is up to you"
+    )
+    stale = world.lake.read(STALE_RESULTS, as_of=LATEST).collect()
+    assert stale.select("result", "partition").n_unique() == 8
     world.put(bar(DAYS[3], INSTRUMENTS[2], 100.0))
     materialise(world, asset, instance)
     assert world.lake.read(STALE_RESULTS, as_of=LATEST).collect().is_empty()
@@ -143,10 +148,12 @@ def test_one_action_makes_everything_again_parents_first(world: World, instance:
     else:
         pytest.fail("it never ends")
     assert done[:2] == [(FAMILY, "2018-11-01"), (FAMILY, "2018-12-01")], "one range run"
-    assert done[-2:] == [("small_backtest", ""), ("leaderboard", "")], "last of all, in one run"
+    assert [name for name, _ in done[-3:]] == ["small_backtest", "leaderboard", "effectiveness"], (
+        "last of all, in one run"
+    )
     assert set(done) <= expected
     assert len(done) == len(set(done)), "each once"
-    assert world.expected() == set()
+    assert world.expected() == {("small_robustness", ""), ("universality", "")}, "made by people"
     assert json.loads(str(cursor))["waiting"] == []
 
 

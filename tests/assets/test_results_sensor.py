@@ -15,6 +15,7 @@ from lim_pipelines.lake import midnight, scope_of
 from lim_pipelines.schemas import RESULT_READS
 from resources.home import Home
 
+ALL_REPORTS = ["small_backtest", "leaderboard", "effectiveness"]
 SENSOR = build_results_sensor([SPEC], [CONFIG])
 
 
@@ -107,9 +108,13 @@ def test_a_new_session_decides_the_newest_cutoff_and_then_evaluates(
     world.make("small_targets", "2018-12-01")
     run(instance, decide)
     [evaluate] = asked(tick(world, instance))
-    assert (evaluate.job_name, names(evaluate)) == ("evaluate", ["small_backtest", "leaderboard"])
+    assert (evaluate.job_name, names(evaluate)) == (
+        "evaluate",
+        ALL_REPORTS,
+    )
     world.make("small_backtest", "")
     world.make("leaderboard", "")
+    world.make("effectiveness", "")
     run(instance, evaluate)
     assert said(tick(world, instance)) == "what was committed since the last look is read by no newest result"
 
@@ -142,5 +147,5 @@ def test_targets_without_a_backtest_get_one(world: World, instance: dg.DagsterIn
     scope = scope_of({"result": ["small_backtest"], "partition": [""]})
     world.lake.write(RESULT_READS, RESULT_READS.empty(), scope)
     [evaluate] = asked(tick(world, instance))
-    assert names(evaluate) == ["small_backtest", "leaderboard"]
+    assert names(evaluate) == ALL_REPORTS
     assert evaluate.tags[CAUSE] == "small has targets and no backtest"

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stale_world import CUTOFFS, DAYS, FAMILY, INSTRUMENTS, SPEC, Key, World, bar
+from stale_world import CUTOFFS, DAYS, FAMILY, INSTRUMENTS, REPORTS, SPEC, Key, World, bar
 
 from lim_pipelines.lake import maintain
 from lim_pipelines.lake.maintenance import compact
@@ -21,6 +21,7 @@ from lim_pipelines.schemas import VALIDATED_BARS
 from lim_pipelines.stale import cause_of, current, listed
 from lim_pipelines.stale.redo import ALL, next_runs
 
+BY_PEOPLE = {("small_robustness", ""), ("universality", "")}
 LATE = datetime(2019, 3, 1, tzinfo=UTC)
 FIRST, SECOND = bar(DAYS[0], INSTRUMENTS[0], 0)["known_at"], datetime(2018, 10, 5, tzinfo=UTC)
 
@@ -53,10 +54,7 @@ def keys(frame: pl.DataFrame) -> list[Key]:
 
 def below(*cutoffs: date) -> set[Key]:
     names = (FAMILY, "small_model", "small_targets")
-    return {(name, str(day)) for name in names for day in cutoffs} | {
-        ("small_backtest", ""),
-        ("leaderboard", ""),
-    }
+    return {(name, str(day)) for name in names for day in cutoffs} | {(name, "") for name in REPORTS}
 
 
 def test_what_was_just_made_is_not_stale(world: World) -> None:
@@ -89,21 +87,40 @@ def test_a_bar_that_came_late_marks_as_one_that_was_corrected(world: World) -> N
 def test_a_correction_is_seen_from_its_arrival_on(world: World) -> None:
     world.put(bar(DAYS[0], INSTRUMENTS[0], 101.0, LATE))
     found = set(keys(world.stale()))
-    assert found == {("small_backtest", ""), ("leaderboard", "")} == world.expected(), (
-        "it reads what is known"
-    )
+    assert found == below() == world.expected(), "reports read what is known"
 
 
 def test_what_only_the_family_reads_reaches_the_strategy_through_it(world: World) -> None:
     world.put(bar(DAYS[3], INSTRUMENTS[2], 101.0))
     found = world.stale()
     assert set(keys(found)) == below(CUTOFFS[2]) == world.expected()
-    assert found.filter(pl.col("cause") == "rows")["result"].to_list() == [FAMILY]
+    assert found.filter(pl.col("cause") == "rows")["result"].to_list() == [FAMILY, "universality"]
 
 
-def test_what_nobody_reads_marks_nothing(world: World) -> None:
+def test_what_nobody_else_reads_marks_universality_alone_which_people_make_again(world: World) -> None:
     world.put(bar(DAYS[0], INSTRUMENTS[3], 101.0))
+    found = world.stale()
+    assert set(keys(found)) == {("universality", "")} == world.expected()
+    assert current(found).is_empty()
+    assert not next_runs(found, [SPEC], ALL, None)
+    world.make("universality", "")
     assert world.stale().is_empty()
+
+
+def test_other_models_in_use_mark_universality(world: World) -> None:
+    (world.models / SPEC.name / str(CUTOFFS[0]) / "champion.json").unlink()
+    row = world.stale().filter(pl.col("result") == "universality", pl.col("cause") == "settings")
+    assert row["why"].to_list() == ["other checkpoints or models of the last year are in use"]
+
+
+def test_decisions_of_before_are_taken_again_from_what_was_known_then(world: World) -> None:
+    world.put(bar(DAYS[4], INSTRUMENTS[0], 102.0, datetime(2018, 12, 20, tzinfo=UTC)))
+    for key in world.made():
+        world.make(*key)
+    world.put(bar(DAYS[4], INSTRUMENTS[0], 101.0))
+    found = set(keys(world.stale()))
+    assert ("small_robustness", "") in found, "today's bars are as they were"
+    assert found == world.expected()
 
 
 def test_a_correction_that_is_taken_back_marks_nothing(world: World) -> None:
@@ -137,8 +154,8 @@ def test_what_cannot_be_read_is_stale_and_named(world: World) -> None:
 def test_current_ones_are_for_policies_and_the_rest_is_listed(world: World) -> None:
     world.put(bar(DAYS[0], INSTRUMENTS[0], 101.0))
     found = world.stale()
-    assert set(keys(current(found))) == below(CUTOFFS[2])
-    assert set(keys(listed(found))) == below(*CUTOFFS[:2]) - below()
+    assert set(keys(current(found))) == below(CUTOFFS[2]) - BY_PEOPLE
+    assert set(keys(listed(found))) == (below(*CUTOFFS[:2]) - below()) | BY_PEOPLE
     assert current(found).height + listed(found).height == found.height
 
 
@@ -222,5 +239,9 @@ def test_what_is_found_is_what_a_calculation_from_scratch_names(template: Path, 
                 for run in runs:
                     redone += world.redo(run)
             assert len(redone) == len(set(redone)), "each once"
-            assert own <= set(redone) <= expected, "what a parent made stale may turn out to be right"
+            assert own - BY_PEOPLE <= set(redone) <= expected, "what a parent made stale may be right"
+            assert not BY_PEOPLE & set(redone)
+            assert set(keys(world.stale())) == world.expected() <= BY_PEOPLE
+            for key in BY_PEOPLE:
+                world.make(*key)
             assert world.expected() == set()
