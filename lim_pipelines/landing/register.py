@@ -18,6 +18,7 @@ from typing import TypeVar
 import polars as pl
 
 from lim_pipelines.lake import Lake
+from lim_pipelines.lake.maintenance import compact
 from lim_pipelines.landing.inspect import Claims, Line, inspect
 from lim_pipelines.landing.survey import GONE, PRESENT, REPLACED, survey
 from lim_pipelines.schemas import LANDING_FILES
@@ -26,6 +27,9 @@ from lim_pipelines.sources.reading import READER_FAILED, in_order
 
 BLOCK = 400
 """Files whose lines are written in one commit: a run that is killed goes on where it stopped."""
+
+SCATTERED = 64
+"""Parquet files of the ledger at most: every look reads it whole, and where files trickle in each run adds one."""
 
 Item = TypeVar("Item")
 
@@ -83,6 +87,8 @@ def register(lake: Lake, landing: Path) -> Registered:
     for paths in _blocks(found.gone):
         lines = ledger.filter(pl.col("path").is_in(paths), pl.col("state") == PRESENT)
         _write(lake, lines.with_columns(state=pl.lit(GONE)).to_dicts())
+    if len(lake.file_uris(LANDING_FILES)) > SCATTERED:
+        compact(lake, LANDING_FILES)
     return Registered(read, touched, len(found.gone), left, lake.version(LANDING_FILES))
 
 

@@ -281,6 +281,27 @@ def test_a_killed_run_has_kept_its_blocks(place: Place, monkeypatch: pytest.Monk
     assert len(states(place)) == 7
 
 
+def test_files_that_trickle_in_leave_a_ledger_of_few_files(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lim_pipelines.landing.register.SCATTERED", 3)
+    for i in range(10):
+        place.drop(ONE, f"csv_drop/XNYS/{i}.csv")
+        place.register()
+        assert len(place.lake.file_uris(LANDING_FILES)) <= 3
+        assert len(place.news()) == 1, "only the new file is news"
+    assert [state for _, state, _ in states(place)] == ["present"] * 10
+
+
+def test_a_look_that_finds_the_ledger_as_it_was_reads_nothing_of_it(place: Place) -> None:
+    place.drop(ONE)
+    place.register()
+    place.news()
+    for file in place.lake.file_uris(LANDING_FILES):
+        Path(file).unlink()
+    assert place.news() == []
+
+
 def test_a_ledger_that_was_removed_is_made_again(place: Place) -> None:
     import shutil
 
