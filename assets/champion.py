@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.catalogue import OWNERS, image, table_metadata
 from assets.partitions import whole
+from assets.requests import CAUSE, TAG, run_key, tries
 from lim_pipelines import clock, drawing
 from lim_pipelines.foundation import promotion, registry
 from lim_pipelines.foundation.champion_page import champion_page, comparison_figure
@@ -57,9 +58,12 @@ def foundation_champion(context: dg.AssetExecutionContext, home: Home) -> dg.Mat
 @dg.sensor(
     minimum_interval_seconds=60,
     target=dg.AssetSelection.assets(foundation_champion),
-    description="Has a new checkpoint judged against the champion of its family.",
+    description="Has a new checkpoint judged against the champion of its family. A failed run is asked for"
+    " again.",
 )
-def champion_sensor(home: Home) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def champion_sensor(
+    context: dg.SensorEvaluationContext, home: Home
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Ask for a judgement of what nobody has judged yet."""
     due = {family: promotion.is_due(home.models, family) for family in FOUNDATIONS}
     new = {family: named for family, named in due.items() if named is not None}
@@ -67,7 +71,14 @@ def champion_sensor(home: Home) -> Iterator[dg.RunRequest | dg.SkipReason]:
         yield dg.SkipReason("every family's newest checkpoint is judged already, or there is none")
         return
     told = "; ".join(f"{family}: {named}" for family, named in new.items())
-    yield dg.RunRequest(run_key=f"champion:{told}", tags={"lim/cause": f"new checkpoints: {told}"[:200]})
+    ask = f"champion:{told}"
+    past = tries(context.instance, ask)
+    if past.succeeded or not past.due:
+        state = "a run has judged that" if past.succeeded else "is at work, or rests before it is tried again"
+        yield dg.SkipReason(f"{told}: {state}")
+        return
+    tags = {TAG: ask, CAUSE: f"new checkpoints: {told}"[:200]}
+    yield dg.RunRequest(run_key=run_key(ask, past.runs), tags=tags)
 
 
 ASSETS = [foundation_champion]

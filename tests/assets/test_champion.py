@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
+import pytest
 from drift_world import bars, write
 from inprocess import Lineage, metadata_of
 from untaught import leave
@@ -43,3 +44,26 @@ def test_a_new_checkpoint_is_judged_once_and_its_page_written(lineage: Lineage) 
     log = registry.events(models, REAL.name)
     lineage.run("foundation_champion")
     assert registry.events(models, REAL.name) == log
+
+
+def test_a_judgement_that_failed_is_asked_for_again(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(lineage.lake, bars(exchange="XNAS", sessions=300, instruments=2, last=date(2018, 10, 31)))
+    leave(lineage.path / "models", REAL, date(2018, 10, 1), held_out_from="2018-06-01T00:00:00+00:00")
+
+    @dg.job
+    def judging() -> None:
+        """A run of what was asked for, as it ends."""
+
+    (run,) = asked(lineage)
+    begun = lineage.instance.create_run_for_job(judging, tags=run.tags, status=dg.DagsterRunStatus.STARTED)
+    words = "is at work, or rests before it is tried again"
+    assert words in asked(lineage)[0].skip_message
+    lineage.instance.report_run_failed(begun)
+    assert words in asked(lineage)[0].skip_message
+    monkeypatch.setattr("assets.requests.RETRY_AFTER", timedelta(0))
+    (again,) = asked(lineage)
+    assert again.run_key == f"{run.run_key}#2"
+    lineage.instance.create_run_for_job(judging, tags=run.tags, status=dg.DagsterRunStatus.SUCCESS)
+    assert "a run has judged that" in asked(lineage)[0].skip_message
