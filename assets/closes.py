@@ -9,8 +9,8 @@ Why not `AutomationCondition.on_cron`: it knows no holiday and asks for a date o
 It never asks for an exchange whose session has not ended since the last tick (holiday, weekend, half day that
 is asked for already), nor for one that has no partition.
 Of the ticks that a stopped daemon has missed Dagster makes up for the newest only, because the schedule is of
-no partitions. So a tick asks for all that ended since the last one that was evaluated, for a week; older
-sessions are people's and `trailing_backfill`'s.
+no partitions. So a tick asks for all that ended since the last one that was evaluated, for a week; what ended
+before comes with its files, or is people's (`backfill`).
 """
 
 from datetime import UTC, datetime, timedelta
