@@ -14,7 +14,8 @@ import polars as pl
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.lake import Lake, fingerprint
 from lim_pipelines.schemas import STALE_RESULTS
-from lim_pipelines.stale.found import Key, Result, results
+from lim_pipelines.stale.found import results
+from lim_pipelines.stale.result import Key, Result
 from lim_pipelines.stale.rows import differences
 from lim_pipelines.strategies.spec import StrategySpec
 
