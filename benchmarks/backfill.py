@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -67,14 +67,12 @@ def symbols(count: int) -> list[str]:
     return [f"B{i:04}" for i in range(count)]
 
 
-def prepare(lake: Any, instruments: int) -> None:
-    """Register the simulated instruments."""
+def register_symbols(lake: Any, names: Sequence[str], mics: Sequence[str]) -> None:
+    """Register the simulated instruments of the folder `csv_drop`."""
     from lim_pipelines.reference import register
     from lim_pipelines.schemas import LISTINGS, UTC_TIME
 
-    known = pl.DataFrame({"symbol": symbols(instruments)}).join(
-        pl.DataFrame({"exchange": list(MICS)}), how="cross"
-    )
+    known = pl.DataFrame({"symbol": names}).join(pl.DataFrame({"exchange": mics}), how="cross")
     known = known.with_columns(
         source=pl.lit("csv_drop"),
         instrument_id=pl.concat_str("exchange", pl.lit(":"), "symbol"),
@@ -193,10 +191,10 @@ def main() -> None:
         for home in ("warm", "ours"):
             (folder / home).mkdir()
             (folder / home / "landing").symlink_to(folder / "landing")
-            prepare(Lake(folder / home / "lake"), instruments)
+            register_symbols(Lake(folder / home / "lake"), symbols(instruments), MICS)
         # Calendars and imports are paid once by whoever is first: by neither.
         library(Lake(folder / "warm" / "lake"), folder / "landing", days)
-        prepare(Lake(folder / "alone"), instruments)
+        register_symbols(Lake(folder / "alone"), symbols(instruments), MICS)
         alone = timed(lambda: library(Lake(folder / "alone"), folder / "landing", days))
 
         os.environ["LIM_HOME"] = str(folder / "ours")

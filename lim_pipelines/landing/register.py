@@ -29,7 +29,7 @@ BLOCK = 400
 """Files whose lines are written in one commit: a run that is killed goes on where it stopped."""
 
 SCATTERED = 64
-"""Parquet files of the ledger at most: every look reads it whole, and where files trickle in each run adds one."""
+"""Parquet files of the ledger at most: a look reads it whole, and where files trickle in a run adds one."""
 
 Item = TypeVar("Item")
 
