@@ -11,6 +11,7 @@ again after its pause, which the clock skips.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ from month_supervised import Database, Service, Tool, supervised, workers
 from tqdm import tqdm
 
 from assets.requests import IN_PROGRESS, LONGEST_PAUSE, RETRY_AFTER, tries
+from lim_pipelines.landing.register import register
 from lim_pipelines.places import Places
 
 Answer = TypeVar("Answer")
@@ -171,6 +173,8 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=23, help="how many of the month's 23 sessions")
     parser.add_argument("--exchanges", nargs="+", default=list(EXCHANGES), choices=EXCHANGES)
     chosen = parser.parse_args()
+    # Dagster tells of every connection that is tried again; here they are expected.
+    logging.getLogger().setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
     wanted = arrivals(chosen.sessions, chosen.exchanges)
@@ -201,6 +205,7 @@ def main() -> None:
                 }
             )
     beside = undisturbed(home, chosen.exchanges, first, last)
+    register(beside, home / "landing")
     good = print_checks({"the ledger is that of an undisturbed home": ledger_differs(lake, beside)}) and good
     good = print_differences(lake, beside, first, last) and good
     print(f"\n{len(killer.faults)} faults in {chosen.sessions} sessions, {time.monotonic() - began:.0f} s")

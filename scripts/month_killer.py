@@ -3,8 +3,9 @@
 What does not belong here: who starts it again (`month_supervised.py`), what must be true at the end
 (`month_checks.py`).
 
-A fault waits until a run waits or works, and then up to `LATEST` seconds more, so that it strikes runs at
-every moment of theirs: queued, started, in a step, at a commit. What ran is noted just before.
+A fault waits for a run, two in three for one that has started, and then for up to `LATEST` seconds, so that
+runs are struck at every moment of theirs: queued, starting, in a step, at a commit. What ran is noted just
+before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
 import psutil
-from dagster import DagsterInstance, RunsFilter
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from month_machine import Machine
 from month_supervised import Service, workers
 from tqdm import tqdm
@@ -27,10 +28,10 @@ from tqdm import tqdm
 from assets.requests import IN_PROGRESS
 
 KINDS = ("run worker", "daemon", "code server", "postgres")
-LATEST = {"run worker": 15.0, "daemon": 8.0, "code server": 12.0, "postgres": 12.0}
-"""Seconds within which a fault strikes once there is something to strike; a run takes 10 to 20."""
-IDLE = 10.0
-"""Seconds after which daemon, code server and Postgres are struck though no run works."""
+LATEST = 8.0
+"""Seconds within which a fault strikes once there is something to strike; a run takes 5 to 20."""
+IDLE = 20.0
+"""Seconds after which daemon, code server and Postgres are struck though no run has come so far."""
 
 
 @dataclass(frozen=True)
@@ -122,20 +123,20 @@ class Killer:
                     return
 
     def _await(self, instance: DagsterInstance, kind: str) -> bool:
-        """Wait for something to strike, and then for the moment; whether there is one."""
-        began = time.monotonic()
+        """Wait for something to strike, and then for the moment; whether it has come."""
+        statuses = [DagsterRunStatus.STARTED] if self._random.random() < 2 / 3 else IN_PROGRESS
+        delay, began = self._random.uniform(0, LATEST), time.monotonic()
         while not self._over.wait(0.2):
             if kind == "run worker":
-                ready = bool(workers(self._on.home))
+                ready = bool(workers(self._on.home)) and _any(instance, statuses)
             else:
-                ready = self._services[kind].alive and (
-                    _working(instance) != [] or time.monotonic() - began > IDLE
-                )
-            if ready:
-                self._over.wait(self._random.uniform(0, LATEST[kind]))
-                # The run may have ended meanwhile; then the next one is waited for.
-                if kind != "run worker" or workers(self._on.home):
-                    return not self._over.is_set()
+                idle = time.monotonic() - began > IDLE
+                ready = self._services[kind].alive and (idle or _any(instance, statuses))
+            if not ready or self._over.wait(delay):
+                continue
+            # The run may have ended meanwhile; then the next one is waited for.
+            if kind != "run worker" or workers(self._on.home):
+                return True
         return False
 
     def _strike(self, instance: DagsterInstance, kind: str) -> None:
@@ -182,6 +183,14 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
         return list(process.children(recursive=True))
     except psutil.NoSuchProcess:
         return []
+
+
+def _any(instance: DagsterInstance, statuses: Sequence[DagsterRunStatus]) -> bool:
+    """Whether a run is in one of the statuses; not known, and so no, while Postgres is away."""
+    try:
+        return bool(instance.get_runs(RunsFilter(statuses=list(statuses)), limit=1))
+    except Exception:
+        return False
 
 
 def _working(instance: DagsterInstance) -> list[str]:
