@@ -4,7 +4,7 @@ What does not belong here: runs that fail (`alerts.py` tells of each), asks of s
 again).
 
 Asked for again: what a schedule asked for at a close or for the trailing week, because a schedule has no
-memory; by `requests.tries`, with its pauses, for a week. Everything else is told of, once: a partition that
+memory; by `requests.tries`, with its pauses, until it succeeds. Everything else is told of, once: a partition that
 is still failed `LEFT_FAILED` after its run, a run that works or waits longer than `STUCK`, a session overdue.
 Why not have all of it made again: what people started, people know why; a training that failed fails again.
 """
@@ -57,12 +57,20 @@ def sentinel(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult
     told = [cause for cause in json.loads(context.cursor or "[]") if cause in wrong]
     news = {cause: said for cause, said in wrong.items() if cause not in told}
     if news:
-        alerts.tell(f"still wrong: {len(news)}", "\n".join(news.values()))
+        _tell(context, news)
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else "; ".join(wrong.values()) or "nothing failed, hangs or is overdue",
         cursor=json.dumps([*told, *news]),
     )
+
+
+def _tell(context: dg.SensorEvaluationContext, news: dict[str, str]) -> None:
+    """Tell people; where somebody cannot be told, what failed is asked for again all the same."""
+    try:
+        alerts.tell(f"still wrong: {len(news)}", "\n".join(news.values()))
+    except alerts.AlertError as error:
+        context.log.error("not everybody was told of %s: %s", "; ".join(news.values()), error)
 
 
 def _failed_this_week(instance: DagsterInstance) -> Sequence[RunRecord]:

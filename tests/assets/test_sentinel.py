@@ -140,6 +140,20 @@ def test_an_overdue_session_is_told_of_once(lineage: Lineage, inbox: Inbox, tmp_
     assert [message["message"] for message in inbox.messages] == [late]
 
 
+def test_who_cannot_be_told_keeps_nothing_from_being_asked_for_again(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIM_ALERTS", "json://127.0.0.1:9/nobody")
+    monkeypatch.setattr("assets.sentinel.LEFT_FAILED", timedelta(0))
+    monkeypatch.setattr("assets.requests.RETRY_AFTER", timedelta(0))
+    with monkeypatch.context() as patch:
+        patch.setattr("lim_pipelines.ingest.load_raw_quotes", lambda *_: 1 / 0)
+        assert not run(lineage, close("XNYS")).success
+    found = look(lineage)
+    assert len(found.run_requests) == 1
+    assert json.loads(found.cursor), "it is not told again every five minutes to those who were"
+
+
 def test_the_hourly_look_is_a_table_and_a_check(lineage: Lineage, tmp_path: Path) -> None:
     fine = lineage.run("freshness")
     assert checks_of(fine)["freshness/no_session_overdue"].passed
