@@ -53,6 +53,17 @@ def test_the_trailing_week_is_loaded_again_on_every_exchange() -> None:
     assert requests[0].tags["lim/cause"] == "the last 5 sessions of XNYS, once a week"
 
 
+def test_the_trailing_week_begins_with_the_first_daily_partition() -> None:
+    moment = datetime(2018, 10, 6, 3, tzinfo=UTC)
+    with (
+        dg.DagsterInstance.local_temp() as instance,
+        dg.build_schedule_context(instance, scheduled_execution_time=moment) as context,
+    ):
+        instance.add_dynamic_partitions("exchange", ["XHKG", "XSHG"])
+        # Hong Kong had a holiday in that week, Shanghai no session at all.
+        assert spans(trailing_backfill(context)) == [["2018-10-01|XHKG", "2018-10-05|XHKG"]]
+
+
 def test_a_range_is_loaded_piece_by_piece_each_when_the_one_before_has_ended(lineage: Lineage) -> None:
     assert look(lineage).skip_reason.skip_message == "no backfill is asked for, or all are finished"
     assert ask(lineage, "XNYS", "2018-11-01", "2018-11-30", chunk=10).success
@@ -147,6 +158,11 @@ def test_what_is_no_backfill_is_refused_with_what_to_write(
 def test_a_range_without_a_session_is_refused(lineage: Lineage) -> None:
     assert not ask(lineage, "XNYS", "2018-11-24", "2018-11-25", raise_on_error=False).success
     assert not look(lineage).run_requests
+
+
+def test_what_was_refused_is_not_loaded(lineage: Lineage) -> None:
+    assert not ask(lineage, "XLON", "2018-11-01", "2018-11-30", raise_on_error=False).success
+    assert look(lineage).skip_reason.skip_message == "no backfill is asked for, or all are finished"
 
 
 def test_the_default_piece_is_known_where_nobody_writes_it(lineage: Lineage) -> None:
