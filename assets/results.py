@@ -8,16 +8,18 @@ in the launchpad, by people. They are listed when they are stale.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 import dagster as dg
 import polars as pl
 
-from assets.requests import CAUSE, TAG, run_key, tries
+from assets.requests import CAUSE, IN_PROGRESS, TAG, run_key, tries
 from lim_pipelines import clock, stale
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.schemas import RESULT_READS
-from lim_pipelines.stale.recorded import EFFECTIVENESS, LEADERBOARD, code_of, never_backtested
+from lim_pipelines.stale.missing import never_backtested, never_decided
+from lim_pipelines.stale.recorded import EFFECTIVENESS, LEADERBOARD, code_of
 from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
 
@@ -39,7 +41,8 @@ def build_results_sensor(
     and for none as long as one partition above is missing. A strategy is decided again where rows that it
     reads differ, or other models are in use; an import of another exchange, or the same file again, asks
     for nothing. It never trains and never touches earlier cutoffs; while one of those was decided for other
-    settings, the backtest, which would refuse it, waits.
+    settings, the backtest, which would refuse it, waits. What a training that died has left undecided, it
+    decides; what a run under way will decide, it leaves to that.
     """
 
     @dg.sensor(
@@ -57,9 +60,16 @@ def build_results_sensor(
         if context.cursor == looked:
             return dg.SkipReason("nothing that results are made from has changed since the last look")
         found = stale.stale(lake, home.models, specs, configs)
-        missing = never_backtested(lake, specs)
-        asks = [*_decisions(found, specs), *_evaluations(found, specs, missing)]
-        requests, unfinished = [], 0
+        missing = {spec.name: never_decided(lake, home.models, spec) for spec in specs}
+        working = _at_work(context.instance)
+        # What others make now, they make with what is there now.
+        idle = [spec for spec in specs if f"{spec.name}_targets" not in working]
+        coming = [spec.name for spec in specs if spec not in idle or missing[spec.name]]
+        asks = [
+            *_decisions(found, idle, missing),
+            *_evaluations(found, specs, never_backtested(lake, specs), coming),
+        ]
+        requests, unfinished = [], len(specs) - len(idle)
         for ask, request in asks:
             past = tries(context.instance, ask, clock.now())
             unfinished += not past.succeeded
@@ -75,13 +85,25 @@ def build_results_sensor(
     return results_sensor
 
 
-def _decisions(found: pl.DataFrame, specs: Sequence[StrategySpec]) -> Iterator[tuple[str, dg.RunRequest]]:
-    """Go through the runs that decide the newest cutoffs again, each with what it is remembered by."""
+def _at_work(instance: dg.DagsterInstance) -> set[str]:
+    """Assets that trainings and redone results, which others ask for, are making or will make."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
+    others = [run for run in runs if run.job_name != decide.name]
+    return {key.to_user_string() for run in others for key in run.asset_selection or ()}
+
+
+def _decisions(
+    found: pl.DataFrame, specs: Sequence[StrategySpec], missing: Mapping[str, Sequence[date]]
+) -> Iterator[tuple[str, dg.RunRequest]]:
+    """Go through the runs that decide, each with what it is remembered by: again, or what nobody decided."""
     for spec in specs:
         asset = f"{spec.name}_targets"
+        causes = [
+            (f"{cutoff}:first", f"models of {cutoff} are there and have decided nothing")
+            for cutoff in missing[spec.name]
+        ]
         cause = stale.cause_of(found, asset)
-        if cause is not None:
-            key, words = cause
+        for key, words in [*causes, *([cause] if cause else [])]:
             ask = f"{asset}@{key}"
             yield (
                 ask,
@@ -95,17 +117,18 @@ def _decisions(found: pl.DataFrame, specs: Sequence[StrategySpec]) -> Iterator[t
 
 
 def _evaluations(
-    found: pl.DataFrame, specs: Sequence[StrategySpec], missing: Sequence[str]
+    found: pl.DataFrame, specs: Sequence[StrategySpec], missing: Sequence[str], coming: Sequence[str]
 ) -> Iterator[tuple[str, dg.RunRequest]]:
     """Find the run that makes backtests and the reports of all again, if there is a cause."""
     causes = {}
-    coming = [spec for spec in specs if stale.cause_of(found, f"{spec.name}_targets") is not None]
+    again = [spec.name for spec in specs if stale.cause_of(found, f"{spec.name}_targets") is not None]
+    coming = [*coming, *again]
     for spec in specs:
         cause = stale.cause_of(found, f"{spec.name}_backtest")
         if spec.name in missing:
             cause = (":first", f"{spec.name} has targets and no backtest")
         # Newer targets are coming, or older ones are refused: not before them.
-        if cause is not None and spec not in coming and not _of_other_settings(found, spec):
+        if cause is not None and spec.name not in coming and not _of_other_settings(found, spec):
             causes[f"{spec.name}_backtest"] = cause
     boards = {name: cause for name in BOARDS if (cause := stale.cause_of(found, name)) is not None}
     if coming:

@@ -2,7 +2,8 @@
 
 `wanted.py` the rows a result reads; `recorded.py` writing down at which version; `rows.py` which of them are
 others now; `result.py` what was made, from what, as `found.py`, `reports.py` and `asked.py` find it;
-`judge.py` which is stale and why; `redo.py` what to make again, in which order.
+`judge.py` which is stale and why; `missing.py` what was never made; `redo.py` what to make again, in which
+order.
 
 What does not belong here: training and deciding again, and who asks for it (`assets/`).
 """

@@ -37,7 +37,7 @@ def asked(models: Path, configs: Sequence[FoundationConfig], specs: Sequence[Str
     for spec in specs:
         for cutoff in of_last_year(checkpoint.cutoffs(models, spec.name)):
             if spec.cadence.begun(cutoff):
-                name, folder = f"{spec.name}_model", _in_use(models, spec, cutoff)
+                name, folder = f"{spec.name}_model", in_use(models, spec, cutoff)
                 found[name, cutoff.isoformat()] = "" if folder is None else folder.name
                 if folder is not None:
                     # The models of a cutoff may be judged and not taken: earlier ones go on.
@@ -50,7 +50,8 @@ def digest_of(found: Mapping[Key, str]) -> str:
     return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()
 
 
-def _in_use(models: Path, spec: StrategySpec, cutoff: date) -> Path | None:
+def in_use(models: Path, spec: StrategySpec, cutoff: date) -> Path | None:
+    """Folder of the models that decide from a cutoff on; None where nobody can say which."""
     try:
         return champions.in_use(models, spec, cutoff)
     except champions.ChampionError:

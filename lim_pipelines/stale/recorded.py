@@ -178,17 +178,6 @@ def cutoffs_of(lake: Lake, spec: StrategySpec) -> list[date]:
     return [date.fromisoformat(partition) for partition in found]
 
 
-def never_backtested(lake: Lake, specs: Sequence[StrategySpec]) -> list[str]:
-    """Return the strategies that have targets and no backtest."""
-    names = [f"{spec.name}_{step}" for spec in specs for step in ("targets", "backtest")]
-    there = set(recorded(lake, names)["result"])
-    return [
-        spec.name
-        for spec in specs
-        if f"{spec.name}_targets" in there and f"{spec.name}_backtest" not in there
-    ]
-
-
 def recorded(lake: Lake, results: Sequence[str]) -> pl.DataFrame:
     """Rows of `RESULT_READS` of some results."""
     return lake.read(RESULT_READS, as_of=LATEST, where=pl.col("result").is_in(results)).collect()

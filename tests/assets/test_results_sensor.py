@@ -149,3 +149,44 @@ def test_targets_without_a_backtest_get_one(world: World, instance: dg.DagsterIn
     [evaluate] = asked(tick(world, instance))
     assert names(evaluate) == ALL_REPORTS
     assert evaluate.tags[CAUSE] == "small has targets and no backtest"
+
+
+def undecided(world: World) -> None:
+    """Leave models of the newest cutoff that have decided nothing, as a training does that died between."""
+    world.lake.write(
+        RESULT_READS,
+        RESULT_READS.empty(),
+        scope_of({"result": ["small_targets"], "partition": ["2018-12-01"]}),
+    )
+
+
+def test_models_that_a_training_left_undecided_decide(world: World, instance: dg.DagsterInstance) -> None:
+    undecided(world)
+    [decide] = asked(tick(world, instance))
+    assert (decide.partition_key, names(decide)) == ("2018-12-01", ["small_targets"])
+    assert decide.tags[CAUSE] == "models of 2018-12-01 are there and have decided nothing"
+    (world.models / SPEC.name / "2018-12-01" / "champion.json").unlink()
+    assert not asked_or_none(tick(world, instance)), "nobody has judged them"
+
+
+def asked_or_none(found: dg.SensorResult | str) -> list[dg.RunRequest]:
+    return [] if isinstance(found, str) else list(found.run_requests or [])
+
+
+def test_what_a_training_under_way_will_decide_is_left_to_it(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    undecided(world)
+
+    @dg.asset(name="small_targets")
+    def targets() -> None: ...
+
+    job = dg.Definitions(assets=[targets]).resolve_implicit_global_asset_job_def()
+    training = instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.STARTED, asset_selection=frozenset({targets.key})
+    )
+    first = tick(world, instance)
+    assert said(first) == "1 runs are at work, or rest before they are tried again"
+    instance.report_run_failed(training)
+    assert isinstance(first, dg.SensorResult)
+    assert names(asked(tick(world, instance, first.cursor))[0]) == ["small_targets"]
