@@ -35,6 +35,7 @@ from benchmarks.backfill import storage
 from benchmarks.soak_files import PARTS, SYMBOLS, Vendors
 from benchmarks.soak_report import SENSORS, Sample, differences, report
 
+MEAN = 500
 LISTED = ("XNAS",)
 """Exchanges whose files do not say what their symbols mean."""
 
@@ -109,15 +110,23 @@ class Platform:
 
 
 def execute(
-    job: str, assets: Sequence[str], partition: str | None, tags: dict[str, str]
+    job: str,
+    assets: Sequence[str],
+    partition: str | None,
+    tags: dict[str, str],
+    checks: frozenset[Any] | None = None,
 ) -> tuple[bool, int, int]:
-    """Make one run in this process on the instance that DAGSTER_HOME names."""
+    """Make one run in this process on the instance that DAGSTER_HOME names; see `Platform.execute`.
+
+    `checks` are keys of asset checks; None is all of the assets', as the daemon has it.
+    """
     import dagster as dg
 
     from lim_pipelines.definitions import defs
 
     whole = defs.resolve_job_def(job)
-    chosen = whole.get_subset(asset_selection={dg.AssetKey(name) for name in assets}) if assets else whole
+    keys = {dg.AssetKey(name) for name in assets}
+    chosen = whole.get_subset(asset_selection=keys, asset_check_selection=checks) if keys else whole
     with dg.DagsterInstance.get() as instance:
         done = chosen.execute_in_process(
             instance=instance,
@@ -142,8 +151,8 @@ def resident() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def soak(platform: Platform, vendors: Vendors, files: int, rng: np.random.Generator) -> Iterator[Sample]:
-    """Send files in bursts, and let the platform work each off.
+def soak(platform: Platform, vendors: Vendors, files: int, mean: int) -> Iterator[Sample]:
+    """Send files in bursts of `mean` on average, and let the platform work each off.
 
     Raises
     ------
@@ -153,7 +162,7 @@ def soak(platform: Platform, vendors: Vendors, files: int, rng: np.random.Genera
     platform.rest()
     while vendors.sent.total() < files:
         begin, before = time.perf_counter(), len(platform.runs)
-        size = int(min(rng.geometric(1 / 300), 1500, files - vendors.sent.total()))
+        size = int(min(vendors.rng.geometric(1 / mean), 5 * mean, files - vendors.sent.total()))
         news = vendors.burst(size)
         if vendors.sent.total() >= files:
             news |= vendors.last()
@@ -196,12 +205,11 @@ def main() -> None:
         fresh(dagster_home)
         os.environ |= {"LIM_HOME": str(home), "DAGSTER_HOME": str(dagster_home)}
         listed(home)
-        rng = np.random.default_rng(9)
-        vendors = Vendors(home / "landing", rng)
+        vendors = Vendors(home / "landing", np.random.default_rng(9))
         with dg.DagsterInstance.get() as instance, ProcessPoolExecutor(1, get_context("spawn")) as pool:
             platform = Platform(home, instance, lambda *run: pool.submit(execute, *run).result())
             samples = []
-            for sample in soak(platform, vendors, chosen.files, rng):
+            for sample in soak(platform, vendors, chosen.files, MEAN):
                 samples.append(sample)
                 print(
                     f"{sample.files:6} files {sample.runs:5} runs, looking {sample.looking / 2**20:.0f} MiB,"

@@ -81,8 +81,9 @@ class Vendors:
 
     def __post_init__(self) -> None:
         self._planned = self._plan()
-        for mic, currency in CURRENCIES.items():
-            self._lay_down(f"{FOLDERS[mic]}/mapping.yaml", MAPPING.format(mic=mic, currency=currency))
+        for mic in FOLDERS.keys() & CURRENCIES.keys():
+            mapping = MAPPING.format(mic=mic, currency=CURRENCIES[mic])
+            self._lay_down(f"{FOLDERS[mic]}/mapping.yaml", mapping)
             self.contents += 1
 
     def burst(self, size: int) -> set[str]:
