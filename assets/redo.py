@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import Field
 
 from assets.catalogue import table_asset, table_metadata, written
-from assets.requests import TAG, run_key, tries
+from assets.requests import TAG, Tries, run_key, tries
 from assets.results import BOARDS
 from assets.stale_results import GROUP, results_of
 from lim_pipelines import clock
@@ -22,7 +22,7 @@ from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.schemas import REDO_REQUESTS
 from lim_pipelines.stale import stale
-from lim_pipelines.stale.redo import UnknownResultError, needed, next_runs
+from lim_pipelines.stale.redo import Run, UnknownResultError, needed, next_runs
 from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
 
@@ -145,12 +145,14 @@ def _runs(
     instance: dg.DagsterInstance, found: pl.DataFrame, specs: Sequence[StrategySpec], asked: dict[str, Any]
 ) -> Iterator[dg.RunRequest | None]:
     """Go through the runs that a request is at now: what to ask for, None for one that works or rests."""
-    for run in next_runs(found, specs, asked["result"], asked["since"]):
+
+    def of(run: Run) -> tuple[str, Tries]:
         key = f"redo:{asked['request'][:8]}:{run.key}"
-        past = tries(instance, key, clock.now())
-        if past.succeeded:
-            # It was made, and is stale again or still: a matter for the next request.
-            continue
+        return key, tries(instance, key, clock.now())
+
+    # What was made, and is stale again or still, is a matter for the next request.
+    for run in next_runs(found, specs, asked["result"], asked["since"], lambda run: of(run)[1].succeeded):
+        key, past = of(run)
         if not past.due:
             yield None
             continue

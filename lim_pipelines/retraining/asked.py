@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 
-from lim_pipelines.retraining.budget import Wanted, waiting
+from lim_pipelines.retraining.budget import Wanted, too_large, waiting
 from lim_pipelines.retraining.plan import Line
 
 
@@ -138,7 +138,7 @@ def look(
         left = tuple(one for one in line.causes if one.key not in answered.get(line.subject, ()))
         if not left:
             continue
-        busy = _busy(line, working, [other for other, _ in due])
+        busy = _busy(line, working, [other for other, _ in due if not too_large(other.seconds, hours)])
         if busy:
             words[line.subject] = f"{line.words}; {busy}"
             continue

@@ -58,7 +58,7 @@ def waiting(wanted: Sequence[Wanted], hours: float | None, taken: float) -> dict
     left, ahead, out = hours * _HOUR - taken, "", {}
     for one in wanted:
         takes = "nobody knows yet what it takes" if one.seconds is None else f"takes {told(one.seconds)}"
-        if one.seconds is not None and one.seconds > hours * _HOUR:
+        if too_large(one.seconds, hours):
             out[one.subject] = (
                 f"{takes}, more than a whole week's budget of {hours:g} h: raise budget_hours_a_week in"
                 " automation.yaml, or start it by hand"
@@ -71,6 +71,11 @@ def waiting(wanted: Sequence[Wanted], hours: float | None, taken: float) -> dict
         else:
             left = 0.0 if one.seconds is None else left - one.seconds
     return out
+
+
+def too_large(seconds: float | None, hours: float | None) -> bool:
+    """Whether no week's budget can hold a training of so many seconds."""
+    return hours is not None and seconds is not None and seconds > hours * _HOUR
 
 
 def told(seconds: float) -> str:

@@ -98,6 +98,10 @@ def measure(task: Task, horizon: int, came: pl.DataFrame) -> LiveSkill:
         .agg(pl.col("forecast").mean(), pl.col("label").first())
         .sort("date", "instrument_id")
     )
+    if task in RELATIVE_TASKS:
+        # A decision that ranks nobody says nothing: it takes no place among the newest.
+        ranks = pl.corr("forecast", "label", method="spearman").over("date")
+        judged = judged.filter(ranks.is_finite())
     dates = judged["date"].unique().sort()
     size = NEWEST_BLOCKS * reach
     newest, earlier = dates[-size:], dates[:-size] if len(dates) > size else dates[:0]

@@ -5,7 +5,7 @@ What does not belong here: who asked, and asking (`assets/redo.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -77,7 +77,11 @@ def needed(result: str, specs: Sequence[StrategySpec]) -> set[str]:
 
 
 def next_runs(
-    stale: pl.DataFrame, specs: Sequence[StrategySpec], result: str, since: date | None
+    stale: pl.DataFrame,
+    specs: Sequence[StrategySpec],
+    result: str,
+    since: date | None,
+    done: Callable[[Run], bool] = lambda _: False,
 ) -> list[Run]:
     """Find the runs that can start now: at most one a family of checkpoints, so that they do not crowd.
 
@@ -91,6 +95,9 @@ def next_runs(
         What is asked for, see `needed`.
     since
         First cutoff that is asked for; None: all.
+    done
+        Whether a run was made for this request already. What is stale all the same (an earlier cutoff that
+        nobody asked for is, or it was corrected once more) does not hold up what is made from it.
 
     Returns
     -------
@@ -108,23 +115,24 @@ def next_runs(
         line += [f"{s.name}_{step}" for step in ("model", "targets") for s in specs if s.foundation == family]
         for asset in line:
             cutoffs = there.filter((pl.col("result") == asset) & (pl.col("partition") != ""))["partition"]
-            if cutoffs.len():
-                first, last = _block(map(date.fromisoformat, cutoffs.to_list()))
-                runs.append(Run((asset,), first, last))
+            blocks = [Run((asset,), *block) for block in _blocks(map(date.fromisoformat, cutoffs.to_list()))]
+            left = [run for run in blocks if not done(run)]
+            if left:
+                runs.append(left[0])
                 break
     if runs:
         return runs
-    left = set(there.filter(pl.col("partition") == "")["result"])
-    ends = tuple(name for name in names(specs) if name in left)
-    return [Run(ends)] if ends else []
+    whole = set(there.filter(pl.col("partition") == "")["result"])
+    ends = Run(tuple(name for name in names(specs) if name in whole))
+    return [ends] if ends.assets and not done(ends) else []
 
 
-def _block(cutoffs: Iterable[date]) -> tuple[date, date]:
-    """Return the first and last of the earliest cutoffs that follow one another without a gap."""
-    first, *rest = sorted(cutoffs)
-    last = first
-    for day in rest:
-        if day != next_cutoff(last):
-            break
-        last = day
-    return first, last
+def _blocks(cutoffs: Iterable[date]) -> list[tuple[date, date]]:
+    """Return the first and last of cutoffs that follow one another without a gap, earliest first."""
+    found: list[tuple[date, date]] = []
+    for day in sorted(cutoffs):
+        if found and day == next_cutoff(found[-1][1]):
+            found[-1] = found[-1][0], day
+        else:
+            found.append((day, day))
+    return found

@@ -188,6 +188,23 @@ def test_what_was_made_and_is_stale_again_waits_for_another_request(
     assert again.tags[TAG] != request.tags[TAG]
 
 
+def test_what_stays_stale_for_an_earlier_cutoff_holds_up_nothing(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    world.put(bar(DAYS[0], INSTRUMENTS[0], 101.0))
+    ask(world, instance, result="all", since="2018-12-01")
+    done: list[Key] = []
+    cursor = None
+    for _ in range(10):
+        found = tick(world, instance, cursor)
+        cursor = found.cursor
+        if not found.run_requests:
+            break
+        done += follow(world, instance, found.run_requests[0])
+    newest = [(name, "2018-12-01") for name in (FAMILY, "small_model", "small_targets")]
+    assert done == [*newest, ("small_backtest", ""), ("leaderboard", ""), ("effectiveness", "")]
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [({"result": "targets"}, "write all or one of"), ({"since": "October"}, "write a date such as")],

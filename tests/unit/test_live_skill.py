@@ -73,6 +73,15 @@ def test_too_few_decisions_judge_nothing_and_say_how_many_are_needed() -> None:
     assert (nothing.decayed, nothing.newest) == (False, 0)
 
 
+def test_a_decision_that_ranks_nobody_takes_no_place_among_the_newest() -> None:
+    some = decisions(0.3, 0.0)
+    day = some["date"].max() - timedelta(2)
+    forecast = pl.when(pl.col("date") == day).then(1.0).otherwise("forecast")
+    found = measure("cross_sectional", HORIZON, some.with_columns(forecast=forecast))
+    assert found.decayed
+    assert (found.newest, found.earlier) == (NEWEST, 300 - NEWEST - HORIZON - 2)
+
+
 def test_seeds_are_averaged_and_ties_are_no_trouble() -> None:
     one = decisions(0.3, 0.0)
     twice = pl.concat([one, one.with_columns(pl.col("forecast") * 3)])

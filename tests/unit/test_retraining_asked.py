@@ -99,6 +99,13 @@ def test_a_lost_cursor_asks_for_nothing_that_has_succeeded() -> None:
     assert not world.look(due).asks
 
 
+def test_a_family_that_no_budget_can_hold_holds_up_no_strategy() -> None:
+    both = [line("real", "calendar-1", seconds=7200), line("real_a", "decay-1", family="real")]
+    found = World().look(both, hours=1.0)
+    assert subjects(found) == ["real_a"]
+    assert "more than a whole week's budget" in found.words["real"]
+
+
 def test_a_strategy_is_made_with_its_family_and_never_beside_it() -> None:
     world = World()
     both = [line("real", "calendar-1"), line("real_a", "decay-1", family="real")]
