@@ -122,17 +122,19 @@ def _evaluations(
     """Find the run that makes backtests and the reports of all again, if there is a cause."""
     causes = {}
     again = [spec.name for spec in specs if stale.cause_of(found, f"{spec.name}_targets") is not None]
-    coming = [*coming, *again]
+    waiting = {*coming, *again}
     for spec in specs:
         cause = stale.cause_of(found, f"{spec.name}_backtest")
         if spec.name in missing:
             cause = (":first", f"{spec.name} has targets and no backtest")
         # Newer targets are coming, or older ones are refused: not before them.
-        if cause is not None and spec.name not in coming and not _of_other_settings(found, spec):
+        if cause is not None and (spec.name in waiting or _of_other_settings(found, spec)):
+            waiting.add(spec.name)
+        elif cause is not None:
             causes[f"{spec.name}_backtest"] = cause
     boards = {name: cause for name in BOARDS if (cause := stale.cause_of(found, name)) is not None}
-    if coming:
-        # It reads bars and targets itself: it would be made before those that are coming, and again after.
+    if waiting:
+        # It reads bars and targets itself: it would be made before what is coming, and again after.
         boards.pop(EFFECTIVENESS, None)
     if causes or boards:
         told = {**causes, **boards}
@@ -142,7 +144,7 @@ def _evaluations(
             ask,
             dg.RunRequest(
                 job_name=evaluate.name,
-                asset_selection=[dg.AssetKey(name) for name in (*causes, *BOARDS)],
+                asset_selection=[dg.AssetKey(name) for name in (*causes, *(BOARDS if causes else boards))],
                 tags={TAG: ask, CAUSE: "; ".join(words for _, words in told.values())[:200]},
             ),
         )
