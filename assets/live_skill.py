@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import dagster as dg
 import polars as pl
 
+from assets.verdicts import newest_verdict
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.retraining.live_skill import LEVEL, POWER, LiveSkill, measure
 from lim_pipelines.schemas import TARGETS, VALIDATED_BARS
@@ -43,15 +44,11 @@ def build_live_skill(spec: StrategySpec) -> dg.AssetChecksDefinition:
 
 def decayed(instance: dg.DagsterInstance, specs: Sequence[StrategySpec]) -> dict[str, tuple[str, str]]:
     """Strategies whose newest check failed: the digest of the models that it judged, and its words."""
-    keys = {dg.AssetCheckKey(dg.AssetKey(f"{spec.name}_backtest"), CHECK): spec.name for spec in specs}
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
     found = {}
-    for key, record in records.items():
-        event = record.event.dagster_event if record.event is not None else None
-        evaluation = event.asset_check_evaluation_data if event is not None else None
-        if evaluation is not None and not evaluation.passed:
-            models = str(evaluation.metadata["models"].value)
-            found[keys[key]] = (models, evaluation.description or "")
+    for spec in specs:
+        verdict = newest_verdict(instance, dg.AssetCheckKey(dg.AssetKey(f"{spec.name}_backtest"), CHECK))
+        if verdict is not None and not verdict[1].passed:
+            found[spec.name] = str(verdict[1].metadata["models"].value), verdict[1].description or ""
     return found
 
 

@@ -17,9 +17,8 @@ from assets import drift, live_skill
 from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from assets.partitions import FIRST_CUTOFF, whole
 from assets.requests import CAUSE, TAG, run_key, tries
+from assets.verdicts import newest_verdict
 from lim_pipelines import clock
-from lim_pipelines.finetune import champions
-from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
 from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.retraining import expected
@@ -28,9 +27,10 @@ from lim_pipelines.retraining.budget import told
 from lim_pipelines.retraining.plan import Line, Signs, plan
 from lim_pipelines.retraining.policies import Stale
 from lim_pipelines.retraining.settings import Retraining, read_settings
-from lim_pipelines.schemas import DRIFT_RESULTS, RESULT_READS
-from lim_pipelines.stale import cause_of, current, versions
+from lim_pipelines.schemas import DRIFT_RESULTS
+from lim_pipelines.stale import cause_of, current
 from lim_pipelines.stale import stale as find_stale
+from lim_pipelines.stale import state as stale_state
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.validate.drift.inputs import EVERY_CLASS
 from resources.home import Home
@@ -139,17 +139,9 @@ daily_retraining_plan = dg.ScheduleDefinition(
 def _state(instance: dg.DagsterInstance, home: Home, specs: Sequence[StrategySpec], now: datetime) -> Any:
     """Name all that a plan depends on; the hour of the moment stands for the moment."""
     lake = home.lake()
-    pointers = [
-        (str(path), path.stat().st_mtime_ns)
-        for name in (checkpoint.CURRENT, champions.FILE)
-        for path in sorted(home.models.glob(f"*/*/{name}"))
-    ]
     return (
-        lake.root,
         str(home.path),
-        lake.version(RESULT_READS),
-        tuple(versions(lake).items()),
-        tuple(pointers),
+        stale_state(lake, home.models),
         tuple(_drifted(instance, lake).items()),
         tuple(live_skill.decayed(instance, specs).items()),
         read_settings(home.path),
@@ -258,12 +250,5 @@ def _read_by(config: FoundationConfig) -> pl.Expr:
 
 def _failed_drift_check(instance: dg.DagsterInstance) -> str:
     """Id of the newest drift check if it failed, else nothing."""
-    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([DRIFT_CHECK]).get(
-        DRIFT_CHECK
-    )
-    if record is None or record.event is None:
-        return ""
-    evaluation = (
-        record.event.dagster_event.asset_check_evaluation_data if record.event.dagster_event else None
-    )
-    return "" if evaluation is None or evaluation.passed else str(record.id)
+    verdict = newest_verdict(instance, DRIFT_CHECK)
+    return "" if verdict is None or verdict[1].passed else str(verdict[0])

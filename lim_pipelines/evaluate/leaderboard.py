@@ -128,7 +128,10 @@ def leaderboard(judgements: list[Judgement]) -> pl.DataFrame:
     """
     if not judgements:
         return pl.DataFrame(schema={"section": pl.String, "strategy": pl.String, "verdict": pl.String})
-    frame = pl.DataFrame([_row(one) for one in judgements], infer_schema_length=None)
+    # Of records that are too short nobody knows it: a type does not hang on values.
+    known = {"may_be_best": pl.Boolean}
+    rows = [_row(one) for one in judgements]
+    frame = pl.DataFrame(rows, schema_overrides=known, infer_schema_length=None)
     frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
     return frame.sort("simulated", "deflated", "strategy", descending=[False, True, False], nulls_last=True)
 

@@ -13,6 +13,7 @@ from trained import train
 
 from assets.live_skill import CHECK, decayed
 from assets.requests import TAG
+from assets.retraining import DRIFT_CHECK
 from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.retraining.settings import FILE
 
@@ -146,3 +147,16 @@ def test_a_strategy_without_decisions_has_no_live_skill_to_judge(lineage: Lineag
 
     found = check()
     assert (found.passed, found.description.startswith("0 of ")) == (True, True)
+
+
+def test_a_verdict_counts_until_the_next_one_is_there(lineage: Lineage) -> None:
+    failed_check(lineage, SPECS[0].name, "abc")
+    check = dg.AssetCheckKey(dg.AssetKey(f"{SPECS[0].name}_backtest"), CHECK)
+    checks = {check, DRIFT_CHECK}
+    whole = defs.resolve_implicit_global_asset_job_def()
+    job = whole.get_subset(asset_selection={DRIFT_CHECK.asset_key}, asset_check_selection=checks)
+    lineage.instance.create_run_for_job(job)
+    [planned] = lineage.instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+    assert planned.status.name == "PLANNED"
+    assert decayed(lineage.instance, SPECS) == {SPECS[0].name: ("abc", "live rank IC is low")}
+    assert "no validated bars" in skipped(ask(lineage))
