@@ -1,52 +1,63 @@
 """Replay a month in which files come late, twice, wrong or never, through the real daemon: `make month`.
 
 What does not belong here: the processes under another time (`month_machine.py`), what arrives
-(`month_events.py`).
+(`month_events.py`), what it must come to (`month_compare.py`), the summary (`month_told.py`).
 
-Each step: files arrive, the clock moves there, and the daemon is left alone until it rests: no run waits or
-works, every sensor has looked since, and the schedules have ticked. At the end the lake must hold what one
-undisturbed import of the last files gives; only when a row was known may differ.
+Each moment: files arrive, the clock moves there, and the daemon is left alone until it rests: no run waits or
+works, every sensor has looked since, and the schedules have ticked.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
-from pathlib import Path
 
-import polars as pl
 from dagster import DagsterInstance, DagsterRunStatus, RunRecord
-from demo import QUOTES, Stage, run_stage
-from month_events import EXCHANGES, Arrival, arrivals, days
+from month_compare import (
+    TOLERANCE,
+    differences,
+    made_again,
+    models_apart,
+    results_apart,
+    undisturbed,
+)
+from month_events import EXCHANGES, Arrival, Moment, days, moments
 from month_machine import Machine, kept, machine
+from month_told import cause_of, print_summary, range_of
 from tqdm import tqdm
 
-from assets.partitions import exchanges as partitions
-from assets.requests import CAUSE, IN_PROGRESS, TAG
+from assets.requests import IN_PROGRESS
 from lim_pipelines.exchanges.closes import tick_before
-from lim_pipelines.lake import LATEST, Lake
 from lim_pipelines.places import Places
-from lim_pipelines.schemas import ALIGNED_BARS, RAW_QUOTES, RESAMPLED_BARS, VALIDATED_BARS
+from lim_pipelines.retraining.settings import FILE
 
-LOOKING = ("landing_sensor", "inputs_sensor", "releases_sensor", "results_sensor")
-"""Sensors that must have looked before the next day begins."""
-SENSORS = (*LOOKING, "retraining_sensor", "sentinel")
+LOOKING = ("landing_sensor", "inputs_sensor", "releases_sensor")
+"""Sensors that bring data and must have looked before the next moment; they are on from the start."""
+MODELS = ("retraining_sensor", "results_sensor", "redo_sensor")
+"""Likewise; switched on when the history is in: a training on half of it would only be made again."""
+SENSORS = (*LOOKING, "sentinel")
 ZONE, CLOSE = "America/New_York", "close_america_new_york"
-SCHEDULES = (CLOSE, "trailing_backfill")
-TABLES = (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS, RESAMPLED_BARS)
+WEEKLY = {"weekly_validation": timedelta(hours=2), "trailing_backfill": timedelta(hours=3)}
+"""Schedules that tick on Saturdays, and when, UTC."""
+SATURDAY = 5
+SETTINGS = """\
+retraining:
+  new_sessions: 21     # November has as many: trained for its sessions; December 19: by the calendar
+  calendar_sessions: 5
+  budget_hours_a_week: 2
+"""
+"""`automation.yaml` of the month."""
+MACRO = ("raw_macro", "aligned_macro", "validated_macro")
+"""What the WTI strategy reads beside bars; loaded once, known when it was published."""
 LONGEST = timedelta(minutes=15)
-"""Real time within which the daemon must come to rest after a step."""
+"""Real time within which the daemon must come to rest after a moment."""
 SETTLES = timedelta(seconds=10)
 """A file younger than 5 s is left alone by the landing sensor."""
-FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _SHOWN = "%Y-%m-%d %H:%M"
 
 
@@ -54,19 +65,36 @@ class RestlessError(RuntimeError):
     """The daemon does not come to rest."""
 
 
-def replay(on: Machine, instance: DagsterInstance, wanted: Sequence[Arrival]) -> None:
+def prepare(on: Machine, instance: DagsterInstance, first: Moment) -> None:
+    """Have the history imported and the first models trained, as people do who begin."""
+    (on.home / FILE).write_text(SETTINGS)
+    on.switch_on(SENSORS, (CLOSE, *WEEKLY))
+    on.materialize(*MACRO)
+    # Before the clock moves: a run that has not started yet would be taken for timed out.
+    rest(on, instance, on.clock.now(), ended(instance))
+    replay(on, instance, [first])
+    on.switch_on(MODELS, ())
+    rest(on, instance, on.clock.now(), ended(instance))
+
+
+def replay(on: Machine, instance: DagsterInstance, wanted: Sequence[Moment]) -> None:
     """Let everything arrive, one moment after the other, and the daemon work it off."""
-    steps = [(moment, list(files)) for moment, files in groupby(wanted, lambda arrival: arrival.moment)]
-    told: set[str] = set()
-    bar = tqdm(steps, unit="step", disable=None)
-    for moment, files in bar:
-        bar.set_description(moment.strftime(_SHOWN))
-        for line in [_arrived(file) for file in files]:
+    told = ended(instance)
+    bar = tqdm(wanted, unit="moment", disable=None)
+    for moment in bar:
+        bar.set_description(moment.when.strftime(_SHOWN))
+        for line in [_arrived(file) for file in moment.files] or [f"{moment.when:{_SHOWN}}  {moment.about}"]:
             tqdm.write(line, file=sys.stdout)
-        on.clock.set(moment + SETTLES)
-        for file in files:
+        on.clock.set(moment.when + SETTLES)
+        for file in moment.files:
             file.lay_down(on.home / "landing")
-        rest(on, instance, moment + SETTLES, told)
+        rest(on, instance, moment.when + SETTLES, told)
+
+
+def ended(instance: DagsterInstance) -> set[str]:
+    """Return the ids of the runs that have ended."""
+    records = instance.get_run_records()
+    return {record.dagster_run.run_id for record in records if record.dagster_run.is_finished}
 
 
 def rest(on: Machine, instance: DagsterInstance, since: datetime, told: set[str]) -> None:
@@ -107,9 +135,9 @@ def rest(on: Machine, instance: DagsterInstance, since: datetime, told: set[str]
 
 
 def _looked(instance: DagsterInstance, since: float) -> bool:
-    """Whether each sensor has looked since, and had nothing to ask for."""
+    """Whether each sensor that is on has looked since, and had nothing to ask for."""
     for state in instance.all_instigator_state():
-        if state.instigator_name in LOOKING:
+        if state.instigator_name in (*LOOKING, *MODELS):
             ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
             if not ticks or ticks[0].timestamp <= since or not ticks[0].is_completed or ticks[0].run_ids:
                 return False
@@ -117,15 +145,26 @@ def _looked(instance: DagsterInstance, since: float) -> bool:
 
 
 def _ticked(instance: DagsterInstance, now: datetime) -> bool:
-    """Whether the schedule of closes has had its newest tick."""
-    due = tick_before(ZONE, now).timestamp()
+    """Whether each schedule has had its newest tick."""
+    due = {CLOSE: tick_before(ZONE, now).timestamp()}
+    if now.weekday() == SATURDAY:
+        due |= {
+            name: (_midnight(now) + at).timestamp()
+            for name, at in WEEKLY.items()
+            if now >= _midnight(now) + at
+        }
     for state in instance.all_instigator_state():
-        if state.instigator_name == CLOSE:
+        if state.instigator_name in due:
+            tick = due[state.instigator_name]
             ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
             started = getattr(state.instigator_data, "start_timestamp", None) or 0.0
-            if started < due and (not ticks or ticks[0].timestamp < due or not ticks[0].is_completed):
+            if started < tick and (not ticks or ticks[0].timestamp < tick or not ticks[0].is_completed):
                 return False
     return True
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _arrived(file: Arrival) -> str:
@@ -133,85 +172,36 @@ def _arrived(file: Arrival) -> str:
 
 
 def _ran(record: RunRecord) -> str:
-    run, seconds = record.dagster_run, (record.end_time or 0.0) - (record.start_time or 0.0)
+    run = record.dagster_run
     ended = datetime.fromtimestamp(record.end_time or 0.0, UTC)
-    status = "" if run.status == DagsterRunStatus.SUCCESS else f" {run.status.value}"
-    return f"{ended:{_SHOWN}}    {run.job_name}{status} {_range(record)} {seconds:.0f} s: {_cause(record)}"
-
-
-def _range(record: RunRecord) -> str:
-    tags = record.dagster_run.tags
-    return f"{tags[FIRST]}..{tags[LAST]}" if FIRST in tags else tags.get("dagster/partition", "")
-
-
-def _cause(record: RunRecord) -> str:
-    tags = record.dagster_run.tags
-    by = tags.get("dagster/sensor_name") or tags.get("dagster/schedule_name", "people")
-    return f"{by}, {tags.get(CAUSE) or tags.get(TAG, 'no cause tag')}"
-
-
-def print_runs(instance: DagsterInstance) -> None:
-    """Print how many runs there were of each job and cause, and what did not succeed."""
-    records = instance.get_run_records()
-    count = Counter(
-        (record.dagster_run.job_name, _cause(record).split(",")[0], record.dagster_run.status.value)
-        for record in records
+    seconds = (
+        f"{(record.end_time or 0.0) - record.start_time:.0f} s" if record.start_time else "never started"
     )
-    print("\nruns")
-    for (job, by, status), number in sorted(count.items()):
-        print(f"  {number:4} {job:24} {by:24} {status}")
+    status = "" if run.status == DagsterRunStatus.SUCCESS else f" {run.status.value}"
+    by, why = cause_of(record)
+    return f"{ended:{_SHOWN}}    {run.job_name}{status} {range_of(record)} {seconds}: {by}, {why}"
 
 
-def print_skips(instance: DagsterInstance) -> None:
-    """Print the reasons for which nothing was run, and how often each was given."""
-    print("\nwhy nothing ran")
-    for state in sorted(instance.all_instigator_state(), key=lambda state: state.instigator_name):
-        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id)
-        reasons = Counter(tick.skip_reason for tick in ticks if tick.skip_reason)
-        wrong = Counter(tick.error.message.strip() for tick in ticks if tick.error)
-        print(f"  {state.instigator_name}: {len(ticks)} ticks")
-        for reason, number in (reasons + wrong).most_common(6):
-            print(f"    {number:4} x {reason}")
-
-
-def undisturbed(home: Path, mics: Sequence[str], first: date, last: date) -> Lake:
-    """Import the last files of a home at once, in this process, into a home beside it."""
-    beside = home.with_name(f"{home.name}_undisturbed")
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(home / "landing", beside / "landing")
-    os.environ["LIM_HOME"] = str(beside)
-    with DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions(partitions.name or "", sorted(mics))
-        run_stage(instance, Stage("import", QUOTES, f"{first}|{min(mics)}", f"{last}|{max(mics)}"))
-    return Places.find(str(beside)).lake()
-
-
-def differences(one: Lake, other: Lake, first: date, last: date) -> Iterator[tuple[str, int, int]]:
-    """Compare what two lakes hold of the month, whenever it was known.
-
-    Yields
-    ------
-    tuple
-        Name of the table, rows in the first lake, rows that are in one of the two only.
-    """
-    for table in TABLES:
-        held = []
-        for lake in (one, other):
-            rows = lake.read(table, as_of=LATEST, where=pl.col("date").is_between(first, last))
-            held.append(rows.drop("known_at").collect())
-        own, there = held
-        apart = own.join(there, on=own.columns, how="anti", nulls_equal=True).height
-        apart += there.join(own, on=own.columns, how="anti", nulls_equal=True).height
-        yield table.name, own.height, apart
-
-
-def print_differences(one: Lake, other: Lake, first: date, last: date) -> bool:
-    """Print the comparison; whether nothing differs."""
+def print_comparison(own: Places, mics: Sequence[str], last: date) -> bool:
+    """Print what the month came to up to its last session, and what it must; whether nothing differs."""
     print("\nthe lake, and one undisturbed import of the last files")
+    rows = list(differences(own.lake(), undisturbed(own.root, mics, last), last))
+    same = _told(rows) and all(count for _, count, _ in rows)
+    again = made_again(own.root)
+    print("\nresults, and those of models trained once, oldest cutoff first, on the same lake")
+    same &= _told(results_apart(own.lake(), again.lake()))
+    print("\nmodels, likewise: largest difference of a weight")
+    for name, cutoff, apart in models_apart(own.models, again.models):
+        print(f"  {name:28} {cutoff} {apart:.1g}")
+        same &= apart <= TOLERANCE
+    return same
+
+
+def _told(found: Iterable[tuple[str, int, int]]) -> bool:
     same = True
-    for name, rows, apart in differences(one, other, first, last):
+    for name, rows, apart in found:
         print(f"  {name:16} {rows:7} rows, {apart} differ")
-        same = same and rows > 0 and not apart
+        same &= not apart
     return same
 
 
@@ -224,22 +214,23 @@ def main() -> None:
     # Whoever stops the script stops its daemon.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
-    wanted = arrivals(chosen.sessions, chosen.exchanges)
-    first, *_, last = days(chosen.sessions)
-    home = Places.find().root / "month"
-    with machine(home, wanted[0].moment - timedelta(hours=1)) as on:
-        os.environ["DAGSTER_HOME"] = str(home / "dagster")
-        on.switch_on(SENSORS, SCHEDULES)
-        print(f"watch it: DAGSTER_HOME={home}/dagster dagster-webserver -w {on.workspace}")
+    first, *month = moments(chosen.sessions, chosen.exchanges)
+    own = Places.find(str(Places.find().root / "month"))
+    with machine(own.root, first.when - timedelta(hours=1)) as on:
+        os.environ["DAGSTER_HOME"] = str(own.root / "dagster")
+        print(f"watch it: DAGSTER_HOME={own.root}/dagster dagster-webserver -w {on.workspace}")
         with DagsterInstance.get() as instance:
             with kept(on, *on.daemon):
-                replay(on, instance, wanted)
-            print_runs(instance)
-            print_skips(instance)
-    same = print_differences(
-        Places.find(str(home)).lake(), undisturbed(home, chosen.exchanges, first, last), first, last
-    )
+                prepare(on, instance, first)
+                print(f"the history is in, the first models are trained: {time.monotonic() - began:.0f} s\n")
+                replay(on, instance, month)
+                # What became stale of earlier cutoffs is people's; this is their one action.
+                on.materialize("redo")
+                rest(on, instance, on.clock.now(), ended(instance))
+            print_summary(instance, own.lake(), [first, *month])
     print(f"\n{chosen.sessions} sessions in {time.monotonic() - began:.0f} s")
+    same = print_comparison(own, chosen.exchanges, days(chosen.sessions)[-1])
+    print(f"\n{time.monotonic() - began:.0f} s with the comparison")
     # As `make demo`: libraries print pages while the interpreter is taken apart; all is written.
     sys.stdout.flush()
     os._exit(0 if same else 1)

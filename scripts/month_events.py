@@ -3,16 +3,17 @@
 What does not belong here: the processes (`month_machine.py`), what they make of it (`month.py`).
 
 The bars are those of the embedded data under names of their own, as feeds with a mapping, because embedded
-data need no file. `December 2018` has what a year has: a day of mourning (2018-12-05), Christmas, and half a
-day before it.
+data need no file. Each feed begins with its history. `December 2018` has what a year has: a day of mourning
+(2018-12-05), Christmas, and half a day before it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
@@ -23,13 +24,26 @@ from lim_pipelines.sources import collect
 
 EXCHANGES = ("XNAS", "XNYM", "XNYS", "XSIM")
 FIRST, LAST = date(2018, 11, 27), date(2018, 12, 31)
-FEW = 3
-"""Simulated instruments that are taken: the others are like them."""
+ARCHIVED_TO = date(2018, 9, 30)
+"""What came before is imported at once; from then on history has daily partitions."""
 BROUGHT = timedelta(hours=23, minutes=30)
 """Time of day, UTC, at which the vendor brings the files of a session: all have closed."""
 MORNING = timedelta(hours=12)
-DRIFT_FROM, DRIFT = 15, 40.0
-"""Session from which volumes of XSIM are that many times higher."""
+WEEKEND = timedelta(days=1, hours=4)
+"""From a Friday's midnight to when the weekly schedules have ticked."""
+DRIFT_FROM, DRIFT = date(2018, 11, 12), 40.0
+"""Session from which volumes of XSIM are that many times higher, as if the vendor had changed their unit.
+
+The drift check compares 40 sessions, and half of the instruments of XSIM, the embedded ones, do not drift:
+it needs weeks to be sure (docs/month.md)."""
+REPAIRED = 9
+"""Session on whose morning XSIM's history comes again, with one close put right."""
+QUIET = {
+    datetime(2018, 12, 24, 18, 20, tzinfo=UTC): "half a day is over",
+    datetime(2019, 1, 1, 0, 10, tzinfo=UTC): "a new month has begun",
+    datetime(2019, 1, 4, 0, 10, tzinfo=UTC): "the new month is three days old",
+}
+"""Moments at which nothing arrives and the platform has something to do, beside the weekends."""
 
 _COLUMNS = ("symbol", "open", "high", "low", "close", "volume")
 
@@ -58,6 +72,7 @@ class Trouble:
 
 TROUBLES = (
     Trouble("corrected", "XSIM", 0),
+    Trouble("corrected", "XNYS", 0),
     Trouble("late", "XNYS", 1, after=2),
     Trouble("duplicate", "XNAS", 2),
     Trouble("missing", "XNYM", 4),
@@ -107,6 +122,47 @@ def days(count: int) -> list[date]:
     return grid["date"].unique().sort().to_list()[:count]
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A moment at which the platform has something to do.
+
+    Parameters
+    ----------
+    when
+        UTC.
+    files
+        What arrives then.
+    about
+        For people: what happens if nothing arrives.
+    """
+
+    when: datetime
+    files: tuple[Arrival, ...]
+    about: str = ""
+
+
+def moments(count: int, exchanges: Sequence[str] = EXCHANGES) -> list[Moment]:
+    """Return the moments of the month's first sessions, in order; the first one brings the history.
+
+    Parameters
+    ----------
+    count
+        Sessions, 1 to 23.
+    exchanges
+        Market identifiers, of `EXCHANGES`.
+    """
+    end = _at(days(count + 1)[-1], MORNING) if count < len(days(99)) else max(QUIET) + MORNING
+    arriving = groupby(arrivals(count, exchanges), lambda arrival: arrival.moment)
+    quiet = QUIET | {
+        _at(day, WEEKEND): "weekend: validation, drift, late data"
+        for day in days(count)
+        if day.weekday() == 4
+    }
+    found = [Moment(when, tuple(files)) for when, files in arriving]
+    found += [Moment(when, (), about) for when, about in quiet.items() if when < end]
+    return sorted(found, key=lambda moment: moment.when)
+
+
 def arrivals(count: int, exchanges: Sequence[str] = EXCHANGES) -> list[Arrival]:
     """Return everything that arrives, in order.
 
@@ -121,24 +177,43 @@ def arrivals(count: int, exchanges: Sequence[str] = EXCHANGES) -> list[Arrival]:
     return sorted(found, key=lambda arrival: (arrival.moment, arrival.path))
 
 
-def _of_exchange(mic: str, wanted: list[date]) -> list[Arrival]:
-    folder = f"feed/month_{mic.lower()}"
-    start = _at(wanted[0], MORNING)
-    found = [Arrival(start, f"{folder}/mapping.yaml", _mapping(mic), "the feed's mapping")]
-    contents = _contents(mic, wanted)
+def _of_exchange(mic: str, wanted: list[date]) -> Iterator[Arrival]:
+    folder, bars = f"feed/month_{mic.lower()}", _bars(mic)
+    yield from _history(mic, folder, bars, wanted)
+    contents = {
+        day: part.write_csv()
+        for (day,), part in bars.filter(pl.col("date").is_in(wanted))
+        .partition_by("date", as_dict=True)
+        .items()
+    }
     odd = {trouble.session: trouble for trouble in TROUBLES if trouble.exchange == mic}
     for i, day in enumerate(wanted):
         if day not in contents:
             continue
         brought, path, content = _at(day, BROUGHT), f"{folder}/{day}.csv", contents[day]
         if i not in odd:
-            found.append(Arrival(brought, path, content))
+            yield Arrival(brought, path, content)
             continue
         trouble = odd[i]
         then = wanted[min(i + trouble.after, len(wanted) - 1)]
         later = _at(then, MORNING if then > day else BROUGHT + timedelta(minutes=10))
-        found += _odd(trouble.kind, path, content, brought, later)
-    return found
+        yield from _odd(trouble.kind, path, content, brought, later)
+
+
+def _history(mic: str, folder: str, bars: pl.DataFrame, wanted: list[date]) -> Iterator[Arrival]:
+    """Return the feed's mapping, and what the vendor says happened before the first session."""
+    start = _at(wanted[0], MORNING)
+    yield Arrival(start, f"{folder}/mapping.yaml", _mapping(mic), "the feed's mapping")
+    before = bars.filter(pl.col("date") < FIRST)
+    old, new = before.filter(pl.col("date") <= ARCHIVED_TO), before.filter(pl.col("date") > ARCHIVED_TO)
+    yield Arrival(start, f"{folder}/history/to_{ARCHIVED_TO}.csv", old.write_csv(), "history")
+    path, right = f"{folder}/history/since_{ARCHIVED_TO}.csv", new.write_csv()
+    if mic != "XSIM":
+        yield Arrival(start, path, right, "history")
+        return
+    yield Arrival(start, path, _off(right), "history, in which a close is wrong")
+    if len(wanted) > REPAIRED:
+        yield Arrival(_at(wanted[REPAIRED], MORNING), path, right, "history, put right")
 
 
 def _odd(kind: str, path: str, content: str, brought: datetime, later: datetime) -> list[Arrival]:
@@ -172,22 +247,20 @@ def _off(content: str) -> str:
     return "".join([header, ",".join(cells) + "\n", *rest])
 
 
-def _contents(mic: str, wanted: list[date]) -> dict[date, str]:
-    """Return the embedded daily bars as a csv a session."""
-    rows = collect({mic}, wanted[0], wanted[-1], Path("no landing folder")).rows
-    few = sorted(rows.filter(pl.col("freq") == "1d")["symbol"].unique())[:FEW]
-    drifts = pl.col("date").is_in(wanted[DRIFT_FROM:]) & pl.lit(mic == "XSIM")
-    frame = (
-        rows.filter((pl.col("freq") == "1d") & pl.col("symbol").is_in(few))
+def _bars(mic: str) -> pl.DataFrame:
+    """Return the embedded daily bars of what trades in the month, under other names, by session."""
+    rows = collect({mic}, date(1980, 1, 1), LAST, Path("no landing folder")).rows
+    drifts = (pl.col("date") >= DRIFT_FROM) & pl.lit(mic == "XSIM")
+    return (
+        rows.filter((pl.col("freq") == "1d") & (pl.col("date").max().over("symbol") >= FIRST))
         .with_columns(
             date=pl.col("ts").dt.convert_time_zone("America/New_York").dt.date(),
             symbol=pl.lit("M_") + pl.col("symbol").str.to_uppercase(),
         )
         .with_columns(volume=pl.when(drifts).then(pl.col("volume") * DRIFT).otherwise("volume"))
         .select("symbol", "date", *_COLUMNS[1:])
-        .sort("symbol")
+        .sort("date", "symbol")
     )
-    return {day: part.write_csv() for (day,), part in frame.partition_by("date", as_dict=True).items()}
 
 
 def _mapping(mic: str) -> str:

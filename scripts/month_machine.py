@@ -32,9 +32,12 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = ROOT / "deploy" / "dagster.local.yaml"
 LOCATION = "lim_pipelines"
+_PLACE = f'repositoryName: "__repository__", repositoryLocationName: "{LOCATION}"'
 MINUTE = 60
-LAST_SECONDS = 56
+LAST_SECONDS = 58
 """The clock shows no earlier second of a minute while something is awaited."""
+SEEN = timedelta(seconds=2.5)
+"""Real time after which all processes have read the clock again: they do when a second is over."""
 READY = timedelta(seconds=120)
 """Real time within which the code server listens."""
 
@@ -57,14 +60,18 @@ class Clock:
     def __init__(self, path: Path, start: datetime) -> None:
         self._path = path
         self._offset = timedelta(0)
-        self.set(start)
+        self._move(start)
 
     def now(self) -> datetime:
         """Return what the clock shows, UTC."""
         return datetime.now(UTC) + self._offset
 
     def set(self, moment: datetime) -> None:
-        """Move the clock; it goes on from there."""
+        """Move the clock; it goes on from there, and all processes have seen it."""
+        self._move(moment)
+        time.sleep(SEEN.total_seconds())
+
+    def _move(self, moment: datetime) -> None:
         # Whole seconds, and rather late than early: nothing is to happen before its moment.
         self._offset = timedelta(seconds=math.ceil((moment - datetime.now(UTC)).total_seconds()))
         new = self._path.with_suffix(".new")
@@ -76,12 +83,16 @@ class Clock:
         """Skip the part of the minute in which nothing of Dagster's happens."""
         now = self.now()
         if now.second < LAST_SECONDS:
-            self.set(now.replace(second=LAST_SECONDS, microsecond=0))
+            self._move(now.replace(second=LAST_SECONDS, microsecond=0))
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which a process reads this clock."""
         _, loaded = libfaketime.get_reload_information()
-        return {**loaded, "FAKETIME_TIMESTAMP_FILE": str(self._path), "NO_FAKE_STAT": "1"}
+        # Not at every call, as `loaded` has it: a thread that asks while another one reads the file sees the
+        # real time now and then, and a tick of 2026 is the last one of its sensor.
+        once = {"FAKETIME_NO_CACHE": "0", "FAKETIME_CACHE_DURATION": "1"}
+        where = {"FAKETIME_TIMESTAMP_FILE": str(self._path), "NO_FAKE_STAT": "1"}
+        return {**loaded, **once, **where}
 
 
 @dataclass
@@ -135,26 +146,42 @@ class Machine:
         MachineError
             The code location has none of that name.
         """
-        place = f'repositoryName: "__repository__", repositoryLocationName: "{LOCATION}"'
         kinds = [("Sensor", name) for name in sensors] + [("Schedule", name) for name in schedules]
         calls = [
-            f"n{i}: start{kind}({kind.lower()}Selector: {{{place}, {kind.lower()}Name: {json.dumps(name)}}})"
-            " { __typename }"
-            for i, (kind, name) in enumerate(kinds)
+            f"start{kind}({kind.lower()}Selector: {{{_PLACE}, {kind.lower()}Name: {json.dumps(name)}}})"
+            for kind, name in kinds
         ]
-        answer = self.home / "switched_on.json"
-        command = ["-t", "mutation {" + "\n".join(calls) + "}", "-w", str(self.workspace), "-o", str(answer)]
+        self._ask(calls, ("Sensor", "ScheduleStateResult"))
+
+    def materialize(self, *assets: str) -> None:
+        """Start a run that materialises assets without partitions, as people do in the UI.
+
+        Raises
+        ------
+        MachineError
+            The run could not be started.
+        """
+        chosen = ", ".join(f"{{path: [{json.dumps(name)}]}}" for name in assets)
+        job = f'{_PLACE}, pipelineName: "__ASSET_JOB", assetSelection: [{chosen}]'
+        self._ask(
+            [f'launchPipelineExecution(executionParams: {{mode: "default", selector: {{{job}}}}})'],
+            ("LaunchRunSuccess",),
+        )
+
+    def _ask(self, calls: Sequence[str], good: Sequence[str]) -> None:
+        """Send mutations, each of which must be answered with one of some types."""
+        answer = self.home / "answer.json"
+        text = (
+            "mutation {" + "\n".join(f"n{i}: {call} {{ __typename }}" for i, call in enumerate(calls)) + "}"
+        )
+        command = ["-t", text, "-w", str(self.workspace), "-o", str(answer)]
         if self.start("dagster-graphql", *command).wait():
-            raise MachineError(f"nothing could be switched on; see {self.home}/dagster-graphql.log")
-        done = json.loads(answer.read_text())
-        wrong = {
-            name: done.get("data") and done["data"][f"n{i}"]["__typename"]
-            for i, (_, name) in enumerate(kinds)
-            if not done.get("data")
-            or done["data"][f"n{i}"]["__typename"] not in ("Sensor", "ScheduleStateResult")
-        }
+            raise MachineError(f"nothing was done; see {self.home}/dagster-graphql.log")
+        done = json.loads(answer.read_text()).get("data") or {}
+        found = {call: done.get(f"n{i}", {}).get("__typename") for i, call in enumerate(calls)}
+        wrong = {call: found for call, found in found.items() if found not in good}
         if wrong:
-            raise MachineError(f"not switched on: {wrong}; compare with the names under Automation in the UI")
+            raise MachineError(f"not done: {wrong}; compare the names with those in the UI")
 
 
 def prepared(home: Path, start: datetime, socket: Path, settings: Path = SETTINGS) -> Machine:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 from lake_rows import DAY, bar, days, frame
 
+from lim_pipelines.foundation import checkpoint
 from lim_pipelines.lake import Lake
-from lim_pipelines.schemas import VALIDATED_BARS
+from lim_pipelines.schemas import SCORES, VALIDATED_BARS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from month import differences
+from month_compare import differences, models_apart, results_apart
 
 LAST = days(3)[-1]
 
@@ -42,6 +46,75 @@ def test_what_differs_is_counted(tmp_path: Path, other: list[dict[str, Any]], ap
     one = held(tmp_path / "one", bar(), bar(days(2)[1]))
     found = {
         name: (rows, differing)
-        for name, rows, differing in differences(one, held(tmp_path / "b", *other), DAY, LAST)
+        for name, rows, differing in differences(one, held(tmp_path / "b", *other), LAST)
     }
     assert found["validated_bars"] == (2, apart)
+
+
+def scored(folder: Path, **values: float | None) -> Lake:
+    lake = Lake(folder)
+    rows = pl.DataFrame(
+        [("xsim_long_short", "head", 1, metric, value) for metric, value in values.items()],
+        schema=SCORES.schema,
+        orient="row",
+    )
+    lake.write(SCORES, rows, rows.select(SCORES.partition_key).unique())
+    return lake
+
+
+@pytest.mark.parametrize(
+    ("other", "apart"),
+    [
+        ({"sharpe": 1.0, "beta": None}, 0),
+        ({"sharpe": 1.0 + 1e-7, "beta": None}, 0),  # another order of additions
+        ({"sharpe": 1.001, "beta": None}, 1),
+        ({"sharpe": None, "beta": None}, 1),
+        ({"sharpe": 1.0}, 1),
+        ({"sharpe": 1.0, "beta": None, "skill": None}, 1),
+    ],
+)
+def test_results_that_differ_are_counted(tmp_path: Path, other: dict[str, float | None], apart: int) -> None:
+    one = scored(tmp_path / "one", sharpe=1.0, beta=None)
+    found = {
+        name: (rows, differing)
+        for name, rows, differing in results_apart(one, scored(tmp_path / "b", **other))
+    }
+    assert found == {"targets": (0, 0), "backtest_daily": (0, 0), "scores": (2, apart)}
+
+
+def put(models: Path, weights: dict[str, list[float]], cutoff: date = DAY) -> None:
+    from safetensors.numpy import save_file
+
+    folder = checkpoint.folder_of(models, "foundation_checkpoint", cutoff, "a" * 64)
+    folder.mkdir(parents=True)
+    (folder / checkpoint.META).write_text("{}")
+    save_file(
+        {name: np.array(values, dtype=np.float32) for name, values in weights.items()},
+        folder / checkpoint.WEIGHTS,
+    )
+    checkpoint.set_current(models, "foundation_checkpoint", cutoff, "a" * 64)
+
+
+@pytest.mark.parametrize(
+    ("other", "apart"),
+    [
+        ({"a": [1.0, 2.0]}, 0.0),
+        ({"a": [1.0, 2.5]}, 0.5),
+        ({"a": [1.0]}, float("inf")),
+        ({"b": [1.0, 2.0]}, float("inf")),
+    ],
+)
+def test_weights_that_differ_are_measured(
+    tmp_path: Path, other: dict[str, list[float]], apart: float
+) -> None:
+    put(tmp_path / "one", {"a": [1.0, 2.0]})
+    put(tmp_path / "b", other)
+    assert list(models_apart(tmp_path / "one", tmp_path / "b")) == [("foundation_checkpoint", DAY, apart)]
+
+
+def test_a_cutoff_that_is_missing_is_as_far_apart_as_can_be(tmp_path: Path) -> None:
+    put(tmp_path / "one", {"a": [1.0]})
+    put(tmp_path / "b", {"a": [1.0]})
+    put(tmp_path / "b", {"a": [1.0]}, LAST)
+    found = list(models_apart(tmp_path / "one", tmp_path / "b"))
+    assert found == [("foundation_checkpoint", DAY, 0.0), ("foundation_checkpoint", LAST, float("inf"))]

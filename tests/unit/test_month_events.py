@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from month_events import EXCHANGES, TROUBLES, Arrival, arrivals, days
+from month_events import DRIFT, DRIFT_FROM, EXCHANGES, QUIET, TROUBLES, Arrival, arrivals, days, moments
 
 ALL = arrivals(23)
 
@@ -30,6 +30,7 @@ def test_the_month_has_no_holiday_and_comes_in_order() -> None:
 def test_every_trouble_happens() -> None:
     assert {arrival.about for arrival in ALL} == {
         *("", "the feed's mapping", "a close is wrong", "mended"),
+        *("history", "history, in which a close is wrong", "history, put right"),
         *({trouble.kind for trouble in TROUBLES} - {"missing"}),
     }
     assert not of("xnym/2018-12-03.csv")
@@ -46,7 +47,9 @@ def test_every_trouble_happens() -> None:
     assert "last" in of("xnas/2018-12-12.csv")[-1].content
 
 
-@pytest.mark.parametrize("path", ["xsim/2018-11-27.csv", "xnys/2018-12-13.csv"])
+@pytest.mark.parametrize(
+    "path", ["xsim/2018-11-27.csv", "xnys/2018-11-27.csv", "xnys/2018-12-13.csv", "xsim/history/since"]
+)
 def test_a_correction_changes_one_close(path: str) -> None:
     wrong, right = (arrival.content.splitlines() for arrival in of(path))
     differing = [(a.split(","), b.split(",")) for a, b in zip(wrong, right, strict=True) if a != b]
@@ -57,14 +60,43 @@ def test_a_correction_changes_one_close(path: str) -> None:
 
 def test_a_part_of_the_month_is_its_beginning() -> None:
     few = arrivals(3, ("XSIM",))
-    assert [arrival.path for arrival in few] == [
-        "feed/month_xsim/mapping.yaml",
-        "feed/month_xsim/2018-11-27.csv",
-        "feed/month_xsim/2018-11-27.csv",
-        "feed/month_xsim/2018-11-28.csv",
-        "feed/month_xsim/2018-11-29.csv",
+    assert [arrival.path.removeprefix("feed/month_xsim/") for arrival in few] == [
+        *("history/since_2018-09-30.csv", "history/to_2018-09-30.csv", "mapping.yaml"),
+        *("2018-11-27.csv", "2018-11-27.csv", "2018-11-28.csv", "2018-11-29.csv"),
     ]
     assert {trouble.exchange for trouble in TROUBLES} <= set(EXCHANGES)
+
+
+def test_history_ends_before_the_first_session() -> None:
+    for mic in EXCHANGES:
+        texts = [
+            one.content for one in of(f"{mic.lower()}/history/to_")[:1] + of(f"{mic.lower()}/history/since_")
+        ]
+        dates = [line.split(",")[1] for text in texts for line in text.splitlines()[1:]]
+        assert max(dates) < str(days(1)[0])
+        assert len(dates) > 3000
+
+
+def test_volumes_of_the_simulated_exchange_drift() -> None:
+    lines = of("xsim/history/since")[-1].content.splitlines()[1:]
+    before, after = [], []
+    for line in lines:
+        symbol, day, *_, volume = line.split(",")
+        if symbol == "M_SIM01":
+            (after if day >= str(DRIFT_FROM) else before).append(float(volume))
+    ratio = (sum(after) / len(after)) / (sum(before) / len(before))
+    assert DRIFT / 3 < ratio < DRIFT * 3
+
+
+def test_moments_are_arrivals_weekends_and_what_the_calendar_brings() -> None:
+    all_of_them = moments(23)
+    whens = [moment.when for moment in all_of_them]
+    assert whens == sorted(set(whens))
+    assert [file for moment in all_of_them for file in moment.files] == ALL
+    assert set(QUIET) < {moment.when for moment in all_of_them if moment.about}
+    assert all(moment.files or moment.about for moment in all_of_them)
+    assert [moment.when.day for moment in moments(4) if not moment.files] == [1]  # Saturday, December 1st
+    assert not [moment for moment in moments(3) if not moment.files]
 
 
 def test_a_file_is_laid_down_with_its_time(tmp_path: Path) -> None:
