@@ -20,6 +20,9 @@ CAUSE = "lim/cause"
 
 RETRY_AFTER = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(hours=10)
+NEVER_STARTED = timedelta(minutes=5)
+"""A run that is younger and not enqueued is being launched; an older one was left behind by a daemon whose
+database went away between the two steps."""
 
 _ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
 IN_PROGRESS = [status for status in DagsterRunStatus if status not in _ENDED]
@@ -32,7 +35,7 @@ class Tries:
     Parameters
     ----------
     runs
-        How many there were.
+        How many there were that began.
     succeeded
         Whether the last one did.
     working
@@ -66,9 +69,13 @@ def tries(instance: DagsterInstance, ask: str, now: datetime | None = None) -> T
     newest, status = records[0], records[0].dagster_run.status
     # All of them: their number is in the next one's key, and Dagster launches no key twice.
     runs = instance.get_runs_count(of_it)
+    moment = now or datetime.now(UTC)
+    if status == DagsterRunStatus.NOT_STARTED and moment - newest.create_timestamp >= NEVER_STARTED:
+        # Not counted: under the key that it has Dagster finds this very run, and submits it.
+        return Tries(runs - 1, succeeded=False, working=False, due=True)
     pause = min(RETRY_AFTER * 2 ** min(runs - 1, 10), LONGEST_PAUSE)
     since = newest.end_time or newest.update_timestamp.timestamp()
-    rested = (now or datetime.now(UTC)).timestamp() - since >= pause.total_seconds()
+    rested = moment.timestamp() - since >= pause.total_seconds()
     ended = status in _ENDED
     return Tries(runs, succeeded=status == DagsterRunStatus.SUCCESS, working=not ended, due=ended and rested)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from assets.requests import LONGEST_PAUSE, RETRY_AFTER, TAG, run_key, tries
+from assets.requests import LONGEST_PAUSE, NEVER_STARTED, RETRY_AFTER, TAG, run_key, tries
 
 
 @dg.job
@@ -43,3 +43,20 @@ def test_every_try_has_a_key_of_its_own_however_many_there_were() -> None:
             keys.append(run_key("load", tries(instance, "load").runs))
             instance.create_run_for_job(fails, tags={TAG: "load"}, status=dg.DagsterRunStatus.FAILURE)
     assert len(set(keys)) == 60
+
+
+@pytest.mark.parametrize("failed", [0, 2])
+def test_a_run_that_could_not_be_enqueued_is_asked_for_again_under_its_own_key(failed: int) -> None:
+    # As when the database dies between the two: the daemon logs it, ends the tick well, and looks no more.
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(failed):
+            instance.create_run_for_job(fails, tags={TAG: "load"}, status=dg.DagsterRunStatus.FAILURE)
+        key = run_key("load", tries(instance, "load").runs)
+        instance.create_run_for_job(fails, tags={TAG: "load"}, status=dg.DagsterRunStatus.NOT_STARTED)
+        created = instance.get_run_records(limit=1)[0].create_timestamp
+        just, long_ago = (
+            tries(instance, "load", created + NEVER_STARTED + timedelta(seconds=s)) for s in (-1, 1)
+        )
+        assert (just.working, just.due) == (True, False)
+        assert (long_ago.working, long_ago.due, long_ago.succeeded) == (False, True, False)
+        assert run_key("load", long_ago.runs) == key, "Dagster submits the run that it finds under this key"
