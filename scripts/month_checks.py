@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from dagster import (
@@ -26,9 +28,13 @@ from assets.arrivals import QUOTE_ASSETS
 from assets.partitions import exchange_dates
 from assets.requests import EXCHANGE, IN_PROGRESS, TAG
 from lim_pipelines.lake import Lake
+from lim_pipelines.landing.register import register
+from lim_pipelines.landing.survey import PRESENT
+from lim_pipelines.places import Places
 from lim_pipelines.schemas import ALIGNED_BARS, LANDING_FILES, RAW_QUOTES, RESAMPLED_BARS, VALIDATED_BARS
 
 TABLES = (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS, RESAMPLED_BARS)
+PARTITION = "dagster/partition"
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -58,12 +64,14 @@ def open_asks(instance: DagsterInstance) -> dict[str, RunRecord]:
 
 def _covers(one: DagsterRun, other: DagsterRun) -> bool:
     """Whether a run made everything that another one was to make."""
-    if one.job_name != other.job_name or one.tags.get(EXCHANGE) != other.tags.get(EXCHANGE):
-        return False
-    if FIRST not in other.tags:
-        # The ledger is brought up to date as a whole, whatever was the reason.
-        return True
-    return one.tags[FIRST] <= other.tags[FIRST] and one.tags[LAST] >= other.tags[LAST]
+    alike = (EXCHANGE, PARTITION)
+    return (
+        one.job_name == other.job_name
+        and (one.asset_selection or set()) >= (other.asset_selection or set())
+        and all(one.tags.get(tag) == other.tags.get(tag) for tag in alike)
+        and one.tags.get(FIRST, "") <= other.tags.get(FIRST, "")
+        and one.tags.get(LAST, "") >= other.tags.get(LAST, "")
+    )
 
 
 def left_open(instance: DagsterInstance) -> Iterator[str]:
@@ -132,15 +140,19 @@ def ticks_open(instance: DagsterInstance) -> Iterator[str]:
                 yield f"{state.instigator_name}: the tick of {tick.timestamp} was never ended"
 
 
-def ledger_differs(lake: Lake, undisturbed: Lake) -> Iterator[str]:
-    """Find files that are in one of two ledgers only, or with another content, exchange or verdict."""
+def ledger_differs(own: Places) -> Iterator[str]:
+    """Find files of which the ledger says something else than one that reads the folder once, at the end."""
     held = []
-    for one in (lake, undisturbed):
-        files = one.revisions(LANDING_FILES).filter(pl.col("state") == "present").collect()
-        held.append(set(files.select("path", "sha256", "exchange", "rows", "rows_rejected", "rule").rows()))
+    with TemporaryDirectory() as folder:
+        once = Lake(Path(folder) / "lake")
+        register(once, own.landing)
+        for lake in (own.lake(), once):
+            files = lake.revisions(LANDING_FILES).filter(pl.col("state") == PRESENT).collect()
+            held.append(
+                set(files.select("path", "sha256", "exchange", "rows", "rows_rejected", "rule").rows())
+            )
     for row in sorted(held[0] ^ held[1], key=str):
-        where = "here only" if row in held[0] else "in the undisturbed home only"
-        yield f"{row[0]}: {where}: {row[1:]}"
+        yield f"{row[0]}: {'in the ledger' if row in held[0] else 'read once'} only: {row[1:]}"
 
 
 def revised_for_nothing(lake: Lake) -> Iterator[str]:

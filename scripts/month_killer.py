@@ -79,6 +79,7 @@ class Killer:
         kinds = [KINDS[i % len(KINDS)] for i in range(number)]
         self._random.shuffle(kinds)
         self._open = kinds
+        self._allowed = 0
         self._may = threading.Semaphore(0)
         self._over = threading.Event()
         self.faults: list[Fault] = []
@@ -93,8 +94,14 @@ class Killer:
 
     def let(self, faults: int) -> None:
         """Allow some more faults."""
+        self._allowed += faults
         if faults:
             self._may.release(faults)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not found something to strike for each fault that it was let."""
+        return len(self.faults) < self._allowed
 
     def stop(self) -> None:
         """Kill no more."""

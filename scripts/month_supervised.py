@@ -97,6 +97,8 @@ class Database:
 
     def __init__(self, on: Machine) -> None:
         self._server = Postgres(on.home / "postgres", on.clock.environment())
+        # To kill it is to remove the files by which it knows that it runs: not while it is started again.
+        self._one = threading.Lock()
 
     @property
     def alive(self) -> bool:
@@ -105,11 +107,13 @@ class Database:
 
     def start(self) -> None:
         """Start it; its address is told to all processes that come after."""
-        os.environ["LIM_POSTGRES_URL"] = self._server.start()
+        with self._one:
+            os.environ["LIM_POSTGRES_URL"] = self._server.start()
 
     def kill(self) -> None:
         """Kill all its processes."""
-        self._server.kill()
+        with self._one:
+            self._server.kill()
 
     def stop(self) -> None:
         """Stop it in order."""

