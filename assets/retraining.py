@@ -17,11 +17,11 @@ from assets import drift, live_skill
 from assets.catalogue import CODE_VERSION, OWNERS, table_metadata
 from assets.partitions import FIRST_CUTOFF, whole
 from assets.requests import CAUSE, TAG, run_key, tries
+from assets.spent import spent
 from assets.verdicts import newest_verdict
 from lim_pipelines import clock
 from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
 from lim_pipelines.lake import LATEST, Lake
-from lim_pipelines.retraining import expected
 from lim_pipelines.retraining.asked import Ask, Became, Look, Memory, look
 from lim_pipelines.retraining.budget import told
 from lim_pipelines.retraining.plan import Line, Signs, plan
@@ -113,13 +113,13 @@ def build_retraining_plan(specs: Sequence[StrategySpec]) -> dg.AssetsDefinition:
             }
             for line in lines
         ]
-        spent = _spent(home, specs, tomorrow)
+        seconds = _spent(context.instance, home, specs, tomorrow)
         hours = settings.budget_hours_a_week
         return dg.MaterializeResult(
             metadata={
                 "plan": table_metadata(pl.DataFrame(rows), rows=100),
                 "day": tomorrow.date().isoformat(),
-                "spent": f"{told(spent)} of training in the seven days before",
+                "spent": f"{told(seconds)} of training in the seven days before",
                 "budget": "none" if hours is None else f"{hours:g} h in any seven days",
             },
         )
@@ -180,12 +180,11 @@ def _look(
         return Became.FAILED if past.due else Became.RESTING
 
     hours = settings.budget_hours_a_week
-    return look(memory, lines, became, hours, 0.0 if hours is None else _spent(home, specs, now))
+    return look(memory, lines, became, hours, 0.0 if hours is None else _spent(instance, home, specs, now))
 
 
-def _spent(home: Home, specs: Sequence[StrategySpec], now: datetime) -> float:
-    names = [*FOUNDATIONS, *(spec.name for spec in specs)]
-    return sum(expected.spent(expected.trainings(home.models, name), now) for name in names)
+def _spent(instance: dg.DagsterInstance, home: Home, specs: Sequence[StrategySpec], now: datetime) -> float:
+    return spent(instance, home.models, [*FOUNDATIONS, *(spec.name for spec in specs)], now)
 
 
 def _request(instance: dg.DagsterInstance, line: Line, ask: Ask) -> dg.RunRequest:

@@ -1,7 +1,7 @@
 """What trainings took, and what the next ones will take: read from what each of them left behind.
 
-What does not belong here: which of them the budget allows (`budget.py`). A training that failed left no
-`meta.json`, so its time is not counted; its pauses double (`assets/requests.py`).
+What does not belong here: which of them the budget allows (`budget.py`), trainings that failed and left
+nothing (`assets/spent.py`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 `wanted.py` the rows a result reads; `recorded.py` writing down at which version; `rows.py` which of them are
 others now; `result.py` what was made, from what, as `found.py`, `reports.py` and `asked.py` find it;
-`judge.py` which is stale and why; `missing.py` what was never made; `redo.py` what to make again, in which
-order.
+`judge.py` which is stale and why, `state.py` whether that was looked for already; `missing.py` what was never
+made; `redo.py` what to make again, in which order.
 
 What does not belong here: training and deciding again, and who asks for it (`assets/`).
 """
@@ -20,6 +20,7 @@ from lim_pipelines.stale.recorded import (
     record_universality,
     versions,
 )
+from lim_pipelines.stale.state import state
 
 __all__ = [
     "asked",
@@ -34,5 +35,6 @@ __all__ = [
     "record_trained",
     "record_universality",
     "stale",
+    "state",
     "versions",
 ]

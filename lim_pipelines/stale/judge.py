@@ -5,7 +5,7 @@ What does not belong here: what results there are (`found.py`), comparing rows (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ from lim_pipelines.schemas import STALE_RESULTS
 from lim_pipelines.stale.found import results
 from lim_pipelines.stale.result import Key, Result
 from lim_pipelines.stale.rows import differences
+from lim_pipelines.stale.state import state
 from lim_pipelines.strategies.spec import StrategySpec
+
+_last: dict[Hashable, pl.DataFrame] = {}
+"""What the last look found: several sensors ask, and most looks are at what nobody has touched since."""
 
 
 def stale(
@@ -43,6 +47,17 @@ def stale(
         Columns of `STALE_RESULTS`, one row a cause. Parents stand before what is made from them, earlier
         cutoffs before later ones: the order in which they are made again.
     """
+    seen = (state(lake, models), *(one.model_dump_json() for one in (*specs, *configs)))
+    if seen not in _last:
+        found = _stale(lake, models, specs, configs)
+        _last.clear()
+        _last[seen] = found
+    return _last[seen]
+
+
+def _stale(
+    lake: Lake, models: Path, specs: Sequence[StrategySpec], configs: Sequence[FoundationConfig]
+) -> pl.DataFrame:
     found = results(lake, models, specs, configs)
     reads = [(one.key, read) for one in found for read in one.reads]
     rows: dict[Key, list[dict[str, Any]]] = {}

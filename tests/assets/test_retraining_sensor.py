@@ -14,6 +14,7 @@ from trained import train
 from assets.live_skill import CHECK, decayed
 from assets.requests import TAG
 from assets.retraining import DRIFT_CHECK
+from assets.spent import spent
 from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.retraining.settings import FILE
 
@@ -98,6 +99,43 @@ def test_a_budget_keeps_waiting_what_it_cannot_hold(lineage: Lineage) -> None:
     (lineage.path / FILE).write_text("retraining: {budget_hours_a_week: 2}")
     why = skipped(ask(lineage))
     assert "(needs 15); nobody knows yet what it takes; 0 s of 2 h a week are left" in why
+
+
+def ended(lineage: Lineage, asset: str, how: dg.DagsterEventType, seconds: float, last: datetime) -> None:
+    """Leave a run of an asset behind that worked for some seconds up to a moment."""
+
+    @dg.asset(name=asset)
+    def made() -> None: ...
+
+    job = dg.Definitions(assets=[made]).resolve_implicit_global_asset_job_def()
+    run = lineage.instance.create_run_for_job(job, asset_selection=frozenset({made.key}))
+    for kind, at in ((dg.DagsterEventType.RUN_START, last - timedelta(seconds=seconds)), (how, last)):
+        event = dg.DagsterEvent(kind.value, job.name)
+        lineage.instance.report_dagster_event(event, run.run_id, timestamp=at.timestamp())
+
+
+def test_a_training_that_failed_has_used_its_time(lineage: Lineage) -> None:
+    models, now = lineage.path / "models", datetime.now(UTC)
+    failed, cancelled = dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED
+
+    def used(after: timedelta = timedelta(0), subject: str = "foundation_checkpoint") -> float:
+        return spent(lineage.instance, models, [subject], now + after)
+
+    ended(lineage, "foundation_checkpoint", failed, 300, now - timedelta(days=2))
+    assert used() == pytest.approx(300)
+    ended(lineage, "foundation_checkpoint", cancelled, 60, now - timedelta(days=1))
+    assert used() == pytest.approx(360)
+    ended(lineage, "validated_bars", failed, 500, now - timedelta(days=1))
+    ended(lineage, "foundation_checkpoint", dg.DagsterEventType.RUN_SUCCESS, 500, now - timedelta(days=1))
+    assert used() == pytest.approx(360), "of what ends well its trainings say themselves what they took"
+    assert used(subject="xsim_foundation_checkpoint") == 0
+    # The first of two cutoffs of the run that failed was trained.
+    sessions(lineage, NOVEMBER)
+    within = now - timedelta(days=2, seconds=100)
+    train(lineage.lake, models, date(2018, 11, 1), 150, when=within.isoformat())
+    assert used() == pytest.approx(360), "counted once"
+    assert used(timedelta(days=5.5)) == pytest.approx(60)
+    assert used(timedelta(days=8)) == 0
 
 
 def test_settings_that_are_wrong_name_the_file_and_the_remedy(lineage: Lineage) -> None:

@@ -13,12 +13,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stale_world import CUTOFFS, DAYS, FAMILY, INSTRUMENTS, REPORTS, SPEC, Key, World, bar
+from stale_world import CONFIG, CUTOFFS, DAYS, FAMILY, INSTRUMENTS, REPORTS, SPEC, Key, World, bar
 
 from lim_pipelines.lake import maintain
 from lim_pipelines.lake.maintenance import compact
 from lim_pipelines.schemas import VALIDATED_BARS
-from lim_pipelines.stale import cause_of, current, listed
+from lim_pipelines.stale import cause_of, current, listed, stale
 from lim_pipelines.stale.redo import ALL, next_runs
 
 BY_PEOPLE = {("small_robustness", ""), ("universality", "")}
@@ -66,6 +66,22 @@ def test_the_same_rows_again_and_compaction_cause_nothing(world: World) -> None:
     world.put(*(bar(day, name, 100.0) for day in DAYS for name in INSTRUMENTS))
     compact(world.lake, VALIDATED_BARS)
     assert world.stale().is_empty()
+
+
+def test_what_nobody_has_touched_since_is_not_looked_at_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(bar(DAYS[2], INSTRUMENTS[0], 101.0))
+    found = world.stale()
+    with monkeypatch.context() as patch:
+        patch.setattr("lim_pipelines.stale.judge.results", lambda *_: 1 / 0)
+        assert world.stale().equals(found)
+        assert stale(world.lake, world.models, [SPEC], [CONFIG]).equals(found)
+        other = SPEC.model_copy(update={"horizon": 4})
+        with pytest.raises(ZeroDivisionError):
+            stale(world.lake, world.models, [other], [CONFIG])
+    world.make(FAMILY, str(CUTOFFS[2]))
+    assert not world.stale().equals(found)
 
 
 def test_a_dated_back_correction_marks_those_that_read_it_and_what_is_made_from_them(world: World) -> None:
