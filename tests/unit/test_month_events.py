@@ -10,7 +10,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from month_events import DRIFT, DRIFT_FROM, EXCHANGES, QUIET, TROUBLES, Arrival, arrivals, days, moments
+from month_events import (
+    DRIFT,
+    DRIFT_FROM,
+    EXCHANGES,
+    LEFT_OUT,
+    QUIET,
+    TROUBLES,
+    Arrival,
+    arrivals,
+    days,
+    moments,
+)
 
 ALL = arrivals(23)
 
@@ -30,7 +41,7 @@ def test_the_month_has_no_holiday_and_comes_in_order() -> None:
 def test_every_trouble_happens() -> None:
     assert {arrival.about for arrival in ALL} == {
         *("", "the feed's mapping", "a close is wrong", "mended"),
-        *("history", "history, in which a close is wrong", "history, put right"),
+        *("history", "history that was left out"),
         *({trouble.kind for trouble in TROUBLES} - {"missing"}),
     }
     assert not of("xnym/2018-12-03.csv")
@@ -47,9 +58,7 @@ def test_every_trouble_happens() -> None:
     assert "last" in of("xnas/2018-12-12.csv")[-1].content
 
 
-@pytest.mark.parametrize(
-    "path", ["xsim/2018-11-27.csv", "xnys/2018-11-27.csv", "xnys/2018-12-13.csv", "xsim/history/since"]
-)
+@pytest.mark.parametrize("path", ["xsim/2018-11-27.csv", "xnys/2018-11-27.csv", "xnys/2018-12-13.csv"])
 def test_a_correction_changes_one_close(path: str) -> None:
     wrong, right = (arrival.content.splitlines() for arrival in of(path))
     differing = [(a.split(","), b.split(",")) for a, b in zip(wrong, right, strict=True) if a != b]
@@ -75,6 +84,14 @@ def test_history_ends_before_the_first_session() -> None:
         dates = [line.split(",")[1] for text in texts for line in text.splitlines()[1:]]
         assert max(dates) < str(days(1)[0])
         assert len(dates) > 3000
+
+
+def test_a_session_that_history_leaves_out_comes_later() -> None:
+    [first], [later] = of("xsim/history/since"), of(f"xsim/history/{LEFT_OUT}")
+    assert str(LEFT_OUT) not in first.content
+    assert later.content.count(str(LEFT_OUT)) == 64
+    assert (later.moment.month, later.moment.day) == (12, 11)
+    assert any(str(LEFT_OUT) in file.content for file in of("xnys/history/since"))
 
 
 def test_volumes_of_the_simulated_exchange_drift() -> None:
