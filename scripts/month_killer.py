@@ -134,17 +134,19 @@ class Killer:
         statuses = [DagsterRunStatus.STARTED] if self._random.random() < 2 / 3 else IN_PROGRESS
         delay, began = self._random.uniform(0, LATEST), time.monotonic()
         while not self._over.wait(0.2):
-            if kind == "run worker":
-                ready = bool(workers(self._on.home)) and _any(instance, statuses)
-            else:
-                idle = time.monotonic() - began > IDLE
-                ready = self._services[kind].alive and (idle or _any(instance, statuses))
-            if not ready or self._over.wait(delay):
+            idle = kind != "run worker" and time.monotonic() - began > IDLE
+            if not self._there(instance, kind, statuses, idle) or self._over.wait(delay):
                 continue
             # The run may have ended meanwhile; then the next one is waited for.
-            if kind != "run worker" or workers(self._on.home):
+            if self._there(instance, kind, IN_PROGRESS, idle):
                 return True
         return False
+
+    def _there(
+        self, instance: DagsterInstance, kind: str, statuses: Sequence[DagsterRunStatus], idle: bool
+    ) -> bool:
+        alive = bool(workers(self._on.home)) if kind == "run worker" else self._services[kind].alive
+        return alive and (idle or _any(instance, statuses))
 
     def _strike(self, instance: DagsterInstance, kind: str) -> None:
         doing = "; ".join([*_working(instance), *_ticking(instance)]) or "nothing"
