@@ -30,7 +30,7 @@ from assets.requests import IN_PROGRESS
 KINDS = ("run worker", "daemon", "code server", "postgres")
 LATEST = 8.0
 """Seconds within which a fault strikes once there is something to strike; a run takes 5 to 20."""
-IDLE = 20.0
+IDLE = 60.0
 """Seconds after which daemon, code server and Postgres are struck though no run has come so far."""
 
 
