@@ -12,9 +12,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from lim_pipelines import clock
@@ -23,6 +26,7 @@ from lim_pipelines.sources.landed import inside
 
 HISTORY = "history"
 _UNFINISHED = (".part", ".tmp")
+_THREADS, _BLOCK = 16, 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,7 +70,12 @@ def entries(landing: Path, under: str = "") -> list[Entry]:
     where = landing / under
     if under and where.is_symlink():
         return [Entry(spelled(Path(under)), 0, _EPOCH)]
-    found = sorted(_walk(where, under), key=lambda entry: (entry.path, entry.modified_at, entry.bytes))
+    files = _walk(where, under)
+    blocks = iter(lambda: list(islice(files, _BLOCK)), [])
+    # A network's disk takes a millisecond a file: many are asked for at once.
+    with ThreadPoolExecutor(_THREADS) as pool:
+        looked = [entry for block in pool.map(_entries, blocks) for entry in block]
+    found = sorted(looked, key=lambda entry: (entry.path, entry.modified_at, entry.bytes))
     # Two names of odd bytes may be spelled alike.
     return list({entry.path: entry for entry in found}.values())
 
@@ -147,7 +156,8 @@ def sha256_of(landing: Path, path: str) -> str:
         return ""
 
 
-def _walk(folder: Path | str, under: str) -> Iterator[Entry]:
+def _walk(folder: Path | str, under: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Go through all finished files, each with its path under the landing folder."""
     try:
         found = list(os.scandir(folder))
     except FileNotFoundError:
@@ -159,12 +169,16 @@ def _walk(folder: Path | str, under: str) -> Iterator[Entry]:
         if item.is_dir(follow_symlinks=False):
             yield from _walk(item.path, path)
         elif not item.name.endswith(_UNFINISHED):
-            # Taken away since it was listed: it is no longer there.
-            try:
-                status = item.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            yield _entry(path, status)
+            yield path, item
+
+
+def _entries(items: Iterable[tuple[str, os.DirEntry[str]]]) -> list[Entry]:
+    entries_ = []
+    for path, item in items:
+        # Taken away since it was listed: it is no longer there.
+        with suppress(FileNotFoundError):
+            entries_.append(_entry(path, item.stat(follow_symlinks=False)))
+    return entries_
 
 
 def _entry(path: str, status: os.stat_result) -> Entry:
