@@ -17,9 +17,9 @@ import polars as pl
 from dagster import DagsterInstance, RunsFilter
 
 from assets.partitions import FIRST_SESSION, dates, exchanges
-from assets.requests import EXCHANGE, IN_PROGRESS, TAG, run_key, tries
+from assets.requests import CAUSE, EXCHANGE, IN_PROGRESS, TAG, run_key, tries
 from lim_pipelines.landing.loads import APART, SPAN, coalesce, digest, news
-from lim_pipelines.landing.survey import survey
+from lim_pipelines.landing.survey import Survey, survey
 from lim_pipelines.schemas import LANDING_FILES
 from lim_pipelines.sources.base import QUARANTINE_AS
 from resources.home import Home
@@ -72,7 +72,8 @@ class Ask:
 
     def request(self, runs: int) -> dg.RunRequest:
         """Return the request for its next run, after some runs that failed."""
-        tags, key = {TAG: self.key, EXCHANGE: self.exchange}, run_key(self.key, runs)
+        tags = {TAG: self.key, EXCHANGE: self.exchange, CAUSE: self._cause()}
+        key = run_key(self.key, runs)
         if self.job == load_alternative.name:
             return dg.RunRequest(run_key=key, job_name=self.job, tags=tags)
         if self.job == import_archive.name:
@@ -87,6 +88,11 @@ class Ask:
         return exchange_date_run(
             self.exchange, self.exchange, first, last, run_key=key, job_name=self.job, tags=tags
         )
+
+    def _cause(self) -> str:
+        if self.job == load_alternative.name:
+            return "files of alternative data, macro series or facts about instruments landed"
+        return f"files landed with sessions {self.first} to {self.last} of {self.exchange}"
 
 
 def exchange_date_run(first: str, last: str, start: date, end: date, **request: Any) -> dg.RunRequest:
@@ -116,7 +122,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     reading = bool(instance.get_runs(_LEDGER_IN_PROGRESS, limit=1))
     requests: list[dg.RunRequest] = []
     if found.is_news and not reading:
-        requests += _ledger_run(instance, f"landing_files@{found.key()}")
+        requests += _ledger_run(instance, found)
 
     seen = memory.get("ledger", -1)
     learnt = pl.DataFrame(schema=SPAN) if reading else news(lake, seen)
@@ -150,15 +156,16 @@ def landing_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Sensor
     )
 
 
-def _ledger_run(instance: DagsterInstance, ask: str) -> Iterator[dg.RunRequest]:
+def _ledger_run(instance: DagsterInstance, found: Survey) -> Iterator[dg.RunRequest]:
     """One run for as long as there is the same to learn; after a while another, if that did not help."""
+    ask = f"landing_files@{found.key()}"
     past = tries(instance, ask)
     if past.due:
         yield dg.RunRequest(
             run_key=run_key(ask, past.runs),
             job_name=register_landing_files.name,
             asset_selection=[dg.AssetKey("landing_files")],
-            tags={TAG: ask},
+            tags={TAG: ask, CAUSE: f"{len(found.unread)} files came or changed, {len(found.gone)} are gone"},
         )
 
 

@@ -16,8 +16,10 @@ from assets.arrivals import (
 )
 from assets.inputs_sensor import inputs_sensor
 from assets.releases import releases_sensor
+from assets.requests import CAUSE, EXCHANGE
 from assets.results import decide, evaluate
 from assets.retraining import daily_retraining_plan
+from lim_pipelines.sources.base import QUARANTINE_AS
 
 daily_reference = dg.ScheduleDefinition(
     name="daily_reference",
@@ -31,6 +33,8 @@ daily_alternative = dg.ScheduleDefinition(
     name="daily_alternative",
     cron_schedule="35 23 * * *",
     job=load_alternative,
+    # As the landing sensor's: two loads of it never run at once.
+    tags={EXCHANGE: QUARANTINE_AS, CAUSE: "once a day"},
     description="Loads macro series, corporate actions, rolls, index members and alternative data once a day,"
     " in this order, whatever the sensor has seen: a listing"
     " that came with the day's quotes links rows that waited. What has not changed commits nothing.",

@@ -30,17 +30,24 @@ def inputs_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorR
     seen, now, nodes = memory.get("seen", {}), versions(lake), learnt(home.vectors)
     open_asks = unfinished(context.instance, (Rebuild(**entry) for entry in memory.get("asks", [])))
     kept = [ask for ask, _ in open_asks]
-    requests = [ask.request(runs, _DAILY, _ARCHIVE) for ask, runs in open_asks if runs is not None]
+    requests = [_request(ask, runs) for ask, runs in open_asks if runs is not None]
     news = stale(lake, seen, now, relearnt(memory.get("nodes", {}), nodes))
     marks = {**now, NODES.name: zlib.crc32(json.dumps(nodes).encode())}
     fresh = [ask for found in news for ask in _asks(found, marks)]
-    requests += [ask.request(0, _DAILY, _ARCHIVE) for ask in fresh]
+    requests += [_request(ask, 0) for ask in fresh]
     waiting = f"; {len(kept)} builds are not finished" if kept else ""
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else f"nothing that inputs are read from has changed{waiting}",
         cursor=json.dumps({"seen": now, "nodes": nodes, "asks": [asdict(ask) for ask in (*kept, *fresh)]}),
     )
+
+
+def _request(ask: Rebuild, runs: int) -> dg.RunRequest:
+    names = [
+        name.rstrip("0123456789") for name in ask.key.removesuffix(":archive").partition("@")[2].split(",")
+    ]
+    return ask.request(runs, _DAILY, _ARCHIVE, f"model inputs read what has changed: {', '.join(names)}")
 
 
 def _asks(found: Stale, now: dict[str, int]) -> list[Rebuild]:

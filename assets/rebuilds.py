@@ -13,7 +13,7 @@ from dagster import DagsterInstance
 
 from assets.arrivals import import_archive, load_quotes
 from assets.partitions import FIRST_SESSION
-from assets.requests import EXCHANGE, TAG, run_key, tries
+from assets.requests import CAUSE, EXCHANGE, TAG, run_key, tries
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Rebuild:
     last: str
     key: str
 
-    def request(self, runs: int, daily: Sequence[str], archive: Sequence[str]) -> dg.RunRequest:
+    def request(self, runs: int, daily: Sequence[str], archive: Sequence[str], cause: str) -> dg.RunRequest:
         """Return the request for its next run, after some runs that failed.
 
         Parameters
@@ -44,22 +44,24 @@ class Rebuild:
             Runs that there were.
         daily, archive
             Assets to make: of the daily partitions, of the archive.
+        cause
+            Why, for people.
         """
+        tags = {TAG: self.key, EXCHANGE: self.exchange, CAUSE: cause}
         if not self.first:
             return dg.RunRequest(
                 run_key=run_key(self.key, runs),
                 job_name=import_archive.name,
                 partition_key=self.exchange,
                 asset_selection=[dg.AssetKey(name) for name in archive],
-                tags={TAG: self.key, EXCHANGE: self.exchange},
+                tags=tags,
             )
         return dg.RunRequest(
             run_key=run_key(self.key, runs),
             job_name=load_quotes.name,
             asset_selection=[dg.AssetKey(name) for name in daily],
             tags={
-                TAG: self.key,
-                EXCHANGE: self.exchange,
+                **tags,
                 "dagster/asset_partition_range_start": f"{self.first}|{self.exchange}",
                 "dagster/asset_partition_range_end": f"{self.last}|{self.exchange}",
             },

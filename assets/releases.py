@@ -29,6 +29,8 @@ from resources.home import Home
 
 _DAILY, _ARCHIVE = ("validated_bars", "resampled_bars", "model_inputs"), ("archive", "archive_inputs")
 
+_CAUSE = "people released what the gate held back"
+
 _WEEKEND = timedelta(days=4)
 """Released sessions no further apart are validated in one run: closed days between them cost little."""
 
@@ -154,9 +156,9 @@ def releases_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Senso
     version = lake.version(RELEASES)
     open_asks = unfinished(context.instance, (Rebuild(**entry) for entry in memory.get("asks", [])))
     kept = [ask for ask, _ in open_asks]
-    requests = [ask.request(runs, _DAILY, _ARCHIVE) for ask, runs in open_asks if runs is not None]
+    requests = [ask.request(runs, _DAILY, _ARCHIVE, _CAUSE) for ask, runs in open_asks if runs is not None]
     fresh = list(_asks(lake, memory.get("seen", -1), version))
-    requests += [ask.request(0, _DAILY, _ARCHIVE) for ask in fresh]
+    requests += [ask.request(0, _DAILY, _ARCHIVE, _CAUSE) for ask in fresh]
     waiting = f"; {len(kept)} runs are not finished" if kept else ""
     return dg.SensorResult(
         run_requests=requests,

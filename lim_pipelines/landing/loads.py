@@ -1,6 +1,6 @@
 """Which exchanges and dates are to be loaded, from what the ledger has learnt.
 
-What does not belong here: asking for runs and repeating them (`assets/landing.py`).
+What does not belong here: asking for runs and repeating them (`assets/arrivals.py`).
 """
 
 from __future__ import annotations

@@ -14,9 +14,12 @@ import pytest
 from inprocess import LONG_AGO, Lineage
 from retraining_world import sessions
 
-from assets.automation import inputs_sensor, landing_sensor
+from assets.arrivals import Ask
+from assets.automation import daily_alternative, inputs_sensor, landing_sensor
+from assets.requests import CAUSE, EXCHANGE
 from lim_pipelines.definitions import defs
 from lim_pipelines.schemas import VALIDATED_MACRO
+from lim_pipelines.sources.base import QUARANTINE_AS
 from resources.home import Home
 
 HEADER = "symbol,date,open,high,low,close,volume\n"
@@ -70,6 +73,8 @@ def test_a_new_file_is_read_into_the_ledger_and_then_loaded_once(lineage: Lineag
     assert names(run) == ["raw_quotes", "aligned_bars", "validated_bars", "resampled_bars", "model_inputs"]
     assert spans([run]) == [["2018-11-20|XNYS", "2018-11-23|XNYS"]]
     assert str(run.run_key).startswith("load_quotes:XNYS:2018-11-20..2018-11-23@")
+    assert [r.tags[CAUSE] for r in first.run_requests] == ["1 files came or changed, 0 are gone"]
+    assert run.tags[CAUSE] == "files landed with sessions 2018-11-20 to 2018-11-23 of XNYS"
     assert [r.run_key for r in look(lineage).run_requests] == [run.run_key], "the same news, the same key"
 
 
@@ -226,6 +231,13 @@ def test_history_goes_to_the_archive(lineage: Lineage) -> None:
     assert str(bulk.run_key).startswith("import_archive:XNYS:1999-03-03..2018-09-30@")
 
 
+def test_the_daily_load_of_alternative_data_waits_for_the_sensors() -> None:
+    (run,) = daily_alternative.evaluate_tick(dg.build_schedule_context()).run_requests
+    assert (
+        run.tags[EXCHANGE] == Ask("load_alternative", QUARANTINE_AS, "", "", "key").request(0).tags[EXCHANGE]
+    )
+
+
 def test_what_the_sensor_asks_for_can_be_run(lineage: Lineage) -> None:
     lineage.drop(ONE_DAY, "XNYS/ibm.csv", LONG_AGO)
     (run,) = quote_runs(learn(lineage).run_requests)
@@ -261,6 +273,7 @@ def test_changed_facts_build_the_inputs_of_their_exchanges_again(lineage: Lineag
         ["model_inputs"],
         ["2018-11-02|XNAS", "2018-11-05|XNAS"],
     )
+    assert run.tags[CAUSE] == "model inputs read what has changed: validated_macro"
     done(lineage, asked)
     again = look_at_inputs(asked.cursor)
     assert skip_message(again) == "nothing that inputs are read from has changed"
