@@ -47,8 +47,8 @@ def decayed(instance: dg.DagsterInstance, specs: Sequence[StrategySpec]) -> dict
     found = {}
     for spec in specs:
         verdict = newest_verdict(instance, dg.AssetCheckKey(dg.AssetKey(f"{spec.name}_backtest"), CHECK))
-        if verdict is not None and not verdict[1].passed:
-            found[spec.name] = str(verdict[1].metadata["models"].value), verdict[1].description or ""
+        if verdict is not None and not verdict.passed:
+            found[spec.name] = str(verdict.metadata["models"].value), verdict.description or ""
     return found
 
 

@@ -21,7 +21,7 @@ from assets.spent import spent
 from assets.verdicts import newest_verdict
 from lim_pipelines import clock
 from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
-from lim_pipelines.lake import LATEST, Lake
+from lim_pipelines.lake import LATEST, Lake, fingerprint
 from lim_pipelines.retraining.asked import Ask, Became, Look, Memory, look
 from lim_pipelines.retraining.budget import told
 from lim_pipelines.retraining.plan import Line, Signs, plan
@@ -216,18 +216,16 @@ def _verdict(line: Line, asked: set[str], found: Look) -> str:
 
 
 def _drifted(instance: dg.DagsterInstance, lake: Lake) -> dict[str, str]:
-    """Families that learn from what drifted, with the id of the newest drift check; none if it passed."""
-    failed = _failed_drift_check(instance)
-    if not failed:
+    """Families that learn from what drifted, with a hash of that; none if the newest drift check passed."""
+    verdict = newest_verdict(instance, DRIFT_CHECK)
+    if verdict is None or verdict.passed:
         return {}
-    found = lake.read(DRIFT_RESULTS, as_of=LATEST, where=pl.col("drifted"))
-    drifted = found.select("exchange", "asset_class").unique().collect()
-    # What drifted elsewhere is no cause.
-    return {
-        family: failed
-        for family, config in FOUNDATIONS.items()
-        if not drifted.filter(_read_by(config)).is_empty()
-    }
+    drifted = (
+        lake.read(DRIFT_RESULTS, as_of=LATEST, where=pl.col("drifted")).sort(DRIFT_RESULTS.key).collect()
+    )
+    # What drifted elsewhere is no cause, and the same report once more is the same cause.
+    own = {family: drifted.filter(_read_by(config)) for family, config in FOUNDATIONS.items()}
+    return {family: fingerprint(rows)[:16] for family, rows in own.items() if rows.height}
 
 
 def _stale(lake: Lake, models: Path, specs: Sequence[StrategySpec]) -> dict[str, Stale]:
@@ -245,9 +243,3 @@ def _read_by(config: FoundationConfig) -> pl.Expr:
     """Rows of `DRIFT_RESULTS` that concern what a family is trained on."""
     classes = [*config.asset_classes, EVERY_CLASS]
     return pl.col("exchange").is_in(config.exchanges) & pl.col("asset_class").is_in(classes)
-
-
-def _failed_drift_check(instance: dg.DagsterInstance) -> str:
-    """Id of the newest drift check if it failed, else nothing."""
-    verdict = newest_verdict(instance, DRIFT_CHECK)
-    return "" if verdict is None or verdict[1].passed else str(verdict[0])

@@ -9,10 +9,8 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 
-def newest_verdict(
-    instance: dg.DagsterInstance, check: dg.AssetCheckKey
-) -> tuple[int, dg.AssetCheckEvaluation] | None:
-    """Return the newest evaluation of a check, and the id of its record.
+def newest_verdict(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """Return the newest evaluation of a check.
 
     A check that is being evaluated has no verdict yet: until then the one before counts.
 
@@ -25,7 +23,7 @@ def newest_verdict(
 
     Returns
     -------
-    tuple or None
+    AssetCheckEvaluation or None
         None if it was never evaluated.
     """
     records = instance.event_log_storage.get_asset_check_execution_history(
@@ -34,5 +32,5 @@ def newest_verdict(
     for record in records:
         event = record.event.dagster_event if record.event is not None else None
         if event is not None and event.asset_check_evaluation_data is not None:
-            return record.id, event.asset_check_evaluation_data
+            return event.asset_check_evaluation_data
     return None

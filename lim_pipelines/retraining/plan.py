@@ -27,7 +27,7 @@ class Signs:
     Parameters
     ----------
     drifted
-        Family to the id of the failed drift check, where something drifted that the family reads.
+        Family to a hash of what drifted of what it reads, where the check failed.
     decayed
         Strategy to the digest of the models whose live forecasts have decayed, and what was measured.
     stale
@@ -110,6 +110,10 @@ def plan(
         Families, then strategies, as they were named.
     """
     lines = []
+    standings = {
+        spec.name: standing.of_strategy(lake, models, spec, universe(spec), now, first_cutoff)
+        for spec in specs
+    }
     for name, config in families.items():
         own = [spec for spec in specs if spec.foundation == name]
         at = _again(standing.of_family(lake, models, config, now, first_cutoff), signs)
@@ -119,9 +123,10 @@ def plan(
             *(expected.of_strategy(models, spec, at.first, at.last) for spec in own),
         ]
         names = tuple(spec.name for spec in own)
+        at = _with_behind(at, [standings[name] for name in names])
         lines.append(_line(at, name, names, causes, _total(parts), settings, now))
     for spec in specs:
-        at = _again(standing.of_strategy(lake, models, spec, universe(spec), now, first_cutoff), signs)
+        at = _again(standings[spec.name], signs)
         takes = expected.of_strategy(models, spec, at.first, at.last)
         causes = _causes(at, settings, signs, now)
         lines.append(_line(at, spec.foundation, (spec.name,), causes, takes, settings, now))
@@ -132,6 +137,12 @@ def _again(at: Standing, signs: Signs) -> Standing:
     """Begin with the cutoff that is stale: those after it go on from it."""
     stale = signs.stale.get(at.subject)
     return at if stale is None else replace(at, first=min(at.first, stale.cutoff))
+
+
+def _with_behind(at: Standing, strategies: Sequence[Standing]) -> Standing:
+    """Begin with what strategies lack whose last training failed; checkpoints of then are found again."""
+    lacking = [one.first for one in strategies if one.trained is not None and one.behind and not one.why_not]
+    return replace(at, first=min([at.first, *lacking]))
 
 
 def _causes(at: Standing, settings: Retraining, signs: Signs, now: datetime) -> list[Cause]:

@@ -76,7 +76,7 @@ def drifted(standing: Standing, check: str) -> Cause | None:
     standing
         How far it is.
     check
-        Id of the failed check, of which something concerns this family; empty if there is none.
+        What drifted of what the family reads, by content; empty if nothing did.
     """
     if not check or standing.why_not or not (standing.behind or standing.sessions):
         return None
@@ -126,8 +126,13 @@ def decayed(standing: Standing, models: str, words: str) -> Cause | None:
     """Fit a strategy's heads again when its live forecasts have become worse than they were.
 
     Why the heads and not the foundation: the decay is of one strategy's forecasts; the checkpoint serves all
-    others, has its own causes (drift among them), and costs most. Never where a fit would see nothing new,
-    twice for the same models, or against the strategy's cadence.
+    others, has its own causes (drift among them), and costs most. Never where a fit would see nothing new, or
+    twice for the same models.
+
+    Nor against the strategy's cadence, which a decay does not break: at which cutoffs a strategy is fitted
+    follows from its YAML alone, so a backtest made from scratch fits at those the live strategy did. Were it
+    the verdict of a check, too, what was done on the day could not be made again; and about one sound
+    strategy in ten alarms in a year. Who wants to react sooner than a quarter retrains every month.
 
     Parameters
     ----------

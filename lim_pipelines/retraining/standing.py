@@ -141,6 +141,9 @@ def of_strategy(
         digest = meta.input_digest
     sessions, news = _news_since(lake, rows, version, cutoff, trained)
     first = next_cutoff(trained) if trained and trained < cutoff else cutoff
+    # Cutoffs that go on with the models of before have been decided by them.
+    while trained and first < cutoff and spec.cadence.trained_at(first) <= trained:
+        first = next_cutoff(first)
     return Standing(name, "models", cutoff, first, last, trained, sessions, f"{cutoff}:{digest[:12]}:{news}")
 
 

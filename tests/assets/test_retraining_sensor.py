@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 from inprocess import Lineage, metadata_of
 from retraining_world import ask, sessions, skipped
@@ -17,6 +18,8 @@ from assets.retraining import DRIFT_CHECK
 from assets.spent import spent
 from lim_pipelines.definitions import defs, load_strategies
 from lim_pipelines.retraining.settings import FILE
+from lim_pipelines.schemas import DRIFT_RESULTS
+from lim_pipelines.validate.drift.inputs import EVERY_CLASS
 
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 SPECS = load_strategies()[1]
@@ -175,6 +178,41 @@ def test_a_decayed_live_skill_is_heard(lineage: Lineage) -> None:
     assert decayed(lineage.instance, SPECS) == {}
     failed_check(lineage, SPECS[0].name, "abc")
     assert decayed(lineage.instance, SPECS) == {SPECS[0].name: ("abc", "live rank IC is low")}
+
+
+def drifted(lineage: Lineage, statistic: float) -> None:
+    """Leave a drift report behind, and the check that failed on it."""
+    row = {
+        "exchange": "XNAS",
+        "asset_class": EVERY_CLASS,
+        "variable": "return",
+        "test": "psi",
+        "statistic": statistic,
+        "threshold": 0.2,
+        "drifted": True,
+        **dict.fromkeys(("reference_first", "reference_last"), date(2018, 9, 3)),
+        **dict.fromkeys(("recent_first", "recent_last"), date(2018, 11, 5)),
+        **dict.fromkeys(("reference_rows", "recent_rows"), 100),
+    }
+    rows = DRIFT_RESULTS.conform(pl.DataFrame([row]))
+    lineage.lake.write(DRIFT_RESULTS, rows, rows.select(DRIFT_RESULTS.partition_key))
+    failed = dg.AssetCheckEvaluation(
+        asset_key=DRIFT_CHECK.asset_key, check_name=DRIFT_CHECK.name, passed=False, metadata={}
+    )
+    lineage.instance.report_runless_asset_event(failed)
+
+
+def test_the_same_drift_report_once_more_is_the_same_cause(lineage: Lineage) -> None:
+    sessions(lineage, NOVEMBER[:3])
+    drifted(lineage, 0.3)
+    first = ask(lineage)
+    run = asked(first)
+    assert run.tags["lim/cause"].startswith("the drift check failed; 3 sessions and no checkpoint yet")
+    launch(lineage, run, dg.DagsterRunStatus.SUCCESS)
+    drifted(lineage, 0.3)
+    assert "a run has answered that" in skipped(ask(lineage, first.cursor))
+    drifted(lineage, 0.4)
+    assert asked(ask(lineage, first.cursor)).run_key != run.run_key
 
 
 def test_a_strategy_without_decisions_has_no_live_skill_to_judge(lineage: Lineage) -> None:

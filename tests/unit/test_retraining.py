@@ -7,8 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from stale_world import CONFIG, CUTOFFS, FAMILY, SPEC, World
 from trained import train
 
+from lim_pipelines.finetune.cadence import Cadence
 from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation.config import REAL
 from lim_pipelines.lake import Lake, scope_of
@@ -16,6 +18,7 @@ from lim_pipelines.lake.maintenance import compact
 from lim_pipelines.retraining.plan import Line, Signs, plan
 from lim_pipelines.retraining.settings import Retraining
 from lim_pipelines.schemas import VALIDATED_BARS
+from lim_pipelines.strategies.spec import StrategySpec
 
 FIRST_CUTOFF = date(2010, 1, 1)
 NOW = datetime(2019, 3, 10, tzinfo=UTC)
@@ -201,3 +204,36 @@ def test_a_failed_drift_check_is_a_cause_once(lake: Lake, models: Path) -> None:
 
     train(lake, models, date(2019, 1, 1))
     assert not look(lake, models, drifted="71").causes, "nothing new to learn from"
+
+
+@pytest.fixture
+def behind(tmp_path: Path) -> World:
+    """A strategy whose trainings of November and December failed, and a family that lacks December alone."""
+    world = World(tmp_path)
+    for name in (FAMILY, "small_model"):
+        for day in CUTOFFS[:2] if name == FAMILY else CUTOFFS[:1]:
+            world.make(name, str(day))
+    return world
+
+
+def lines(world: World, one: StrategySpec, now: datetime) -> dict[str, Line]:
+    settings = Retraining(new_sessions=1)
+    found = plan(world.lake, world.models, {FAMILY: CONFIG}, [one], settings, Signs(), now, FIRST_CUTOFF)
+    return {line.subject: line for line in found}
+
+
+def test_a_family_s_run_makes_what_its_strategies_lack_of_earlier_cutoffs(behind: World) -> None:
+    found = lines(behind, SPEC, datetime(2018, 12, 20, tzinfo=UTC))
+    assert (found["small"].first, found["small"].last) == (CUTOFFS[1], CUTOFFS[1])
+    assert (found[FAMILY].first, found[FAMILY].last) == (CUTOFFS[1], CUTOFFS[2])
+    behind.make("small_model", str(CUTOFFS[1]))
+    assert lines(behind, SPEC, datetime(2018, 12, 20, tzinfo=UTC))[FAMILY].first == CUTOFFS[2]
+
+
+def test_cutoffs_that_a_cadence_passes_over_are_not_asked_for(behind: World) -> None:
+    january = date(2019, 1, 1)
+    for day in (CUTOFFS[2], january):
+        behind.make(FAMILY, str(day))
+    quarterly = SPEC.model_copy(update={"cadence": Cadence(retrain="quarterly")})
+    found = lines(behind, quarterly, datetime(2019, 1, 10, tzinfo=UTC))["small"]
+    assert (found.first, found.last) == (january, january)
