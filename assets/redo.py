@@ -148,7 +148,7 @@ def _runs(
 
     def of(run: Run) -> tuple[str, Tries]:
         key = f"redo:{asked['request'][:8]}:{run.key}"
-        return key, tries(instance, key, clock.now())
+        return key, tries(instance, key)
 
     # What was made, and is stale again or still, is a matter for the next request.
     for run in next_runs(found, specs, asked["result"], asked["since"], lambda run: of(run)[1].succeeded):

@@ -15,7 +15,7 @@ import dagster as dg
 import polars as pl
 
 from assets.requests import CAUSE, IN_PROGRESS, TAG, run_key, tries
-from lim_pipelines import clock, stale
+from lim_pipelines import stale
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.schemas import RESULT_READS
 from lim_pipelines.stale.missing import never_backtested, never_decided
@@ -71,7 +71,7 @@ def build_results_sensor(
         ]
         requests, unfinished = [], len(specs) - len(idle)
         for ask, request in asks:
-            past = tries(context.instance, ask, clock.now())
+            past = tries(context.instance, ask)
             unfinished += not past.succeeded
             if past.due and not past.succeeded:
                 requests.append(request.with_replaced_attrs(run_key=run_key(ask, past.runs)))
@@ -87,7 +87,9 @@ def build_results_sensor(
 
 def _at_work(instance: dg.DagsterInstance) -> set[str]:
     """Assets that trainings and redone results, which others ask for, are making or will make."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
+    # A run that never reached the queue may stay so for ever.
+    begun = [status for status in IN_PROGRESS if status != dg.DagsterRunStatus.NOT_STARTED]
+    runs = instance.get_runs(dg.RunsFilter(statuses=begun))
     others = [run for run in runs if run.job_name != decide.name]
     return {key.to_user_string() for run in others for key in run.asset_selection or ()}
 

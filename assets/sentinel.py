@@ -4,8 +4,9 @@ What does not belong here: runs that fail (`alerts.py` tells of each), asks of s
 again).
 
 Asked for again: what a schedule asked for at a close or for the trailing week, because a schedule has no
-memory; by `requests.tries`, with its pauses, until it succeeds. Everything else is told of, once: a partition that
-is still failed `LEFT_FAILED` after its run, a run that works or waits longer than `STUCK`, a session overdue.
+memory; by `requests.tries`, with its pauses, until it succeeds. Everything else is told of, once: a partition
+that is still failed `LEFT_FAILED` after its run, a run that works or waits longer than `STUCK`, a session
+overdue.
 Why not have all of it made again: what people started, people know why; a training that failed fails again.
 """
 
@@ -46,7 +47,8 @@ def sentinel(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult
     """Look at everything that should not stay as it is."""
     instance = context.instance
     failed = _failed_this_week(instance)
-    requests = list(_again(instance, failed))
+    never = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED]), limit=_MOST)
+    requests = list(_again(instance, [*failed, *never]))
     with dg.partition_loading_context(dynamic_partitions_store=instance):
         left = _left_failed(instance, context, failed)
     wrong = {
@@ -84,10 +86,10 @@ def _since(record: RunRecord) -> timedelta:
     return timedelta(seconds=time.time() - (record.end_time or record.update_timestamp.timestamp()))
 
 
-def _again(instance: DagsterInstance, failed: Iterable[RunRecord]) -> Iterator[dg.RunRequest]:
-    """Ask again for what a schedule asked for and no run has made since."""
+def _again(instance: DagsterInstance, records: Iterable[RunRecord]) -> Iterator[dg.RunRequest]:
+    """Ask again for what a schedule asked for and no run has made since, though its run was never queued."""
     asks: dict[str, dg.DagsterRun] = {}
-    for record in failed:
+    for record in records:
         ask = record.dagster_run.tags.get(TAG, "")
         if ask.startswith(_SCHEDULED):
             asks.setdefault(ask, record.dagster_run)

@@ -96,6 +96,18 @@ def test_a_close_whose_load_failed_is_asked_for_again_until_it_succeeds(
     assert not look(lineage).run_requests
 
 
+def test_a_close_whose_run_never_reached_the_queue_is_asked_for_under_its_own_key(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = close("XNYS")
+    job = defs.resolve_job_def("load_quotes")
+    lineage.instance.create_run_for_job(job, tags=request.tags, status=dg.DagsterRunStatus.NOT_STARTED)
+    assert not look(lineage).run_requests, "it may be on its way"
+    monkeypatch.setattr("assets.requests.NEVER_STARTED", timedelta(0))
+    (again,) = look(lineage).run_requests
+    assert again.run_key == request.run_key
+
+
 def test_a_partition_that_stays_failed_is_told_of_once_and_one_that_was_made_since_is_not(
     lineage: Lineage, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
