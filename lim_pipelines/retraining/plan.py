@@ -115,7 +115,12 @@ def plan(
         for spec in specs
     }
     for name, config in families.items():
-        own = [spec for spec in specs if spec.foundation == name]
+        # Models of what has no bars yet would fail the family's whole run.
+        own = [
+            spec
+            for spec in specs
+            if spec.foundation == name and standing.newest_cutoff(lake, universe(spec), now) is not None
+        ]
         at = _again(standing.of_family(lake, models, config, now, first_cutoff), signs)
         causes = _causes(at, settings, signs, now)
         parts = [

@@ -237,3 +237,11 @@ def test_cutoffs_that_a_cadence_passes_over_are_not_asked_for(behind: World) -> 
     quarterly = SPEC.model_copy(update={"cadence": Cadence(retrain="quarterly")})
     found = lines(behind, quarterly, datetime(2019, 1, 10, tzinfo=UTC))["small"]
     assert (found.first, found.last) == (january, january)
+
+
+def test_a_strategy_of_an_exchange_without_bars_is_not_trained_with_its_family(behind: World) -> None:
+    elsewhere = SPEC.universe.model_copy(update={"instruments": ("XTKS:7203",)})
+    found = lines(behind, SPEC.model_copy(update={"universe": elsewhere}), datetime(2018, 12, 20, tzinfo=UTC))
+    assert found["small"].words == "no validated bars of its instruments yet"
+    assert (found[FAMILY].strategies, bool(found[FAMILY].causes)) == ((), True)
+    assert lines(behind, SPEC, datetime(2018, 12, 20, tzinfo=UTC))[FAMILY].strategies == ("small",)
