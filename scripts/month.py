@@ -55,7 +55,9 @@ retraining:
 MACRO = ("raw_macro", "aligned_macro", "validated_macro")
 """What the WTI strategy reads beside bars; loaded once, known when it was published."""
 LONGEST = timedelta(minutes=15)
-"""Real time within which the daemon must come to rest after a moment."""
+"""Real time within which a run must end, or the daemon come to rest."""
+NEWEST = 60
+"""Runs that are looked at again and again: more than one moment ever causes."""
 SETTLES = timedelta(seconds=10)
 """A file younger than 5 s is left alone by the landing sensor."""
 _SHOWN = "%Y-%m-%d %H:%M"
@@ -114,15 +116,16 @@ def rest(on: Machine, instance: DagsterInstance, since: datetime, told: set[str]
     Raises
     ------
     RestlessError
-        It still works after `LONGEST`.
+        It still works, and no run has ended for `LONGEST`.
     """
     end = time.monotonic() + LONGEST.total_seconds()
     while time.monotonic() < end:
-        records = instance.get_run_records()
+        records = instance.get_run_records(limit=NEWEST)
         for record in reversed(records):
             if record.dagster_run.is_finished and record.dagster_run.run_id not in told:
                 told.add(record.dagster_run.run_id)
                 tqdm.write(_ran(record), file=sys.stdout)
+                end = time.monotonic() + LONGEST.total_seconds()
         working = any(record.dagster_run.status in IN_PROGRESS for record in records)
         latest = max([since.timestamp(), *(record.end_time or 0.0 for record in records)])
         if not working:
@@ -130,8 +133,10 @@ def rest(on: Machine, instance: DagsterInstance, since: datetime, told: set[str]
                 return
             # Not while runs work: what is too slow to start is given up after minutes of this clock.
             on.clock.pass_on()
-        time.sleep(0.25)
-    raise RestlessError(f"the daemon still works {LONGEST} after {since}; see the logs in {on.home}")
+        time.sleep(0.5)
+    raise RestlessError(
+        f"the daemon works, and no run has ended for {LONGEST}, after {since}; see the logs in {on.home}"
+    )
 
 
 def _looked(instance: DagsterInstance, since: float) -> bool:
