@@ -26,6 +26,10 @@ pytestmark = [
     ),
 ]
 
+MOST_INSTIGATORS = 22
+"""Schedules and sensors that may aim at one asset: its page asks the database four times for each, which was
+78 % of the server's time for it (docs/operators-tour.md)."""
+
 HEADER = "symbol,date,open,high,low,close,volume\n"
 
 
@@ -124,3 +128,26 @@ def test_a_plot_is_drawn(page: Any, base: str) -> None:
     plot(page, base)
     shown = page.locator("img[alt='equity curve']")
     assert shown.evaluate("image => image.complete && image.naturalWidth") == 300
+
+
+def test_what_an_assets_page_asks_does_not_grow(page: Any, base: str) -> None:
+    """By count, never by time: of schedules and sensors aimed at it, and of questions for its partitions."""
+    answers: list[Any] = []
+    asked: list[str] = []
+
+    def note(response: Any) -> None:
+        if "/graphql" in response.url and response.request.post_data:
+            name = response.request.post_data_json["operationName"]
+            asked.append(name)
+            if name == "AssetViewDefinitionQuery":
+                answers.append(response.json())
+
+    page.on("response", note)
+    page.goto(f"{base}/assets/validated_bars?view=partitions")
+    page.get_by_text("Missing (").wait_for()
+    page.remove_listener("response", note)
+    aimed = answers[0]["data"]["assetOrError"]["definition"]["targetingInstigators"]
+    names = {one["name"] for one in aimed}
+    assert {"landing_sensor", "close_america_new_york", "sentinel"} <= names
+    assert len(names) <= MOST_INSTIGATORS
+    assert asked.count("PartitionHealthQuery") <= 2
