@@ -141,6 +141,12 @@ def timed(work: Callable[[], object]) -> np.ndarray:
     return np.array([time.perf_counter(), time.process_time()]) - begin
 
 
+def told(name: str, seconds: np.ndarray) -> np.ndarray:
+    """Print what was measured, as soon as it is: wall clock and processor."""
+    print(f"{name:26}{seconds[0]:8.1f} s{seconds[1]:10.1f} s", flush=True)
+    return seconds
+
+
 def nothing_job() -> Any:
     """Three assets in a row that do nothing, over the same partitions."""
     import dagster as dg
@@ -195,7 +201,9 @@ def main() -> None:
         # Calendars and imports are paid once by whoever is first: by neither.
         library(Lake(folder / "warm" / "lake"), folder / "landing", days)
         register_symbols(Lake(folder / "alone"), symbols(instruments), MICS)
+        print(f"{'':26}{'wall':>10}{'processor':>12}")
         alone = timed(lambda: library(Lake(folder / "alone"), folder / "landing", days))
+        told("library alone", alone)
 
         os.environ["LIM_HOME"] = str(folder / "ours")
         job = defs.resolve_implicit_global_asset_job_def().get_subset(
@@ -203,21 +211,15 @@ def main() -> None:
         )
         # Dagster's own first run imports and creates what later ones find.
         through_dagster(nothing_job(), folder / "dagster_first", 1, fresh)
+        ours = told("through Dagster", through_dagster(job, folder / "dagster", days, fresh))
         idle = through_dagster(nothing_job(), folder / "dagster_idle", days, fresh)
-        ours = through_dagster(job, folder / "dagster", days, fresh)
+        told("assets that do nothing", idle)
         lakes = [Lake(folder / "ours" / "lake"), Lake(folder / "alone")]
         rows = [lake.revisions(VALIDATED_BARS).select(pl.len()).collect().item() for lake in lakes]
         if not rows[0] or rows[0] != rows[1]:
             raise SystemExit(f"the two lakes differ: {rows} validated bars")
         partitions = 3 * len(MICS) * days
         print(f"{len(MICS)} exchanges x {days} days, {partitions:,} partitions, {rows[0]:,} bars")
-        print(f"{'':26}{'wall':>10}{'processor':>12}")
-        for name, (wall, processor) in (
-            ("through Dagster", ours),
-            ("library alone", alone),
-            ("assets that do nothing", idle),
-        ):
-            print(f"{name:26}{wall:8.1f} s{processor:10.1f} s")
         wall, processor = ours / (alone + idle)
         print(f"{'ratio':26}{wall:10.2f}{processor:12.2f}")
         overhead = 1000 * (ours - alone) / partitions
