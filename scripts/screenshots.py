@@ -1,7 +1,8 @@
-"""Take the pictures of the docs of a running Dagster UI: `python scripts/screenshots.py [address [held]]`.
+"""Take the docs' pictures of a running Dagster UI: `python scripts/screenshots.py [address [held|tour]]`.
 
 Needs a Chromium on the PATH, `make demo` before and `make ui` running, and the same LIM_HOME as these; for
-`held` a home made by `scripts/held_home.py` instead. The pictures go to docs/images, each below 300 kB. What
+`held` a home made by `scripts/held_home.py` instead, for `tour` one in which docs/operators-tour.md was
+followed up to the moment at which a session is held. The pictures go to docs/images, each below 300 kB. What
 does not belong here: assertions (`test_ui.py`, `test_panorama_pages.py`, `test_red_check.py` in
 `tests/e2e`, which look at the same pages).
 """
@@ -38,7 +39,7 @@ def open_page(playwright: Playwright, width: int = 1600, height: int = 900) -> P
 def visit(page: Page, address: str) -> None:
     """Go to an address and let it settle."""
     page.goto(address)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("networkidle", timeout=STATUSES_MS)
     page.wait_for_timeout(SETTLE_MS)
 
 
@@ -167,6 +168,42 @@ def held(base: str) -> None:
         save(page, "held_partition")
 
 
+def ticks(page: Page, base: str, sensor: str) -> None:
+    """Show the newest ticks of a sensor."""
+    visit(page, f"{base}/locations/lim_pipelines/sensors/{sensor}")
+    page.get_by_text("View logs").first.wait_for(timeout=STATUSES_MS)
+    page.wait_for_timeout(SETTLE_MS)
+
+
+def tour(base: str) -> None:
+    """Take the pictures of the operator's tour."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        page = open_page(playwright, 1500, 720)
+        visit(page, f"{base}/automation")
+        page.get_by_text("Standard sensor").first.wait_for()
+        page.wait_for_timeout(SETTLE_MS)
+        save(page, "tour_automation")
+        check(page, base, name="published")
+        save(page, "tour_held")
+        partitions(page, base, dates="[2018-12-24...2019-01-10]")
+        save(page, "tour_partitions")
+        check(page, base, name="nothing_is_stale", asset="stale_results")
+        save(page, "tour_stale")
+        page.set_viewport_size({"width": 1500, "height": 800})
+        visit(page, f"{base}/assets/retraining_plan?view=events")
+        save(page, "tour_retraining_plan")
+        for sensor in ("landing", "backfill"):
+            ticks(page, base, f"{sensor}_sensor")
+            save(page, f"tour_{sensor}_ticks")
+        ticks(page, base, "retraining_sensor")
+        # The first is the newest tick's badge, the second the status in the first line, the third its link.
+        page.get_by_text("0 runs requested").nth(2).click()
+        page.get_by_text("Skip reason").wait_for()
+        save(page, "tour_retraining_tick")
+
+
 if __name__ == "__main__":
     address = sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://localhost:3000"
-    (held if sys.argv[2:] == ["held"] else main)(address)
+    {"held": held, "tour": tour}.get("".join(sys.argv[2:]), main)(address)
