@@ -26,7 +26,7 @@ class Sample:
     files, runs
         Sent and made so far.
     ticks
-        Seconds of each sensor's ticks since the burst.
+        Processor seconds of each sensor's ticks since the burst.
     cursor
         Bytes of the landing sensor's cursor.
     looking, running
