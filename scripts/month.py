@@ -68,15 +68,13 @@ class RestlessError(RuntimeError):
 
 
 def prepare(on: Machine, instance: DagsterInstance, first: Moment) -> None:
-    """Have the history imported and the first models trained, as people do who begin."""
+    """Have the history imported, as people do who begin; nothing is trained before `MODELS` are switched on."""
     (on.home / FILE).write_text(SETTINGS)
     on.switch_on(SENSORS, (CLOSE, *WEEKLY))
     on.materialize(*MACRO)
     # Before the clock moves: a run that has not started yet would be taken for timed out.
     rest(on, instance, on.clock.now(), ended(instance))
     replay(on, instance, [first])
-    on.switch_on(MODELS, ())
-    rest(on, instance, on.clock.now(), ended(instance))
 
 
 def replay(on: Machine, instance: DagsterInstance, wanted: Sequence[Moment]) -> None:
@@ -227,6 +225,8 @@ def main() -> None:
         with DagsterInstance.get() as instance:
             with kept(on, *on.daemon):
                 prepare(on, instance, first)
+                on.switch_on(MODELS, ())
+                rest(on, instance, on.clock.now(), ended(instance))
                 print(f"the history is in, the first models are trained: {time.monotonic() - began:.0f} s\n")
                 replay(on, instance, month)
                 # What became stale of earlier cutoffs is people's; this is their one action.

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from month import SETTLES, ended, prepare, print_comparison, rest
+from month import MODELS, SETTLES, ended, prepare, print_comparison, rest
 from month_checks import (
     at_the_same_time,
     done_twice,
@@ -190,17 +190,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
     first, *month = moments(chosen.sessions, chosen.exchanges)
-    shares = faults_of_steps(chosen.faults, len(month), chosen.seed)
     own = Places.find(str(Places.find().root / "month_faults"))
     with faulty(own.root, first.when - timedelta(hours=1)) as (on, services):
         print(f"watch it: DAGSTER_HOME={own.root}/dagster dagster-webserver -w {on.workspace}", flush=True)
         killer = Killer(on, services, chosen.faults, chosen.seed)
         with DagsterInstance.get() as instance, passing(on, instance):
             prepare(on, instance, first)
-            print(f"the history is in, the first models are trained: {time.monotonic() - began:.0f} s\n")
+            print(f"the history is in: {time.monotonic() - began:.0f} s\n", flush=True)
+            on.switch_on(MODELS, ())
+            month = [Moment(on.clock.now(), (), "the first models are trained"), *month]
             try:
                 killer.start()
-                replay(on, instance, month, killer, shares)
+                replay(on, instance, month, killer, faults_of_steps(chosen.faults, len(month), chosen.seed))
             finally:
                 killer.stop()
                 killer.print_summary()
