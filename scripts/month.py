@@ -68,7 +68,7 @@ class RestlessError(RuntimeError):
 
 
 def prepare(on: Machine, instance: DagsterInstance, first: Moment) -> None:
-    """Have the history imported, as people do who begin; nothing is trained before `MODELS` are switched on."""
+    """Have the history imported, as people do who begin; what trains is off until `MODELS` are on."""
     (on.home / FILE).write_text(SETTINGS)
     on.switch_on(SENSORS, (CLOSE, *WEEKLY))
     on.materialize(*MACRO)
