@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 WATCH_SECONDS = 30.0
 """Seconds between two looks at a training that runs."""
@@ -49,15 +50,31 @@ class Trainer(dg.ConfigurableResource[Any]):
 
         Raises
         ------
-        dagster_pipes.DagsterPipesError, dagster.DagsterExecutionInterruptedError
-            The process failed; its log is in the run.
+        dagster.Failure
+            The process failed; says of what, where the process could still say it. Its log is in the run.
+        dagster.DagsterExecutionInterruptedError
+            The run was cancelled.
         """
         with _observing(context, watched):
-            completed = dg.PipesSubprocessClient().run(
-                context=context, command=[sys.executable, "-m", module], extras=job
-            )
+            try:
+                completed = dg.PipesSubprocessClient().run(
+                    context=context, command=[sys.executable, "-m", module], extras=job
+                )
+            except DagsterPipesExecutionError as error:
+                # From nothing: alerts tell the cause, which would be an exit code.
+                raise dg.Failure(f"{module}: {_last_error(context) or error}") from None
         messages: Sequence[Any] = completed.get_custom_messages()
         return [entry for message in messages for entry in message]
+
+
+def _last_error(context: dg.AssetExecutionContext) -> str:
+    """Return what the process failed of: Pipes puts it into an event of the run, not into its own error."""
+    errors = [
+        entry.get_dagster_event().engine_event_data.error
+        for entry in context.instance.all_logs(context.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    ]
+    said = [error.message.strip() for error in errors if error is not None]
+    return said[-1] if said else ""
 
 
 @contextmanager

@@ -27,7 +27,7 @@ class Became(Enum):
     NOTHING = "no run has begun"
     WORKING = "a run waits or works"
     SUCCEEDED = "the last run succeeded"
-    RESTING = "the last run failed, too short ago"
+    RESTING = "the last run failed not long ago"
     FAILED = "the last run failed, long enough ago"
 
 

@@ -77,7 +77,7 @@ def test_a_run_that_failed_is_asked_for_again_under_its_key_with_what_came_meanw
     (key,) = world.working()
     world.end(key, Became.RESTING)
     resting = world.look([line("real", "sessions-2")])
-    assert resting.words["real"] == "because of sessions-2; the last run failed, too short ago"
+    assert resting.words["real"] == "because of sessions-2; the last run failed not long ago"
     world.end(key, Became.FAILED)
     assert subjects(world.look([line("real", "sessions-2")])) == ["real"]
     assert world.runs[-1][1] == Ask(key, ("sessions-2",), 60.0)
