@@ -43,8 +43,8 @@ from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
 from resources.trainer import Trainer
 
-NAMES = ("XNYS:AAA", "XNYS:BBB")
-"""What the strategy trades; the family reads `XNYS:CCC`, too."""
+NAMES = ("XNAS:AAPL", "XNAS:MSFT")
+"""What the strategy trades; the family reads XNAS:FB, too, and the index that is embedded."""
 
 ENOUGH, FEW = 4, 2
 """Sessions that are enough, and enough once a month is over."""
@@ -138,15 +138,18 @@ class Driven:
     def drop(self, day: date, closes: Mapping[str, float], arrived: datetime) -> None:
         """Land a file of one session, new or in the place of the one before."""
         rows = "".join(f"{symbol},{day},{x},{x},{x},{x},100\n" for symbol, x in closes.items())
-        self.lineage.drop(f"symbol,date,open,high,low,close,volume\n{rows}", f"XNYS/{day}.csv", arrived)
+        self.lineage.drop(f"symbol,date,open,high,low,close,volume\n{rows}", f"XNAS/{day}.csv", arrived)
 
     def settle(self) -> list[Key]:
         """Look at all sensors until none asks for anything; say what was made, in order."""
         before = len(self.made)
         for _ in range(30):
-            asked = [request for name in self.sensors for request in self._look(name)]
-            for request in asked:
-                self._run(request)
+            asked = 0
+            for name in self.sensors:
+                # One after the other: what one has asked for is at work when the next one looks.
+                for request in self._look(name):
+                    self._run(request)
+                    asked += 1
             if not asked:
                 return self.made[before:]
         raise AssertionError(f"it never comes to rest: {self.made[before:]}")

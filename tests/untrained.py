@@ -89,8 +89,8 @@ class Untrained:
             "seed": 1,
             "date": cutoff,
             "decided_at": midnight(cutoff),
-            "exchange": "XNYS",
-            "instrument_id": "XNYS:AAA",
+            "exchange": "XNAS",
+            "instrument_id": "XNAS:AAPL",
             "forecast": _number(self._world.memory[key]),
             "weight": 0.5,
         }

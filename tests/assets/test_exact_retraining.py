@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from inprocess import Lineage
-from sensor_world import Driven, spec
+from sensor_world import BOARDS, Driven, spec
 
 from lim_pipelines.foundation.config import REAL
 from lim_pipelines.lake.maintenance import compact
@@ -16,7 +16,7 @@ from lim_pipelines.schemas import VALIDATED_BARS
 OCTOBER = [date(2018, 10, day) for day in (29, 30, 31)]
 NOVEMBER = [date(2018, 11, day) for day in (1, 2, 5, 6, 7, 8)]
 DECEMBER = [date(2018, 12, day) for day in (3, 4, 6, 7, 10, 11)]
-SYMBOLS = ("AAA", "BBB", "CCC")
+SYMBOLS = ("AAPL", "MSFT", "FB")
 KINDS = ("session", "session", "correction", "correction", "back", "same", "compaction")
 
 
@@ -89,11 +89,14 @@ def test_the_sensors_have_made_what_a_calculation_from_scratch_names(world: Driv
     feed = Feed(world, seed)
     feed.first([*OCTOBER, *NOVEMBER[:-1]])
     exact(world, "the first sessions")
-    assert (REAL.name, "2018-12-01") in world.made
+    everything = {REAL.name, "small_model", "small_targets", "small_backtest", *BOARDS}
+    assert {name for name, _ in world.made} == everything
+    before = len(world.made)
     for _ in range(6):
         exact(world, feed.event())
     world.at(datetime(2019, 1, 5, tzinfo=UTC))
     for _ in range(4):
         exact(world, feed.event())
+    assert {name for name, _ in world.made[before:]} == everything, "something has happened"
     world.load(spec(max_position=0.2))
     exact(world, "other settings")
