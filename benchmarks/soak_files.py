@@ -75,6 +75,7 @@ class Vendors:
     contents: int = 0
     bars: int = 0  # of all contents but copies, and those taken back
     _clock: datetime = ARRIVED
+    _begun: int = 0  # new files, those that come late included
     _now: set[str] = field(default_factory=set)  # sent in this burst
     _late: list[tuple[str, File]] = field(default_factory=list)
     _half: list[tuple[str, File]] = field(default_factory=list)
@@ -99,8 +100,11 @@ class Vendors:
         return news
 
     def last(self) -> set[str]:
-        """Send what is still late."""
-        news = {self._send(path, file, "new") for path, file in self._whole()}
+        """Send the rest of the last session, which the gate would hold, and what is still late."""
+        news: set[str] = set()
+        while self._begun % PARTS:
+            news |= self._new()
+        news |= {self._send(path, file, "new") for path, file in self._whole()}
         while self._late:
             news.add(self._send(*self._late.pop(), "late"))
         return news
@@ -133,6 +137,7 @@ class Vendors:
 
     def _new(self) -> set[str]:
         path, file = next(self._planned)
+        self._begun += 1
         chance = self.rng.random()
         if chance < LATE:
             self._late.append((path, file))
