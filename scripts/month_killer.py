@@ -215,10 +215,11 @@ def _working(instance: DagsterInstance) -> list[str]:
 
 def _doing(instance: DagsterInstance, run_id: str, job: str) -> str:
     latest = instance.get_records_for_run(run_id, limit=1, ascending=False).records
-    if not latest or latest[0].event_log_entry.dagster_event is None:
+    if not latest:
         return job
-    event = latest[0].event_log_entry.dagster_event
-    return f"{job} {event.step_key or ''} {event.event_type_value.lower()}"
+    entry = latest[0].event_log_entry
+    event = entry.dagster_event.event_type_value.lower() if entry.dagster_event else "at work"
+    return f"{job} {entry.step_key or ''} {event}"
 
 
 def _ticking(instance: DagsterInstance) -> list[str]:

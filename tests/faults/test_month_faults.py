@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = ("--faults", "8", "--seed", "3", "--sessions", "1", "--exchanges", "XSIM")
@@ -35,3 +35,5 @@ def test_killed_processes_change_nothing_in_the_end(tmp_path: Path) -> None:
     assert len(checks) == 8
     assert {answer for _, answer in checks} == {"yes"}
     assert re.search(r"validated_bars +[1-9]\d* rows, 0 differ", done.stdout)
+    weights = re.findall(r"^  xsim_\w+ +2018-11-01 (\S+)$", done.stdout, re.M)
+    assert [float(apart) <= 1e-5 for apart in weights] == [True, True]
