@@ -69,10 +69,10 @@ class Trainer(dg.ConfigurableResource[Any]):
 
 def _last_error(context: dg.AssetExecutionContext) -> str:
     """Return what the process failed of: Pipes puts it into an event of the run, not into its own error."""
-    errors = [
-        entry.get_dagster_event().engine_event_data.error
-        for entry in context.instance.all_logs(context.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
-    ]
+    step = context.get_step_execution_context().step.key
+    events = context.instance.all_logs(context.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    # A run has several trainings: what another one failed of is not what this one failed of.
+    errors = [entry.get_dagster_event().engine_event_data.error for entry in events if entry.step_key == step]
     said = [error.message.strip() for error in errors if error is not None]
     return said[-1] if said else ""
 

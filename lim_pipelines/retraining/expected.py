@@ -52,8 +52,9 @@ def trainings(models: Path, name: str) -> list[Training]:
 
 
 def _read(folder: Path) -> Iterator[Training]:
-    # Not as a whole meta: that of every model there ever was is read at each look.
-    for path in folder.glob(f"*/*/{checkpoint.META}"):
+    # Not as a whole meta: that of every model there ever was is read at each look. Hidden folders are being
+    # filled, or were when a training was killed.
+    for path in folder.glob(f"*/[!.]*/{checkpoint.META}"):
         content = json.loads(path.read_bytes())
         if content["created_at"]:
             start = content.get("start")

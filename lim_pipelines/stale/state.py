@@ -14,7 +14,8 @@ from lim_pipelines.lake import Lake
 from lim_pipelines.schemas import RESULT_READS
 from lim_pipelines.stale.recorded import versions
 
-_FILES = (f"*/*/{checkpoint.CURRENT}", f"*/*/{champions.FILE}", f"*/*/*/{checkpoint.META}")
+_FILES = (f"*/*/{checkpoint.CURRENT}", f"*/*/{champions.FILE}", f"*/*/[!.]*/{checkpoint.META}")
+"""Not of hidden folders: a training fills them, and they are gone before one has looked."""
 
 
 def state(lake: Lake, models: Path) -> Hashable:

@@ -13,6 +13,7 @@ from trained import train
 from lim_pipelines.foundation import checkpoint, continual
 from lim_pipelines.foundation.config import REAL, Continual
 from lim_pipelines.foundation.decided import Start
+from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.lake import Lake, next_cutoff
 from lim_pipelines.retraining import expected
 from lim_pipelines.retraining.settings import FILE, Retraining, SettingsError, read_settings
@@ -44,6 +45,14 @@ def test_a_week_is_seven_days_back_from_the_moment(tmp_path: Path) -> None:
     models = done(tmp_path, *((60.0, 0, when) for when in ends))
     assert expected.spent(expected.trainings(models, REAL.name), NOW) == 120
     assert expected.trainings(models, "nobody") == []
+
+
+def test_what_a_killed_training_left_half_written_is_no_training(tmp_path: Path) -> None:
+    models = done(tmp_path, (60.0, 0, NOW))
+    with pytest.raises(KeyboardInterrupt), atomic_folder(models / REAL.name / "2018-01-01" / "ab") as folder:
+        (folder / checkpoint.META).write_text("")
+        assert [one.seconds for one in expected.trainings(models, REAL.name)] == [60.0]
+        raise KeyboardInterrupt
 
 
 def test_the_newest_of_its_kind_say_what_it_takes(tmp_path: Path) -> None:

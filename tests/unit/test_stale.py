@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stale_world import CONFIG, CUTOFFS, DAYS, FAMILY, INSTRUMENTS, REPORTS, SPEC, Key, World, bar
 
+from lim_pipelines.foundation import checkpoint
+from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.lake import maintain
 from lim_pipelines.lake.maintenance import compact
 from lim_pipelines.schemas import VALIDATED_BARS
-from lim_pipelines.stale import cause_of, current, listed, stale
+from lim_pipelines.stale import cause_of, current, listed, stale, state
 from lim_pipelines.stale.redo import ALL, next_runs
 
 BY_PEOPLE = {("small_robustness", ""), ("universality", "")}
@@ -55,6 +57,15 @@ def keys(frame: pl.DataFrame) -> list[Key]:
 def below(*cutoffs: date) -> set[Key]:
     names = (FAMILY, "small_model", "small_targets")
     return {(name, str(day)) for name in names for day in cutoffs} | {(name, "") for name in REPORTS}
+
+
+def test_what_a_training_fills_is_not_looked_at_before_it_is_there(world: World) -> None:
+    before = state(world.lake, world.models)
+    made = world.models / FAMILY / str(CUTOFFS[0]) / "ab"
+    with atomic_folder(made) as folder:
+        (folder / checkpoint.META).write_text("")
+        assert state(world.lake, world.models) == before
+    assert state(world.lake, world.models) != before
 
 
 def test_what_was_just_made_is_not_stale(world: World) -> None:

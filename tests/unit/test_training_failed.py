@@ -65,3 +65,29 @@ def test_alerts_tell_the_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ).for_run_failure()
         told = errors(context)
     assert "the checkpoint of 2018-01 is not there: train it first" in told
+
+
+def test_a_process_that_dies_without_a_word_does_not_tell_another_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_training.py").write_text(FAILS)
+    (tmp_path / "dying_training.py").write_text(DIES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    @dg.asset
+    def earlier(context: dg.AssetExecutionContext) -> None:
+        Trainer().run(context, "failing_training", {})
+
+    @dg.asset
+    def later(context: dg.AssetExecutionContext) -> None:
+        Trainer().run(context, "dying_training", {})
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize([earlier, later], instance=instance, raise_on_error=False)
+        told = {
+            event.step_key: failed.description
+            for event in done.filter_events(lambda event: event.is_step_failure)
+            if (failed := event.step_failure_data.user_failure_data) is not None
+        }
+    assert "the checkpoint of 2018-01" in str(told["earlier"])
+    assert "failed with code 7" in str(told["later"])
