@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 from dagster import (
     AssetKey,
+    AssetRecordsFilter,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
@@ -39,38 +40,32 @@ FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_ra
 
 
 def open_asks(instance: DagsterInstance) -> dict[str, RunRecord]:
-    """Return what was asked for and has not succeeded, with its newest run.
+    """Return what was asked for and is not done, with its newest run.
 
-    A load that failed is asked for again together with what is new, so an ask is also done when a later load
-    of its exchange, over all its sessions, has succeeded.
+    Who asks does not always ask for the same again: a load that failed is asked for together with what is
+    new, a training without what it had made before it died. So an ask is also done when every one of its
+    partitions was made after it was asked for.
     """
-    newest: dict[str, RunRecord] = {}
-    done: list[tuple[DagsterRun, float]] = []
-    for record in instance.get_run_records(RunsFilter()):
-        run = record.dagster_run
-        newest.setdefault(run.tags.get(TAG, run.run_id), record)
-        if run.status == DagsterRunStatus.SUCCESS:
-            done.append((run, record.create_timestamp.timestamp()))
+    tries: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in instance.get_run_records():
+        tries[record.dagster_run.tags.get(TAG, record.dagster_run.run_id)].append(record)
     return {
-        ask: record
-        for ask, record in newest.items()
-        if record.dagster_run.status != DagsterRunStatus.SUCCESS
-        and not any(
-            created >= record.create_timestamp.timestamp() and _covers(run, record.dagster_run)
-            for run, created in done
-        )
+        ask: newest
+        for ask, (newest, *older) in tries.items()
+        if newest.dagster_run.status != DagsterRunStatus.SUCCESS
+        and not _made(instance, newest.dagster_run, [newest, *older][-1].create_timestamp.timestamp())
     }
 
 
-def _covers(one: DagsterRun, other: DagsterRun) -> bool:
-    """Whether a run made everything that another one was to make."""
-    alike = (EXCHANGE, PARTITION)
-    return (
-        one.job_name == other.job_name
-        and (one.asset_selection or set()) >= (other.asset_selection or set())
-        and all(one.tags.get(tag) == other.tags.get(tag) for tag in alike)
-        and one.tags.get(FIRST, "") <= other.tags.get(FIRST, "")
-        and one.tags.get(LAST, "") >= other.tags.get(LAST, "")
+def _made(instance: DagsterInstance, run: DagsterRun, since: float) -> bool:
+    """Whether everything that a run was to make was made since a moment."""
+    names = [run.tags[tag] for tag in (PARTITION, FIRST, LAST) if tag in run.tags] or [None]
+    return bool(run.asset_selection) and all(
+        instance.fetch_materializations(
+            AssetRecordsFilter(key, asset_partitions=name and [name], after_timestamp=since), limit=1
+        ).records
+        for key in run.asset_selection or ()
+        for name in names
     )
 
 
