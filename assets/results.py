@@ -17,7 +17,6 @@ import polars as pl
 from assets.requests import CAUSE, IN_PROGRESS, TAG, run_key, tries
 from lim_pipelines import stale
 from lim_pipelines.foundation.config import FoundationConfig
-from lim_pipelines.schemas import RESULT_READS
 from lim_pipelines.stale.missing import never_backtested, never_decided
 from lim_pipelines.stale.recorded import EFFECTIVENESS, LEADERBOARD, code_of
 from lim_pipelines.strategies.spec import StrategySpec
@@ -54,9 +53,9 @@ def build_results_sensor(
     )
     def results_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult | dg.SkipReason:
         lake = home.lake()
-        # Trainings leave their record in `result_reads`; other settings are in no commit.
-        state = stale.versions(lake) | {RESULT_READS.name: lake.version(RESULT_READS)}
-        looked = json.dumps([state, [code_of(spec) for spec in specs]])
+        # Models, too: a training that dies leaves some without a commit. Other settings are nowhere.
+        state = [stale.state(lake, home.models), [code_of(spec) for spec in specs]]
+        looked = hashlib.sha256(json.dumps(state).encode()).hexdigest()
         if context.cursor == looked:
             return dg.SkipReason("nothing that results are made from has changed since the last look")
         found = stale.stale(lake, home.models, specs, configs)

@@ -169,6 +169,18 @@ def test_models_that_a_training_left_undecided_decide(world: World, instance: dg
     assert not asked_or_none(tick(world, instance)), "nobody has judged them"
 
 
+def test_models_that_a_training_left_without_a_record_decide(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    undecided(world)
+    judged = world.models / SPEC.name / "2018-12-01" / "champion.json"
+    judged.rename(judged.with_name("aside"))
+    before = tick(world, instance)
+    judged.with_name("aside").rename(judged)
+    assert isinstance(before, dg.SensorResult)
+    assert names(asked(tick(world, instance, before.cursor))[0]) == ["small_targets"]
+
+
 def asked_or_none(found: dg.SensorResult | str) -> list[dg.RunRequest]:
     return [] if isinstance(found, str) else list(found.run_requests or [])
 
