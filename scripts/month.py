@@ -13,20 +13,14 @@ import argparse
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from dagster import DagsterInstance, DagsterRunStatus, RunRecord
-from month_compare import (
-    TOLERANCE,
-    differences,
-    made_again,
-    models_apart,
-    results_apart,
-    undisturbed,
-)
-from month_events import EXCHANGES, Arrival, Moment, days, moments
+from month_compare import print_comparison
+from month_events import EXCHANGES, FIRST, Arrival, Moment, moments, sessions_until
 from month_machine import Machine, kept, machine
 from month_told import cause_of, print_summary, range_of
 from tqdm import tqdm
@@ -60,6 +54,8 @@ NEWEST = 60
 """Runs that are looked at again and again: more than one moment ever causes."""
 SETTLES = timedelta(seconds=10)
 """A file younger than 5 s is left alone by the landing sensor."""
+ENDING = threading.Event()
+"""Set by SIGTERM: what has come to that moment is told and compared."""
 _SHOWN = "%Y-%m-%d %H:%M"
 
 
@@ -77,11 +73,20 @@ def prepare(on: Machine, instance: DagsterInstance, first: Moment) -> None:
     replay(on, instance, [first])
 
 
-def replay(on: Machine, instance: DagsterInstance, wanted: Sequence[Moment]) -> None:
-    """Let everything arrive, one moment after the other, and the daemon work it off."""
-    told = ended(instance)
+def replay(on: Machine, instance: DagsterInstance, wanted: Sequence[Moment]) -> list[Moment]:
+    """Let everything arrive, one moment after the other, and the daemon work it off.
+
+    Returns
+    -------
+    list of Moment
+        Those that were worked off: all, unless `ENDING` is set meanwhile.
+    """
+    told, done = ended(instance), list[Moment]()
     bar = tqdm(wanted, unit="moment", disable=None)
     for moment in bar:
+        if ENDING.is_set():
+            break
+        began = time.monotonic()
         bar.set_description(moment.when.strftime(_SHOWN))
         for line in [_arrived(file) for file in moment.files] or [f"{moment.when:{_SHOWN}}  {moment.about}"]:
             tqdm.write(line, file=sys.stdout)
@@ -89,6 +94,18 @@ def replay(on: Machine, instance: DagsterInstance, wanted: Sequence[Moment]) -> 
         for file in moment.files:
             file.lay_down(on.home / "landing")
         rest(on, instance, moment.when + SETTLES, told)
+        done.append(moment)
+        tqdm.write(
+            f"{on.clock.now():{_SHOWN}}  at rest after {time.monotonic() - began:.0f} s", file=sys.stdout
+        )
+    return done
+
+
+def _end(*_: object) -> None:
+    """Have the month end after the present moment; at the second signal at once, and the daemon with it."""
+    if ENDING.is_set():
+        sys.exit(1)
+    ENDING.set()
 
 
 def ended(instance: DagsterInstance) -> set[str]:
@@ -185,37 +202,13 @@ def _ran(record: RunRecord) -> str:
     return f"{ended:{_SHOWN}}    {run.job_name}{status} {range_of(record)} {seconds}: {by}, {why}"
 
 
-def print_comparison(own: Places, mics: Sequence[str], last: date) -> bool:
-    """Print what the month came to up to its last session, and what it must; whether nothing differs."""
-    print("\nthe lake, and one undisturbed import of the last files")
-    rows = list(differences(own.lake(), undisturbed(own.root, mics, last), last))
-    same = _told(rows) and all(count for _, count, _ in rows)
-    again = made_again(own.root)
-    print("\nresults, and those of models trained once, oldest cutoff first, on the same lake")
-    same &= _told(results_apart(own.lake(), again.lake()))
-    print("\nmodels, likewise: largest difference of a weight")
-    for name, cutoff, apart in models_apart(own.models, again.models):
-        print(f"  {name:28} {cutoff} {apart:.1g}")
-        same &= apart <= TOLERANCE
-    return same
-
-
-def _told(found: Iterable[tuple[str, int, int]]) -> bool:
-    same = True
-    for name, rows, apart in found:
-        print(f"  {name:16} {rows:7} rows, {apart} differ")
-        same &= not apart
-    return same
-
-
 def main() -> None:
     """Replay, tell, compare."""
     parser = argparse.ArgumentParser(description="Replay a month through the real daemon.")
     parser.add_argument("--sessions", type=int, default=23, help="how many of the month's 23 sessions")
     parser.add_argument("--exchanges", nargs="+", default=list(EXCHANGES), choices=EXCHANGES)
     chosen = parser.parse_args()
-    # Whoever stops the script stops its daemon.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _end)
     began = time.monotonic()
     first, *month = moments(chosen.sessions, chosen.exchanges)
     own = Places.find(str(Places.find().root / "month"))
@@ -228,13 +221,14 @@ def main() -> None:
                 on.switch_on(MODELS, ())
                 rest(on, instance, on.clock.now(), ended(instance))
                 print(f"the history is in, the first models are trained: {time.monotonic() - began:.0f} s\n")
-                replay(on, instance, month)
+                done = [first, *replay(on, instance, month)]
                 # What became stale of earlier cutoffs is people's; this is their one action.
                 on.materialize("redo")
                 rest(on, instance, on.clock.now(), ended(instance))
-            print_summary(instance, own.lake(), [first, *month])
-    print(f"\n{chosen.sessions} sessions in {time.monotonic() - began:.0f} s")
-    same = print_comparison(own, chosen.exchanges, days(chosen.sessions)[-1])
+            print_summary(instance, own.lake(), done)
+    came = sessions_until(done[-1])
+    print(f"\n{len(came)} sessions in {time.monotonic() - began:.0f} s")
+    same = print_comparison(own, chosen.exchanges, max(came, default=FIRST - timedelta(days=1)))
     print(f"\n{time.monotonic() - began:.0f} s with the comparison")
     # As `make demo`: libraries print pages while the interpreter is taken apart; all is written.
     sys.stdout.flush()

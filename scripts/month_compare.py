@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -181,3 +181,26 @@ def _alike(one: str, other: str, is_number: bool) -> pl.Expr:
 
 def _rows(lake: Lake, table: Table, where: pl.Expr) -> pl.DataFrame:
     return lake.read(table, as_of=LATEST, where=where).collect()
+
+
+def print_comparison(own: Places, mics: Sequence[str], last: date) -> bool:
+    """Print what the month came to up to its last session, and what it must; whether nothing differs."""
+    print("\nthe lake, and one undisturbed import of the last files")
+    rows = list(differences(own.lake(), undisturbed(own.root, mics, last), last))
+    same = _told(rows) and any(count for _, count, _ in rows)
+    again = made_again(own.root)
+    print("\nresults, and those of models trained once, oldest cutoff first, on the same lake")
+    same &= _told(results_apart(own.lake(), again.lake()))
+    print("\nmodels, likewise: largest difference of a weight")
+    for name, cutoff, apart in models_apart(own.models, again.models):
+        print(f"  {name:28} {cutoff} {apart:.1g}")
+        same &= apart <= TOLERANCE
+    return same
+
+
+def _told(found: Iterable[tuple[str, int, int]]) -> bool:
+    same = True
+    for name, rows, apart in found:
+        print(f"  {name:16} {rows:7} rows, {apart} differ")
+        same &= not apart
+    return same

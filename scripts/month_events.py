@@ -125,6 +125,11 @@ def days(count: int) -> list[date]:
     return grid["date"].unique().sort().to_list()[:count]
 
 
+def sessions_until(moment: Moment) -> list[date]:
+    """Return the sessions of the month whose files have come at a moment, but for the late ones."""
+    return [day for day in days(99) if _at(day, BROUGHT) <= moment.when]
+
+
 @dataclass(frozen=True)
 class Moment:
     """A moment at which the platform has something to do.

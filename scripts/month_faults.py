@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from month import MODELS, SETTLES, ended, prepare, print_comparison, rest
+from month import MODELS, SETTLES, ended, prepare, rest
 from month_checks import (
     at_the_same_time,
     done_twice,
@@ -38,6 +38,7 @@ from month_checks import (
     slots_held,
     ticks_open,
 )
+from month_compare import print_comparison
 from month_events import EXCHANGES, Moment, days, moments
 from month_killer import Killer, faults_of_steps
 from month_machine import ROOT, Machine, listening, prepared

@@ -21,6 +21,7 @@ from month_events import (
     arrivals,
     days,
     moments,
+    sessions_until,
 )
 
 ALL = arrivals(23)
@@ -114,6 +115,14 @@ def test_moments_are_arrivals_weekends_and_what_the_calendar_brings() -> None:
     assert all(moment.files or moment.about for moment in all_of_them)
     assert [moment.when.day for moment in moments(4) if not moment.files] == [1]  # Saturday, December 1st
     assert not [moment for moment in moments(3) if not moment.files]
+
+
+def test_the_sessions_that_have_come_are_counted() -> None:
+    first, *month = moments(23)
+    assert sessions_until(first) == []
+    assert sessions_until(month[0]) == days(1)
+    assert sessions_until(month[1]) == days(1)  # the next morning
+    assert sessions_until(month[-1]) == days(23)
 
 
 def test_a_file_is_laid_down_with_its_time(tmp_path: Path) -> None:
