@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import Field
 
 from assets.catalogue import table_asset, table_metadata, written
-from assets.requests import TAG, Tries, run_key, tries
+from assets.requests import CAUSE, TAG, Tries, at_work, run_key, tries
 from assets.results import BOARDS
 from assets.stale_results import GROUP, results_of
 from lim_pipelines import clock
@@ -150,14 +150,16 @@ def _runs(
         key = f"redo:{asked['request'][:8]}:{run.key}"
         return key, tries(instance, key)
 
+    working = at_work(instance)
     # What was made, and is stale again or still, is a matter for the next request.
     for run in next_runs(found, specs, asked["result"], asked["since"], lambda run: of(run)[1].succeeded):
         key, past = of(run)
-        if not past.due:
+        # What a policy has asked for, too: it may be fresh when that has ended.
+        if not past.due or not working.isdisjoint(run.assets):
             yield None
             continue
         why = found.filter(pl.col("result") == run.assets[0])["why"][0]
-        tags = {TAG: key, "lim/cause": f"redo {asked['result']}: {why}"[:200]}
+        tags = {TAG: key, CAUSE: f"redo {asked['result']}: {why}"[:200]}
         if run.first is not None:
             tags["dagster/asset_partition_range_start"] = str(run.first)
             tags["dagster/asset_partition_range_end"] = str(run.last)

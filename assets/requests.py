@@ -80,6 +80,20 @@ def tries(instance: DagsterInstance, ask: str, now: datetime | None = None) -> T
     return Tries(runs, succeeded=status == DagsterRunStatus.SUCCESS, working=not ended, due=ended and rested)
 
 
+def at_work(instance: DagsterInstance) -> set[str]:
+    """Assets that runs which wait or work are making or will make, whoever asked for them.
+
+    Parameters
+    ----------
+    instance
+        The Dagster instance.
+    """
+    # A run that never reached the queue may stay so for ever.
+    begun = [status for status in IN_PROGRESS if status != DagsterRunStatus.NOT_STARTED]
+    runs = instance.get_runs(RunsFilter(statuses=begun))
+    return {key.to_user_string() for run in runs for key in run.asset_selection or ()}
+
+
 def run_key(ask: str, runs: int) -> str:
     """Run key under which something is asked for that has had some runs already."""
     return f"{ask}#{runs + 1}" if runs else ask

@@ -14,7 +14,7 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
-from assets.requests import CAUSE, IN_PROGRESS, TAG, run_key, tries
+from assets.requests import CAUSE, TAG, at_work, run_key, tries
 from lim_pipelines import stale
 from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.stale.missing import never_backtested, never_decided
@@ -60,15 +60,15 @@ def build_results_sensor(
             return dg.SkipReason("nothing that results are made from has changed since the last look")
         found = stale.stale(lake, home.models, specs, configs)
         missing = {spec.name: never_decided(lake, home.models, spec) for spec in specs}
-        working = _at_work(context.instance)
+        working = at_work(context.instance)
         # What others make now, they make with what is there now.
         idle = [spec for spec in specs if f"{spec.name}_targets" not in working]
         coming = [spec.name for spec in specs if spec not in idle or missing[spec.name]]
-        asks = [
-            *_decisions(found, idle, missing),
-            *_evaluations(found, specs, never_backtested(lake, specs), coming),
-        ]
-        requests, unfinished = [], len(specs) - len(idle)
+        evaluating = not working.isdisjoint([*BOARDS, *(f"{spec.name}_backtest" for spec in specs)])
+        asks = list(_decisions(found, idle, missing))
+        if not evaluating:
+            asks += _evaluations(found, specs, never_backtested(lake, specs), coming)
+        requests, unfinished = [], len(specs) - len(idle) + evaluating
         for ask, request in asks:
             past = tries(context.instance, ask)
             unfinished += not past.succeeded
@@ -82,15 +82,6 @@ def build_results_sensor(
         )
 
     return results_sensor
-
-
-def _at_work(instance: dg.DagsterInstance) -> set[str]:
-    """Assets that trainings and redone results, which others ask for, are making or will make."""
-    # A run that never reached the queue may stay so for ever.
-    begun = [status for status in IN_PROGRESS if status != dg.DagsterRunStatus.NOT_STARTED]
-    runs = instance.get_runs(dg.RunsFilter(statuses=begun))
-    others = [run for run in runs if run.job_name != decide.name]
-    return {key.to_user_string() for run in others for key in run.asset_selection or ()}
 
 
 def _decisions(

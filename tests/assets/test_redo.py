@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from begun import begun
 from stale_world import CONFIG, CUTOFFS, DAYS, FAMILY, INSTRUMENTS, SPEC, Key, World, bar
 
 from assets.redo import build_redo, build_redo_sensor
@@ -225,3 +226,15 @@ def test_requests_wait_for_their_turn(world: World, instance: dg.DagsterInstance
     found = tick(world, instance, None)
     assert len(found.run_requests or []) == 1
     assert len(json.loads(str(found.cursor))["waiting"]) == 2
+
+
+def test_what_a_policy_is_making_is_waited_for(world: World, instance: dg.DagsterInstance) -> None:
+    world.put(bar(DAYS[4], INSTRUMENTS[0], 101.0))
+    world.make("small_targets", "2018-12-01")
+    ask(world, instance, result="all")
+    evaluate = begun(instance, "small_backtest")
+    first = tick(world, instance, None)
+    assert "its runs are at work" in str(first.skip_reason and first.skip_reason.skip_message)
+    instance.report_run_failed(evaluate)
+    [run] = tick(world, instance, first.cursor).run_requests or []
+    assert dg.AssetKey("small_backtest") in (run.asset_selection or ())

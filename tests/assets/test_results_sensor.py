@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from begun import begun
 from stale_world import CONFIG, CUTOFFS, DAYS, FAMILY, INSTRUMENTS, SPEC, World, bar
 
 from assets.requests import CAUSE
@@ -189,16 +190,23 @@ def test_what_a_training_under_way_will_decide_is_left_to_it(
     world: World, instance: dg.DagsterInstance
 ) -> None:
     undecided(world)
-
-    @dg.asset(name="small_targets")
-    def targets() -> None: ...
-
-    job = dg.Definitions(assets=[targets]).resolve_implicit_global_asset_job_def()
-    training = instance.create_run_for_job(
-        job, status=dg.DagsterRunStatus.STARTED, asset_selection=frozenset({targets.key})
-    )
+    training = begun(instance, "small_targets")
     first = tick(world, instance)
     assert said(first) == "1 runs are at work, or rest before they are tried again"
     instance.report_run_failed(training)
     assert isinstance(first, dg.SensorResult)
     assert names(asked(tick(world, instance, first.cursor))[0]) == ["small_targets"]
+
+
+@pytest.mark.parametrize("asset", ["small_backtest", "effectiveness"])
+def test_reports_that_redo_is_making_are_left_to_it(
+    world: World, instance: dg.DagsterInstance, asset: str
+) -> None:
+    world.put(bar(DAYS[4], INSTRUMENTS[0], 101.0))
+    world.make("small_targets", "2018-12-01")
+    redo = begun(instance, asset)
+    first = tick(world, instance)
+    assert said(first) == "1 runs are at work, or rest before they are tried again"
+    instance.report_run_failed(redo)
+    assert isinstance(first, dg.SensorResult)
+    assert names(asked(tick(world, instance, first.cursor))[0]) == ALL_REPORTS
