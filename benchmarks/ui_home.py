@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from benchmarks.backfill import register_symbols
 from benchmarks.ui_records import record_backfill, record_cutoffs, record_runs, record_ticks
 
 MICS = ("XNAS", "XNYM", "XNYS", "XSIM")
@@ -78,24 +79,6 @@ def symbols() -> list[str]:
     return [f"U{i}" for i in range(INSTRUMENTS)]
 
 
-def register(lake: Any) -> None:
-    """Register the simulated instruments."""
-    from lim_pipelines.reference import register as write
-    from lim_pipelines.schemas import LISTINGS, UTC_TIME
-
-    known = pl.DataFrame({"symbol": symbols()}).join(pl.DataFrame({"exchange": list(MICS)}), how="cross")
-    known = known.with_columns(
-        source=pl.lit("csv_drop"),
-        instrument_id=pl.concat_str("exchange", pl.lit(":"), "symbol"),
-        name="symbol",
-        asset_class=pl.lit("equity"),
-        currency=pl.lit("USD"),
-        file=pl.lit("benchmark"),
-        known_at=pl.lit(FIRST).cast(UTC_TIME),
-    )
-    write(lake, LISTINGS.conform(known))
-
-
 def load(instance: dg.DagsterInstance, years: int) -> None:
     """Load every month of every exchange, each by a range run of the real assets, or by one that fails."""
     from lim_pipelines.definitions import defs
@@ -151,7 +134,7 @@ def build(instance: dg.DagsterInstance, home: Path, years: int) -> Iterator[str]
     from lim_pipelines.lake import Lake
 
     write_files(home / "landing", years)
-    register(Lake(home / "lake"))
+    register_symbols(Lake(home / "lake"), symbols(), MICS)
     instance.add_dynamic_partitions("exchange", list(MICS))
     yield "files"
     load(instance, years)
