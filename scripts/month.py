@@ -90,10 +90,12 @@ def replay(on: Machine, instance: DagsterInstance, wanted: Sequence[Moment]) -> 
         bar.set_description(moment.when.strftime(_SHOWN))
         for line in [_arrived(file) for file in moment.files] or [f"{moment.when:{_SHOWN}}  {moment.about}"]:
             tqdm.write(line, file=sys.stdout)
-        on.clock.set(moment.when + SETTLES)
+        # Where runs took longer than until the next moment, the clock does not go back.
+        on.clock.set(max(moment.when, on.clock.now()) + SETTLES)
         for file in moment.files:
             file.lay_down(on.home / "landing")
-        rest(on, instance, moment.when + SETTLES, told)
+        # From now on, not from the moment: a sensor may have looked before the files were there.
+        rest(on, instance, on.clock.now(), told)
         done.append(moment)
         tqdm.write(
             f"{on.clock.now():{_SHOWN}}  at rest after {time.monotonic() - began:.0f} s", file=sys.stdout
