@@ -103,7 +103,7 @@ def replay(on: Machine, instance: DagsterInstance, wanted: Sequence[Moment]) -> 
     return done
 
 
-def _end(*_: object) -> None:
+def end(*_: object) -> None:
     """Have the month end after the present moment; at the second signal at once, and the daemon with it."""
     if ENDING.is_set():
         sys.exit(1)
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=23, help="how many of the month's 23 sessions")
     parser.add_argument("--exchanges", nargs="+", default=list(EXCHANGES), choices=EXCHANGES)
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, end)
     began = time.monotonic()
     first, *month = moments(chosen.sessions, chosen.exchanges)
     own = Places.find(str(Places.find().root / "month"))

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from month import MODELS, SETTLES, ended, prepare, rest
+from month import ENDING, MODELS, SETTLES, end, ended, prepare, rest
 from month_checks import (
     at_the_same_time,
     done_twice,
@@ -39,7 +39,7 @@ from month_checks import (
     ticks_open,
 )
 from month_compare import print_comparison
-from month_events import EXCHANGES, Moment, days, moments
+from month_events import EXCHANGES, FIRST, Moment, moments, sessions_until
 from month_killer import Killer, faults_of_steps
 from month_machine import ROOT, Machine, listening, prepared
 from month_supervised import Database, Service, Tool, supervised, workers
@@ -59,11 +59,19 @@ ROUNDS = 12
 
 def replay(
     on: Machine, instance: DagsterInstance, wanted: Sequence[Moment], killer: Killer, shares: Sequence[int]
-) -> None:
-    """Let everything arrive, one moment after the other, while the killer strikes."""
-    told = ended(instance)
+) -> list[Moment]:
+    """Let everything arrive, one moment after the other, while the killer strikes.
+
+    Returns
+    -------
+    list of Moment
+        Those that were worked off: all, unless `ENDING` is set meanwhile.
+    """
+    told, done = ended(instance), list[Moment]()
     bar = tqdm(list(zip(wanted, shares, strict=True)), unit="moment", disable=None)
     for moment, share in bar:
+        if ENDING.is_set():
+            break
         began = time.monotonic()
         # Pauses may have taken the clock past a moment; it never goes back.
         on.clock.set(max(moment.when, on.clock.now()) + SETTLES)
@@ -71,18 +79,20 @@ def replay(
             file.lay_down(on.home / "landing")
         killer.let(share)
         settle(on, instance, on.clock.now(), told)
+        done.append(moment)
         tqdm.write(
             f"{moment.when:%Y-%m-%d %H:%M}  = {len(moment.files)} files, {len(killer.faults)} faults so far,"
             f" {time.monotonic() - began:.0f} s",
             file=sys.stdout,
         )
-    while killer.waits:
+    while killer.waits and not ENDING.is_set():
         # Somebody touches a file: the ledger looks at it again, and there is a run to strike.
         newest = max((on.home / "landing").rglob("*.csv"), key=lambda path: path.stat().st_mtime)
         now = on.clock.now()
         os.utime(newest, (now.timestamp(), now.timestamp()))
         on.clock.set(now + SETTLES)
         settle(on, instance, on.clock.now(), told)
+    return done
 
 
 def settle(on: Machine, instance: DagsterInstance, since: datetime, told: set[str]) -> None:
@@ -188,7 +198,7 @@ def main() -> None:
     chosen = parser.parse_args()
     # Dagster tells of every connection that is tried again; here they are expected.
     logging.getLogger().setLevel(logging.ERROR)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, end)
     began = time.monotonic()
     first, *month = moments(chosen.sessions, chosen.exchanges)
     own = Places.find(str(Places.find().root / "month_faults"))
@@ -202,14 +212,16 @@ def main() -> None:
             month = [Moment(on.clock.now(), (), "the first models are trained"), *month]
             try:
                 killer.start()
-                replay(on, instance, month, killer, faults_of_steps(chosen.faults, len(month), chosen.seed))
+                done = replay(
+                    on, instance, month, killer, faults_of_steps(chosen.faults, len(month), chosen.seed)
+                )
             finally:
                 killer.stop()
                 killer.print_summary()
             # What became stale of earlier cutoffs is people's; this is their one action.
             on.materialize("redo")
             settle(on, instance, on.clock.now(), ended(instance))
-            print_summary(instance, own.lake(), [first, *month])
+            print_summary(instance, own.lake(), [first, *done])
             good = print_checks(
                 {
                     "everything asked for is done": left_open(instance),
@@ -221,8 +233,9 @@ def main() -> None:
                     "no revision without a change": revised_for_nothing(own.lake()),
                 }
             )
-    print(f"\n{len(killer.faults)} faults in {chosen.sessions} sessions, {time.monotonic() - began:.0f} s")
-    good &= print_comparison(own, chosen.exchanges, days(chosen.sessions)[-1])
+    came = sessions_until(done[-1])
+    print(f"\n{len(killer.faults)} faults in {len(came)} sessions, {time.monotonic() - began:.0f} s")
+    good &= print_comparison(own, chosen.exchanges, max(came, default=FIRST - timedelta(days=1)))
     good &= print_checks({"the ledger is that of one reading": ledger_differs(own)})
     print(f"\n{time.monotonic() - began:.0f} s with the comparison")
     # As `make demo`: libraries print pages while the interpreter is taken apart; all is written.
