@@ -57,7 +57,12 @@ def record_runs(instance: dg.DagsterInstance, months: Sequence[Month], mics: Seq
     with storage.connect() as connection:
         for day in days:
             began = datetime(day.year, day.month, day.day, 21, 15, tzinfo=UTC)
-            times = {"start_time": began.timestamp() + 2, "end_time": began.timestamp() + 9}
+            times = {
+                "start_time": began.timestamp() + 2,
+                "end_time": began.timestamp() + 9,
+                # The timeline asks by it: else all of them would be runs of today.
+                "update_timestamp": began.replace(tzinfo=None) + timedelta(seconds=9),
+            }
             for mic in mics if day.weekday() <= FRIDAY else ():
                 for job in ("register_landing_files", "load_quotes"):
                     run = _run(job, mic, day, failed=rng.random() < 1 / 200)
