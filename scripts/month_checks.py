@@ -7,6 +7,7 @@ Each check yields a line for everything that is wrong; none means that it holds.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -44,8 +45,9 @@ def open_asks(instance: DagsterInstance) -> dict[str, RunRecord]:
 
     Who asks does not always ask for the same again: a load that failed is asked for together with what is
     new, a training without what it had made before it died. So an ask is also done when every one of its
-    partitions was made after it was asked for.
+    partitions was made after it was asked for. What the sentinel has told of is left to people.
     """
+    told = told_of(instance)
     tries: dict[str, list[RunRecord]] = defaultdict(list)
     for record in instance.get_run_records():
         tries[record.dagster_run.tags.get(TAG, record.dagster_run.run_id)].append(record)
@@ -53,8 +55,20 @@ def open_asks(instance: DagsterInstance) -> dict[str, RunRecord]:
         ask: newest
         for ask, (newest, *older) in tries.items()
         if newest.dagster_run.status != DagsterRunStatus.SUCCESS
+        and told.isdisjoint(record.dagster_run.run_id for record in (newest, *older))
         and not _made(instance, newest.dagster_run, [newest, *older][-1].create_timestamp.timestamp())
     }
+
+
+def told_of(instance: DagsterInstance) -> set[str]:
+    """Return the runs of whose failed partitions the sentinel has told, and still would."""
+    cursors = [
+        getattr(state.instigator_data, "cursor", None)
+        for state in instance.all_instigator_state()
+        if state.instigator_name == "sentinel"
+    ]
+    causes = [cause for cursor in cursors for cause in json.loads(cursor or "[]")]
+    return {cause.split(":")[1] for cause in causes if cause.startswith("failed:")}
 
 
 def _made(instance: DagsterInstance, run: DagsterRun, since: float) -> bool:

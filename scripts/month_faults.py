@@ -37,6 +37,7 @@ from month_checks import (
     revised_for_nothing,
     slots_held,
     ticks_open,
+    told_of,
 )
 from month_compare import print_comparison
 from month_events import EXCHANGES, FIRST, Moment, moments, sessions_until
@@ -222,6 +223,7 @@ def main() -> None:
             on.materialize("redo")
             settle(on, instance, on.clock.now(), ended(instance))
             print_summary(instance, own.lake(), [first, *done])
+            print(f"\nleft to people, told by the sentinel: {len(told_of(instance))} runs' partitions")
             good = print_checks(
                 {
                     "everything asked for is done": left_open(instance),
