@@ -31,13 +31,14 @@ def skipped(found: dg.SensorResult) -> str:
     return str(found.skip_reason.skip_message) if found.skip_reason else ""
 
 
-def sessions(lineage: Lineage, days: list[date]) -> None:
-    """Write one bar of an index for each day, known soon after its close."""
+def sessions(lineage: Lineage, days: list[date], instrument_id: str = "XNAS:IXIC") -> None:
+    """Write one bar of an index, or of something else, for each day, known soon after its close."""
+    mic = instrument_id.split(":")[0]
     rows = [
         {
-            "exchange": "XNAS",
+            "exchange": mic,
             "date": day,
-            "instrument_id": "XNAS:IXIC",
+            "instrument_id": instrument_id,
             "freq": "1d",
             "ts": datetime(day.year, day.month, day.day, 21, tzinfo=UTC),
             **dict.fromkeys(("open", "high", "low", "close"), 100.0),
@@ -54,5 +55,5 @@ def sessions(lineage: Lineage, days: list[date]) -> None:
     lineage.lake.write(
         VALIDATED_BARS,
         pl.DataFrame(rows, schema=VALIDATED_BARS.schema),
-        scope_of({"exchange": ["XNAS"], "date": days}),
+        scope_of({"exchange": [mic], "date": days}),
     )

@@ -25,6 +25,8 @@ RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_e
 SPECS = load_strategies()[1]
 REAL = [one.name for one in SPECS if one.foundation == "foundation_checkpoint"]
 """Strategies whose models start from the real family's checkpoints."""
+WTI = "XNYM:WTI"
+"""What they trade."""
 
 _DAYS = [date(2018, 11, 1) + timedelta(i) for i in range(28)]
 NOVEMBER = [day for day in _DAYS if day.weekday() < 5]
@@ -58,11 +60,14 @@ def test_it_skips_with_a_reason_for_every_family_and_strategy(lineage: Lineage) 
 
 def test_it_asks_for_checkpoint_models_and_targets_with_its_cause(lineage: Lineage) -> None:
     sessions(lineage, NOVEMBER)
+    family = {"window_store", "foundation_checkpoint"}
+    alone = asked(ask(lineage))
+    assert {key.to_user_string() for key in alone.asset_selection or ()} == family, "no strategy has bars yet"
+    sessions(lineage, NOVEMBER, WTI)
     run = asked(ask(lineage))
     assert [run.tags[tag] for tag in RANGE] == ["2018-12-01", "2018-12-01"]
     assert {key.to_user_string() for key in run.asset_selection or ()} == {
-        "window_store",
-        "foundation_checkpoint",
+        *family,
         *(f"{name}_{asset}" for name in REAL for asset in ("model", "targets")),
     }
     assert run.tags["lim/cause"] == "20 sessions and no checkpoint yet (needs 15)"
@@ -98,6 +103,7 @@ def test_a_run_that_succeeded_answers_its_causes(lineage: Lineage) -> None:
 
 def test_a_budget_keeps_waiting_what_it_cannot_hold(lineage: Lineage) -> None:
     sessions(lineage, NOVEMBER)
+    sessions(lineage, NOVEMBER, WTI)
     train(lineage.lake, lineage.path / "models", date(2018, 11, 1), 7200, when=str(datetime.now(UTC)))
     (lineage.path / FILE).write_text("retraining: {budget_hours_a_week: 2}")
     why = skipped(ask(lineage))
