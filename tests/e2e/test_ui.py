@@ -132,21 +132,21 @@ def test_a_plot_is_drawn(page: Any, base: str) -> None:
 
 def test_what_an_assets_page_asks_does_not_grow(page: Any, base: str) -> None:
     """By count, never by time: of schedules and sensors aimed at it, and of questions for its partitions."""
-    answers: list[Any] = []
     asked: list[str] = []
 
     def note(response: Any) -> None:
         if "/graphql" in response.url and response.request.post_data:
-            name = response.request.post_data_json["operationName"]
-            asked.append(name)
-            if name == "AssetViewDefinitionQuery":
-                answers.append(response.json())
+            asked.append(response.request.post_data_json["operationName"])
 
     page.on("response", note)
-    page.goto(f"{base}/assets/validated_bars?view=partitions")
-    page.get_by_text("Missing (").wait_for()
+    # Its answer may come after the partitions are drawn.
+    with page.expect_response(
+        lambda one: "AssetViewDefinitionQuery" in (one.request.post_data or ""), timeout=60_000
+    ) as definition:
+        page.goto(f"{base}/assets/validated_bars?view=partitions")
+        page.get_by_text("Missing (").wait_for()
     page.remove_listener("response", note)
-    aimed = answers[0]["data"]["assetOrError"]["definition"]["targetingInstigators"]
+    aimed = definition.value.json()["data"]["assetOrError"]["definition"]["targetingInstigators"]
     names = {one["name"] for one in aimed}
     assert {"landing_sensor", "close_america_new_york", "sentinel"} <= names
     assert len(names) <= MOST_INSTIGATORS

@@ -194,13 +194,16 @@ def test_a_file_refused_half_way_leaves_nothing(
     assert done.rows_in == done.published + done.held["rows"].sum()
 
 
+FEW_ROWS = 8
 CHILD = f"""
 import datetime, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from lim_pipelines import bulk
 from lim_pipelines.lake import Lake
-bulk.PERIOD_ROWS = 25
+bulk.PERIOD_ROWS = {FEW_ROWS}
+# One after the other: else the kill may find the last period begun before the first two are told of.
+bulk.PERIODS_AT_ONCE = 1
 periods = []
 def progress(end, rows):
     periods.append(end)
@@ -215,9 +218,9 @@ def test_an_import_killed_between_periods_is_finished_by_the_next(
     tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = Lake(tmp_path / "undisturbed")
-    monkeypatch.setattr(bulk, "PERIOD_ROWS", 25)
+    monkeypatch.setattr(bulk, "PERIOD_ROWS", FEW_ROWS)
     whole = import_history(expected, landing, "XNYS", *SPANS["XNYS"])
-    assert whole.periods > 2
+    assert whole.periods > 4
 
     command = [sys.executable, "-c", CHILD, str(tmp_path / "killed"), str(landing)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
