@@ -96,7 +96,7 @@ def record_ticks(instance: dg.DagsterInstance) -> None:
     ]
     schedules = [(one.name, InstigatorType.SCHEDULE, DAY) for one in repository.schedule_defs]
     for name, kind, seconds in [*sensors, *schedules]:
-        with storage.connect() as connection:  # type: ignore[union-attr]  # SQL storage, in both homes
+        with storage.connect() as connection:
             connection.execute(JobTickTable.insert(), list(_ticks(name, kind, seconds, now)))
 
 

@@ -21,13 +21,14 @@ from dagster import (
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
+    PartitionKeyRange,
     RunRecord,
     RunsFilter,
     partition_loading_context,
 )
 
 from assets.arrivals import QUOTE_ASSETS
-from assets.partitions import exchange_dates
+from assets.partitions import cutoffs, exchange_dates
 from assets.requests import EXCHANGE, IN_PROGRESS, TAG
 from lim_pipelines.lake import Lake
 from lim_pipelines.landing.register import register
@@ -73,7 +74,7 @@ def told_of(instance: DagsterInstance) -> set[str]:
 
 def _made(instance: DagsterInstance, run: DagsterRun, since: float) -> bool:
     """Whether everything that a run was to make was made since a moment."""
-    names = [run.tags[tag] for tag in (PARTITION, FIRST, LAST) if tag in run.tags] or [None]
+    names = [*_keys(instance, run)] or [None]
     return bool(run.asset_selection) and all(
         instance.fetch_materializations(
             AssetRecordsFilter(key, asset_partitions=name and [name], after_timestamp=since), limit=1
@@ -81,6 +82,16 @@ def _made(instance: DagsterInstance, run: DagsterRun, since: float) -> bool:
         for key in run.asset_selection or ()
         for name in names
     )
+
+
+def _keys(instance: DagsterInstance, run: DagsterRun) -> list[str]:
+    """Return the partitions that a run was for, those within its range, too."""
+    if FIRST not in run.tags:
+        return [run.tags[PARTITION]] if PARTITION in run.tags else []
+    ends = PartitionKeyRange(run.tags[FIRST], run.tags[LAST])
+    kind = exchange_dates if "|" in ends.start else cutoffs
+    with partition_loading_context(dynamic_partitions_store=instance):
+        return [*kind.get_partition_keys_in_range(ends)]
 
 
 def left_open(instance: DagsterInstance) -> Iterator[str]:
@@ -124,7 +135,10 @@ def left_failed(instance: DagsterInstance) -> Iterator[str]:
 
 def _failed(instance: DagsterInstance, key: AssetKey) -> Iterator[str]:
     names = {
-        run.tags[tag] for run in instance.get_runs(RunsFilter()) for tag in (FIRST, LAST) if tag in run.tags
+        name
+        for run in instance.get_runs(RunsFilter())
+        for name in _keys(instance, run)
+        if "|" in name
     }
     statuses = instance.get_status_by_partition(key, sorted(names), exchange_dates) or {}
     for name, status in statuses.items():

@@ -192,10 +192,17 @@ def print_comparison(own: Places, mics: Sequence[str], last: date) -> bool:
     print("\nresults, and those of models trained once, oldest cutoff first, on the same lake")
     same &= _told(results_apart(own.lake(), again.lake()))
     print("\nmodels, likewise: largest difference of a weight")
-    for name, cutoff, apart in models_apart(own.models, again.models):
+    return _told_models(models_apart(own.models, again.models)) and same
+
+
+def _told_models(found: Iterable[tuple[str, date, float]]) -> bool:
+    """Print how far models are apart; whether there are any and none is."""
+    rows = list(found)
+    for name, cutoff, apart in rows:
         print(f"  {name:28} {cutoff} {apart:.1g}")
-        same &= apart <= TOLERANCE
-    return same
+    if not rows:
+        print("  none: nothing was trained, so nothing is shown of trainings")
+    return bool(rows) and all(apart <= TOLERANCE for _, _, apart in rows)
 
 
 def _told(found: Iterable[tuple[str, int, int]]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "scripts"))
-from own_postgres import Postgres  # noqa: E402
+from own_postgres import Postgres  # noqa: E402 (the folder of scripts is on the path only now)
 
 
 @contextmanager

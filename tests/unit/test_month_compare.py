@@ -19,7 +19,7 @@ from lim_pipelines.schemas import SCORES, VALIDATED_BARS
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from month_compare import differences, models_apart, results_apart
+from month_compare import _told_models, differences, models_apart, results_apart
 
 LAST = days(3)[-1]
 
@@ -118,3 +118,23 @@ def test_a_cutoff_that_is_missing_is_as_far_apart_as_can_be(tmp_path: Path) -> N
     put(tmp_path / "b", {"a": [1.0]}, LAST)
     found = list(models_apart(tmp_path / "one", tmp_path / "b"))
     assert found == [("foundation_checkpoint", DAY, 0.0), ("foundation_checkpoint", LAST, float("inf"))]
+
+
+def test_a_month_without_models_shows_nothing_of_trainings() -> None:
+    assert not _told_models([])
+    assert _told_models([("xsim_long_short", LAST, 0.0)])
+    assert not _told_models([("xsim_long_short", LAST, 0.0), ("wti_transfer", LAST, 1e-3)])
+
+
+def test_a_range_is_all_of_its_partitions() -> None:
+    import dagster as dg
+    from month_checks import FIRST, _keys
+    from month_checks import LAST as END
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("exchange", ["XNYS", "XSIM"])
+        load = dg.DagsterRun("load", tags={FIRST: "2018-12-03|XNYS", END: "2018-12-05|XNYS"})
+        assert sorted(_keys(instance, load)) == [f"2018-12-0{day}|XNYS" for day in (3, 4, 5)]
+        train = dg.DagsterRun("train", tags={FIRST: "2018-11-01", END: "2019-01-01"})
+        assert list(_keys(instance, train)) == ["2018-11-01", "2018-12-01", "2019-01-01"]
+        assert _keys(instance, dg.DagsterRun("once")) == []

@@ -52,7 +52,7 @@ def test_alerts_tell_the_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     @dg.op
     def trained(context: dg.OpExecutionContext) -> None:
-        Trainer().run(context, "failing_training", {})  # type: ignore[arg-type]  # of an op it uses what both have
+        Trainer().run(context, "failing_training", {})
 
     @dg.job
     def training() -> None:
