@@ -134,12 +134,7 @@ def left_failed(instance: DagsterInstance) -> Iterator[str]:
 
 
 def _failed(instance: DagsterInstance, key: AssetKey) -> Iterator[str]:
-    names = {
-        name
-        for run in instance.get_runs(RunsFilter())
-        for name in _keys(instance, run)
-        if "|" in name
-    }
+    names = {name for run in instance.get_runs(RunsFilter()) for name in _keys(instance, run) if "|" in name}
     statuses = instance.get_status_by_partition(key, sorted(names), exchange_dates) or {}
     for name, status in statuses.items():
         if status is not None and status.name in ("FAILED", "IN_PROGRESS"):
