@@ -6,7 +6,7 @@ reasons for not running are written for people.
 
 import dagster as dg
 
-from assets import alerts, backfills, closes, freshness, sentinel
+from assets import alerts, backfills, closes, freshness
 from assets.arrivals import (
     import_archive,
     landing_sensor,
@@ -19,6 +19,7 @@ from assets.releases import releases_sensor
 from assets.requests import CAUSE, EXCHANGE
 from assets.results import decide, evaluate
 from assets.retraining import daily_retraining_plan
+from assets.unrecorded import record
 from lim_pipelines.sources.base import QUARANTINE_AS
 
 daily_reference = dg.ScheduleDefinition(
@@ -52,7 +53,7 @@ weekly_validation = dg.ScheduleDefinition(
 
 
 SENSORS = [landing_sensor, inputs_sensor, releases_sensor]
-SENSORS += [*backfills.SENSORS, *sentinel.SENSORS, *alerts.SENSORS]
+SENSORS += [*backfills.SENSORS, *alerts.SENSORS]
 SCHEDULES = [*closes.SCHEDULES, daily_alternative, daily_reference, weekly_validation, daily_retraining_plan]
 SCHEDULES += [*backfills.SCHEDULES, *freshness.SCHEDULES]
-JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate]
+JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate, record]

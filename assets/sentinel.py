@@ -4,7 +4,8 @@ What does not belong here: runs that fail (`alerts.py` tells of each), asks of s
 again).
 
 Asked for again: what a schedule asked for at a close or for the trailing week, because a schedule has no
-memory; by `requests.tries`, with its pauses, until it succeeds. Everything else is told of, once: a partition
+memory; and results that are there without Dagster's record or check (`unrecorded.py`); by `requests.tries`,
+with its pauses, until it succeeds. Everything else is told of, once: a partition
 that is still failed `LEFT_FAILED` after its run, a run that works or waits longer than `STUCK`, a session
 overdue.
 Why not have all of it made again: what people started, people know why; a training that failed fails again.
@@ -18,11 +19,15 @@ from datetime import date, timedelta
 import dagster as dg
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
+from assets import unrecorded
 from assets.arrivals import exchange_date_run, load_quotes
+from assets.failed import FIRST, LAST, MOST, failed_this_week, partitions_of, since, still_failed
 from assets.partitions import exchanges
 from assets.requests import CAUSE, EXCHANGE, IN_PROGRESS, TAG, run_key, tries
 from lim_pipelines import alerts, clock
+from lim_pipelines.foundation.config import FoundationConfig
 from lim_pipelines.freshness import freshness, words
+from lim_pipelines.strategies.spec import StrategySpec
 from resources.home import Home
 
 LEFT_FAILED = timedelta(hours=6)
@@ -30,41 +35,47 @@ STUCK = timedelta(hours=12)
 """Longer than any load; the longest training has a pool and a limit of its own (`deploy/dagster.yaml`)."""
 
 _SCHEDULED = ("close:", "trailing:")
-_PARTITION = "dagster/partition"
-_FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-_WEEK = timedelta(days=7)
-_MOST = 300
-"""Newest failed runs of the week that are looked at."""
 
 
-@dg.sensor(
-    minimum_interval_seconds=300,
-    jobs=[load_quotes],
-    description="Asks again for sessions whose load failed, and tells of partitions that stay failed, runs"
-    " that hang, and sessions that are overdue; each once.",
-)
-def sentinel(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
-    """Look at everything that should not stay as it is."""
-    instance = context.instance
-    failed = _failed_this_week(instance)
-    never = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED]), limit=_MOST)
-    requests = list(_again(instance, [*failed, *never]))
-    with dg.partition_loading_context(dynamic_partitions_store=instance):
-        left = _left_failed(instance, context, failed)
-    wrong = {
-        **_stuck(instance),
-        **left,
-        **_overdue(home, instance.get_dynamic_partitions(exchanges.name or "")),
-    }
-    told = [cause for cause in json.loads(context.cursor or "[]") if cause in wrong]
-    news = {cause: said for cause, said in wrong.items() if cause not in told}
-    if news:
-        _tell(context, news)
-    return dg.SensorResult(
-        run_requests=requests,
-        skip_reason=None if requests else "; ".join(wrong.values()) or "nothing failed, hangs or is overdue",
-        cursor=json.dumps([*told, *news]),
+def build_sentinel(specs: Sequence[StrategySpec], configs: Sequence[FoundationConfig]) -> dg.SensorDefinition:
+    """Make the sensor."""
+
+    @dg.sensor(
+        minimum_interval_seconds=300,
+        jobs=[load_quotes, *unrecorded.JOBS],
+        description="Asks again for sessions whose load failed, and for the record and the check of results"
+        " whose run died between; tells of partitions that stay failed, runs that hang, and sessions that are"
+        " overdue; each once.",
     )
+    def sentinel(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
+        """Look at everything that should not stay as it is."""
+        instance = context.instance
+        failed = failed_this_week(instance)
+        never = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED]), limit=MOST)
+        with dg.partition_loading_context(dynamic_partitions_store=instance):
+            requests = [
+                *_again(instance, [*failed, *never]),
+                *unrecorded.unrecorded(instance, home, specs, configs, failed),
+            ]
+            left = _left_failed(instance, context, failed)
+        wrong = {
+            **_stuck(instance),
+            **left,
+            **_overdue(home, instance.get_dynamic_partitions(exchanges.name or "")),
+        }
+        told = [cause for cause in json.loads(context.cursor or "[]") if cause in wrong]
+        news = {cause: said for cause, said in wrong.items() if cause not in told}
+        if news:
+            _tell(context, news)
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None
+            if requests
+            else "; ".join(wrong.values()) or "nothing failed, hangs or is overdue",
+            cursor=json.dumps([*told, *news]),
+        )
+
+    return sentinel
 
 
 def _tell(context: dg.SensorEvaluationContext, news: dict[str, str]) -> None:
@@ -73,17 +84,6 @@ def _tell(context: dg.SensorEvaluationContext, news: dict[str, str]) -> None:
         alerts.tell(f"still wrong: {len(news)}", "\n".join(news.values()))
     except alerts.AlertError as error:
         context.log.error("not everybody was told of %s: %s", "; ".join(news.values()), error)
-
-
-def _failed_this_week(instance: DagsterInstance) -> Sequence[RunRecord]:
-    ended = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
-    records = instance.get_run_records(RunsFilter(statuses=ended), limit=_MOST)
-    return [record for record in records if _since(record) < _WEEK]
-
-
-def _since(record: RunRecord) -> timedelta:
-    """How long ago a run ended; by the machine's clock, as Dagster's records."""
-    return timedelta(seconds=time.time() - (record.end_time or record.update_timestamp.timestamp()))
 
 
 def _again(instance: DagsterInstance, records: Iterable[RunRecord]) -> Iterator[dg.RunRequest]:
@@ -96,7 +96,7 @@ def _again(instance: DagsterInstance, records: Iterable[RunRecord]) -> Iterator[
     for ask, run in asks.items():
         past = tries(instance, ask)
         if past.due and not past.succeeded:
-            mic, (first, last) = run.tags[EXCHANGE], (run.tags[tag][:10] for tag in (_FIRST, _LAST))
+            mic, (first, last) = run.tags[EXCHANGE], (run.tags[tag][:10] for tag in (FIRST, LAST))
             yield exchange_date_run(
                 mic,
                 mic,
@@ -133,15 +133,15 @@ def _left_failed(
     wanted: dict[AssetKey, dict[str, str]] = {}
     for record in failed:
         run = record.dagster_run
-        if _since(record) < LEFT_FAILED:
+        if since(record) < LEFT_FAILED:
             continue
         for key in run.asset_selection or _assets_of(repository, run.job_name):
             definition = graph.get(key).partitions_def if graph.has(key) else None
-            for name in _partitions(definition, run) if definition else []:
+            for name in partitions_of(definition, run) if definition else []:
                 wanted.setdefault(key, {}).setdefault(name, run.run_id)
     # One question an asset, however many runs have failed.
     for key, runs in sorted(wanted.items()):
-        for name in _still_failed(instance, key, list(runs), graph.get(key).partitions_def):
+        for name in still_failed(instance, key, list(runs), graph.get(key).partitions_def):
             by_run.setdefault((key.to_user_string(), runs[name]), []).append(name)
     return {
         f"failed:{run}:{asset}": (
@@ -157,36 +157,7 @@ def _assets_of(repository: dg.RepositoryDefinition, job: str) -> set[AssetKey]:
     return set(found.asset_layer.executable_asset_keys) if found else set()
 
 
-def _partitions(definition: dg.PartitionsDefinition[str], run: dg.DagsterRun) -> list[str]:
-    """Keys of the partitions that a run was for; none where those it names are gone."""
-    if _PARTITION in run.tags:
-        return [run.tags[_PARTITION]]
-    if _FIRST not in run.tags:
-        return []
-    try:
-        return list(
-            definition.get_partition_keys_in_range(dg.PartitionKeyRange(run.tags[_FIRST], run.tags[_LAST]))
-        )
-    except dg.DagsterInvalidInvocationError:
-        return []
-
-
-def _still_failed(
-    instance: DagsterInstance,
-    key: AssetKey,
-    wanted: list[str],
-    definition: dg.PartitionsDefinition[str] | None,
-) -> list[str]:
-    if definition is None:
-        return []
-    statuses = instance.get_status_by_partition(key, wanted, definition) or {}
-    return sorted(name for name, status in statuses.items() if status is not None and status.name == "FAILED")
-
-
 def _overdue(home: Home, mics: Iterable[str]) -> dict[str, str]:
     """Find sessions that should be there."""
     late = freshness(home.lake(), mics, clock.now()).filter("overdue")
     return {f"overdue:{row['exchange']}:{row['due']}": words(row) for row in late.iter_rows(named=True)}
-
-
-SENSORS = [sentinel]

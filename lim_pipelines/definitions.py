@@ -51,6 +51,7 @@ from assets import (  # noqa: E402
     releases,
     results,
     retraining,
+    sentinel,
     stale_results,
     window_store,
 )
@@ -141,6 +142,7 @@ def build_definitions() -> dg.Definitions:
                 *automation.SENSORS,
                 *champion.SENSORS,
                 retraining.build_retraining_sensor(specs),
+                sentinel.build_sentinel(specs, configs),
                 redo.build_redo_sensor(specs, configs),
                 results.build_results_sensor(specs, configs),
             ],

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 from dagster import (
+    AssetCheckKey,
     AssetKey,
     AssetRecordsFilter,
     DagsterInstance,
@@ -26,8 +27,9 @@ from dagster import (
     RunsFilter,
     partition_loading_context,
 )
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
-from assets.arrivals import QUOTE_ASSETS
+from assets.audits_models import NAME
 from assets.partitions import cutoffs, exchange_dates
 from assets.requests import EXCHANGE, IN_PROGRESS, TAG
 from lim_pipelines.lake import Lake
@@ -127,18 +129,27 @@ def at_the_same_time(instance: DagsterInstance) -> Iterator[str]:
 
 
 def left_failed(instance: DagsterInstance) -> Iterator[str]:
-    """Find partitions whose last run failed."""
+    """Find partitions whose last run failed: of bars, models and targets."""
+    made: dict[AssetKey, set[str]] = defaultdict(set)
+    for run in instance.get_runs(RunsFilter()):
+        for key in run.asset_selection or ():
+            made[key].update(_keys(instance, run))
     with partition_loading_context(dynamic_partitions_store=instance):
-        for key in QUOTE_ASSETS:
-            yield from _failed(instance, key)
+        for key, names in made.items():
+            kind = exchange_dates if any("|" in name for name in names) else cutoffs
+            statuses = instance.get_status_by_partition(key, sorted(names), kind) if names else None
+            for name, status in (statuses or {}).items():
+                if status is not None and status.name in ("FAILED", "IN_PROGRESS"):
+                    yield f"{key.to_user_string()} {name} is {status.name.lower()}"
 
 
-def _failed(instance: DagsterInstance, key: AssetKey) -> Iterator[str]:
-    names = {name for run in instance.get_runs(RunsFilter()) for name in _keys(instance, run) if "|" in name}
-    statuses = instance.get_status_by_partition(key, sorted(names), exchange_dates) or {}
-    for name, status in statuses.items():
-        if status is not None and status.name in ("FAILED", "IN_PROGRESS"):
-            yield f"{key.to_user_string()} {name} is {status.name.lower()}"
+def unchecked(instance: DagsterInstance) -> Iterator[str]:
+    """Find checks `no_look_ahead` whose newest evaluation came to no verdict."""
+    for key in {key for run in instance.get_runs(RunsFilter()) for key in run.asset_selection or ()}:
+        check = AssetCheckKey(key, NAME)
+        for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=1):
+            if record.status is Status.PLANNED:
+                yield f"{check.to_user_string()} was never answered in run {record.run_id}"
 
 
 def slots_held(instance: DagsterInstance) -> Iterator[str]:

@@ -38,6 +38,7 @@ from month_checks import (
     slots_held,
     ticks_open,
     told_of,
+    unchecked,
 )
 from month_compare import print_comparison
 from month_events import EXCHANGES, FIRST, Moment, moments, sessions_until
@@ -106,15 +107,16 @@ def settle(on: Machine, instance: DagsterInstance, since: datetime, told: set[st
     """
     for _ in range(ROUNDS):
         insistently(partial(rest, on, instance, since, told))
-        runs = insistently(partial(_runs_of_open_asks, instance))
+        runs = insistently(partial(_runs_of_what_is_open, instance))
         if not runs:
             return
         on.clock.set(on.clock.now() + min(RETRY_AFTER * 2 ** (max(runs) - 1), LONGEST_PAUSE))
         since = on.clock.now()
 
 
-def _runs_of_open_asks(instance: DagsterInstance) -> list[int]:
-    return [tries(instance, ask).runs for ask in open_asks(instance)]
+def _runs_of_what_is_open(instance: DagsterInstance) -> list[int]:
+    """How often what is not done, or not checked, was tried."""
+    return [*(tries(instance, ask).runs for ask in open_asks(instance)), *(1 for _ in unchecked(instance))]
 
 
 def insistently(ask: Callable[[], Answer]) -> Answer:
@@ -230,6 +232,7 @@ def main() -> None:
                     "nothing asked for is done twice": done_twice(instance),
                     "no two loads of an exchange at once": at_the_same_time(instance),
                     "no partition is left failed": left_failed(instance),
+                    "no result is left without the verdict of its check": unchecked(instance),
                     "no place in a pool is held": slots_held(instance),
                     "no tick is left open": ticks_open(instance),
                     "no revision without a change": revised_for_nothing(own.lake()),

@@ -25,6 +25,7 @@ from assets.evaluation import build_effectiveness
 from assets.leaderboard import build_leaderboard
 from assets.results import build_results_sensor
 from assets.retraining import build_retraining_sensor
+from assets.sentinel import build_sentinel
 from lim_pipelines import clock, definitions
 from lim_pipelines.backtest.facts import read_facts
 from lim_pipelines.finetune import champions
@@ -133,6 +134,7 @@ class Driven:
             "inputs": inputs_sensor,
             "retraining": build_retraining_sensor([one]),
             "results": build_results_sensor([one], [REAL]),
+            "sentinel": build_sentinel([one], [REAL]),
         }
 
     def drop(self, day: date, closes: Mapping[str, float], arrived: datetime) -> None:
@@ -147,16 +149,20 @@ class Driven:
             asked = 0
             for name in self.sensors:
                 # One after the other: what one has asked for is at work when the next one looks.
-                for request in self._look(name):
-                    self._run(request)
+                for request in self.look(name):
+                    assert self.run(request)
                     asked += 1
             if not asked:
                 return self.made[before:]
         raise AssertionError(f"it never comes to rest: {self.made[before:]}")
 
-    def _look(self, name: str) -> list[dg.RunRequest]:
+    def look(self, name: str) -> list[dg.RunRequest]:
+        """Have a sensor look, and return what it asks for."""
         context = dg.build_sensor_context(
-            self.lineage.instance, cursor=self.cursors.get(name), resources={"home": self.home}
+            self.lineage.instance,
+            cursor=self.cursors.get(name),
+            resources={"home": self.home},
+            definitions=definitions.defs,
         )
         found = self.sensors[name](context)
         if isinstance(found, dg.SkipReason):
@@ -164,16 +170,20 @@ class Driven:
         self.cursors[name] = found.cursor
         return list(found.run_requests or [])
 
-    def _run(self, request: dg.RunRequest) -> None:
-        """Run what was asked for as the daemon would."""
+    def run(self, request: dg.RunRequest) -> bool:
+        """Run what was asked for as the daemon would; say whether it succeeded."""
         asked = set(request.asset_selection or ())
         ours = asked <= set(self.defs.resolve_asset_graph().get_all_asset_keys())
         where = self.defs if ours else definitions.defs
-        job = where.resolve_implicit_global_asset_job_def().get_subset(asset_selection=asked)
-        done = job.execute_in_process(
-            instance=self.lineage.instance, tags=request.tags, partition_key=request.partition_key
+        # Not a subset of the job: runs of that do not name their assets.
+        done = where.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=list(asked),
+            instance=self.lineage.instance,
+            tags=request.tags,
+            partition_key=request.partition_key,
+            raise_on_error=False,
         )
-        assert done.success
+        return done.success
 
     def making(self, key: Key) -> None:
         """Note that something is being made, and whether it would come out as it was."""

@@ -9,6 +9,7 @@ What does not belong here: training and deciding again, and who asks for it (`as
 """
 
 from lim_pipelines.stale.asked import asked
+from lim_pipelines.stale.found import made
 from lim_pipelines.stale.judge import cause_of, current, listed, stale
 from lim_pipelines.stale.recorded import (
     record_backtest,
@@ -27,6 +28,7 @@ __all__ = [
     "cause_of",
     "current",
     "listed",
+    "made",
     "record_backtest",
     "record_effectiveness",
     "record_leaderboard",

@@ -51,6 +51,13 @@ def results(
     return [*found, *reports(lake, models, specs, configs, records)]
 
 
+def made(
+    lake: Lake, models: Path, specs: Sequence[StrategySpec], configs: Sequence[FoundationConfig]
+) -> set[Key]:
+    """Name everything that was made, as `results`, stale or not."""
+    return {one.key for one in results(lake, models, specs, configs)}
+
+
 def _records(lake: Lake) -> Records:
     found: dict[Key, list[dict[str, Any]]] = {}
     for row in lake.read(RESULT_READS, as_of=LATEST).collect().iter_rows(named=True):

@@ -17,13 +17,14 @@ from lake_rows import bar, frame
 from assets.alerts import alerts_sensor
 from assets.arrivals import exchange_date_run
 from assets.closes import closed_sessions
-from assets.sentinel import sentinel
+from assets.sentinel import build_sentinel
 from lim_pipelines import clock
 from lim_pipelines.definitions import defs
 from lim_pipelines.lake import scope_of
 from lim_pipelines.schemas import VALIDATED_BARS
 from resources.home import Home
 
+SENTINEL = build_sentinel([], [])
 HEADER = "symbol,date,open,high,low,close,volume\n"
 
 
@@ -57,7 +58,7 @@ def look(lineage: Lineage, cursor: str | None = None) -> Any:
         resources={"home": Home(root=str(lineage.path))},
         definitions=defs,
     )
-    return sentinel(context)
+    return SENTINEL(context)
 
 
 def said(result: Any) -> str:
