@@ -21,37 +21,43 @@ def train(
 
     It took `seconds`, began as `start` says, and ended at the moment `when`.
     """
-    before = continual.previous(models, REAL.name, cutoff)
-    plan = continual.plan(REAL, before)
     version = lake.version(VALIDATED_BARS)
-    digest = input_digest(REAL, cutoff, plan.parent, f"rows of version {version}")
+    told = {"windows": {"held_out_from": cutoff.isoformat()}, "wall_seconds": seconds, "created_at": when}
+    meta = meta_of(lake, models, cutoff, f"rows of version {version}")
+    meta = meta.model_copy(update=told | ({"start": start} if start else {}))
+    digest = meta.input_digest
+    with atomic_folder(checkpoint.folder_of(models, REAL.name, cutoff, digest)) as folder:
+        (folder / checkpoint.META).write_text(meta.model_dump_json())
+    checkpoint.set_current(models, REAL.name, cutoff, digest)
+
+
+def meta_of(lake: Lake, models: Path, cutoff: date, rows: str) -> checkpoint.Meta:
+    """Say what a training from rows of a fingerprint would say of itself, after what is there."""
+    plan = continual.plan(REAL, continual.previous(models, REAL.name, cutoff))
     read = checkpoint.DataRead(
         table=VALIDATED_BARS.name,
-        lake_version=version,
+        lake_version=lake.version(VALIDATED_BARS),
         as_of=cutoff.isoformat(),
-        fingerprint=f"rows of version {version}",
+        fingerprint=rows,
         rows=1,
         groups=(),
     )
-    meta = checkpoint.Meta(
+    return checkpoint.Meta(
         config=REAL,
         cutoff=cutoff,
-        input_digest=digest,
+        input_digest=input_digest(REAL, cutoff, plan.parent, rows),
         parent=plan.parent.input_digest if plan.parent else None,
         parent_cutoff=plan.parent.cutoff if plan.parent else None,
         code_version=CODE_VERSION,
         seed=0,
         steps=1,
         data=read,
-        windows={"held_out_from": cutoff.isoformat()},
+        windows={"held_out_from": None},
         metrics={},
         loss_curve=(),
-        wall_seconds=seconds,
+        wall_seconds=0.0,
         hardware="",
         torch_version="",
-        created_at=when,
-        start=start or plan.start,
+        created_at="",
+        start=plan.start,
     )
-    with atomic_folder(checkpoint.folder_of(models, REAL.name, cutoff, digest)) as folder:
-        (folder / checkpoint.META).write_text(meta.model_dump_json())
-    checkpoint.set_current(models, REAL.name, cutoff, digest)

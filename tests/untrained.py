@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from trained import meta_of
 
 from lim_pipelines.evaluate import leaderboard as board
 from lim_pipelines.finetune import champions, store
 from lim_pipelines.finetune import plan as finetune
-from lim_pipelines.foundation import checkpoint, continual
+from lim_pipelines.foundation import checkpoint
 from lim_pipelines.foundation import train as pretrain
-from lim_pipelines.foundation.config import CODE_VERSION, REAL
+from lim_pipelines.foundation.config import REAL
 from lim_pipelines.foundation.data import read_bars, series_of
 from lim_pipelines.foundation.evidence import Event, Named
 from lim_pipelines.foundation.folders import atomic_folder
 from lim_pipelines.foundation.metrics_file import METRICS
 from lim_pipelines.foundation.store import digest_of
 from lim_pipelines.lake import Commit, Lake, fingerprint, midnight
-from lim_pipelines.schemas import BACKTEST_DAILY, EFFECTIVENESS, TARGETS, VALIDATED_BARS
+from lim_pipelines.schemas import BACKTEST_DAILY, EFFECTIVENESS, TARGETS
 from lim_pipelines.standings import Standings
 from lim_pipelines.strategies.spec import StrategySpec
 from lim_pipelines.walkforward import Outcome
@@ -98,34 +99,8 @@ class Untrained:
     def _checkpoint(self, cutoff: date) -> dict[str, Any]:
         lake, models = self._world.lake, self._world.models
         self._world.making((REAL.name, cutoff.isoformat()))
-        version = lake.version(VALIDATED_BARS)
-        rows = digest_of(series_of(read_bars(lake, REAL, cutoff)))
-        plan = continual.plan(REAL, continual.previous(models, REAL.name, cutoff))
-        digest = pretrain.input_digest(REAL, cutoff, plan.parent, rows)
-        read = checkpoint.DataRead(
-            table=VALIDATED_BARS.name,
-            lake_version=version,
-            as_of=cutoff.isoformat(),
-            fingerprint=rows,
-            rows=1,
-            groups=(),
-        )
-        meta = checkpoint.Meta(
-            config=REAL,
-            cutoff=cutoff,
-            input_digest=digest,
-            parent=plan.parent.input_digest if plan.parent else None,
-            parent_cutoff=plan.parent.cutoff if plan.parent else None,
-            code_version=CODE_VERSION,
-            seed=0,
-            steps=1,
-            data=read,
-            windows={"held_out_from": None},
-            metrics={},
-            loss_curve=(),
-            start=plan.start,
-            **_UNTOLD,
-        )
+        meta = meta_of(lake, models, cutoff, digest_of(series_of(read_bars(lake, REAL, cutoff))))
+        digest = meta.input_digest
         folder = checkpoint.folder_of(models, REAL.name, cutoff, digest)
         reused = _keep(folder, meta)
         checkpoint.set_current(models, REAL.name, cutoff, digest)
