@@ -32,7 +32,7 @@ def test_killed_processes_change_nothing_in_the_end(tmp_path: Path) -> None:
     # Something was really hit: a run failed for it, and the work was done all the same.
     assert "FAILURE" in done.stdout
     checks = re.findall(r"^  (.*): (yes|NO)$", done.stdout, re.M)
-    assert len(checks) == 8
+    assert len(checks) == 9
     assert {answer for _, answer in checks} == {"yes"}
     assert re.search(r"validated_bars +[1-9]\d* rows, 0 differ", done.stdout)
     weights = re.findall(r"^  xsim_\w+ +2018-11-01 (\S+)$", done.stdout, re.M)
