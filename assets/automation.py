@@ -19,7 +19,7 @@ from assets.releases import releases_sensor
 from assets.requests import CAUSE, EXCHANGE
 from assets.results import decide, evaluate
 from assets.retraining import daily_retraining_plan
-from assets.unrecorded import record
+from assets.unrecorded import record_models
 from lim_pipelines.sources.base import QUARANTINE_AS
 
 daily_reference = dg.ScheduleDefinition(
@@ -56,4 +56,12 @@ SENSORS = [landing_sensor, inputs_sensor, releases_sensor]
 SENSORS += [*backfills.SENSORS, *alerts.SENSORS]
 SCHEDULES = [*closes.SCHEDULES, daily_alternative, daily_reference, weekly_validation, daily_retraining_plan]
 SCHEDULES += [*backfills.SCHEDULES, *freshness.SCHEDULES]
-JOBS = [load_quotes, load_alternative, import_archive, register_landing_files, decide, evaluate, record]
+JOBS = [
+    load_quotes,
+    load_alternative,
+    import_archive,
+    register_landing_files,
+    decide,
+    evaluate,
+    record_models,
+]

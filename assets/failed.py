@@ -11,7 +11,7 @@ import dagster as dg
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
 MOST = 300
-"""Newest failed runs of the week that are looked at."""
+"""Newest runs of a kind that are looked at."""
 
 PARTITION = "dagster/partition"
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"

@@ -52,17 +52,18 @@ def build_sentinel(specs: Sequence[StrategySpec], configs: Sequence[FoundationCo
         instance = context.instance
         failed = failed_this_week(instance)
         never = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED]), limit=MOST)
+        requests = list(_again(instance, [*failed, *never]))
         with dg.partition_loading_context(dynamic_partitions_store=instance):
-            requests = [
-                *_again(instance, [*failed, *never]),
-                *unrecorded.unrecorded(instance, home, specs, configs, failed),
-            ]
             left = _left_failed(instance, context, failed)
         wrong = {
             **_stuck(instance),
             **left,
             **_overdue(home, instance.get_dynamic_partitions(exchanges.name or "")),
         }
+        try:
+            requests += unrecorded.ask_for_records(instance, home, specs, configs, failed)
+        except Exception as error:  # whatever results raise: the sentinel stands guard over all the rest, too
+            wrong[f"records:{type(error).__name__}"] = f"results cannot be compared: {error}"
         told = [cause for cause in json.loads(context.cursor or "[]") if cause in wrong]
         news = {cause: said for cause, said in wrong.items() if cause not in told}
         if news:

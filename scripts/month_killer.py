@@ -23,6 +23,7 @@ import psutil
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from month_machine import Machine
 from month_supervised import Service, workers
+from own_postgres import kill_all
 from tqdm import tqdm
 
 from assets.requests import IN_PROGRESS
@@ -100,8 +101,8 @@ class Killer:
 
     @property
     def waits(self) -> bool:
-        """Whether it has not found something to strike for each fault that it was let."""
-        return len(self.faults) < self._allowed
+        """Whether it has not found something to strike for each fault that it was let, and still looks."""
+        return len(self.faults) < self._allowed and self._thread.is_alive()
 
     def stop(self) -> None:
         """Kill no more."""
@@ -168,23 +169,15 @@ class Killer:
             return "it had just ended"
         victim = self._random.choice(sorted(victims, key=lambda process: process.pid))
         children = _descendants(victim) if whole else []
-        _kill(victim, *children)
+        kill_all(victim, *children)
         return f"{victim.pid} and {len(children)} children" if whole else str(victim.pid)
 
     def _kill_service(self, kind: str, whole: bool) -> str:
         """Kill a service; half of the code servers with their runs, as a container would be."""
         orphans = workers(self._on.home) if kind == "code server" and whole else []
         self._services[kind].kill()
-        _kill(*orphans)
+        kill_all(*orphans)
         return f"with {len(orphans)} run workers" if orphans else "alone"
-
-
-def _kill(*processes: psutil.Process) -> None:
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -52,8 +53,7 @@ class Postgres:
         """Kill the server and all its processes, as a power cut would."""
         first = psutil.Process(self._server.get_pid())
         processes = [first, *first.children(recursive=True)]
-        for process in processes:
-            process.send_signal(signal.SIGKILL)
+        kill_all(*processes)
         psutil.wait_procs(processes, timeout=10)
         # Where nobody collects dead processes, the next start would take the one in these files for alive.
         for lock in (self.folder / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
@@ -62,6 +62,13 @@ class Postgres:
     def stop(self) -> None:
         """Stop it in order."""
         self._server.stop()
+
+
+def kill_all(*processes: psutil.Process) -> None:
+    """Send SIGKILL to processes, of which some may have ended meanwhile."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
 
 
 def _alive(pid: int) -> bool:

@@ -115,8 +115,8 @@ def next_runs(
         line += [f"{s.name}_{step}" for step in ("model", "targets") for s in specs if s.foundation == family]
         for asset in line:
             cutoffs = there.filter((pl.col("result") == asset) & (pl.col("partition") != ""))["partition"]
-            blocks = [Run((asset,), *block) for block in _blocks(map(date.fromisoformat, cutoffs.to_list()))]
-            left = [run for run in blocks if not done(run)]
+            runs_of = [Run((asset,), *block) for block in blocks(map(date.fromisoformat, cutoffs.to_list()))]
+            left = [run for run in runs_of if not done(run)]
             if left:
                 runs.append(left[0])
                 break
@@ -127,7 +127,7 @@ def next_runs(
     return [ends] if ends.assets and not done(ends) else []
 
 
-def _blocks(cutoffs: Iterable[date]) -> list[tuple[date, date]]:
+def blocks(cutoffs: Iterable[date]) -> list[tuple[date, date]]:
     """Return the first and last of cutoffs that follow one another without a gap, earliest first."""
     found: list[tuple[date, date]] = []
     for day in sorted(cutoffs):

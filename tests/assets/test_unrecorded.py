@@ -9,10 +9,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from inprocess import Lineage
-from sensor_world import Driven
+from sensor_world import Driven, spec
 
+from assets import unrecorded
+from assets.failed import FIRST, LAST
 from assets.requests import CAUSE, TAG
-from lim_pipelines.foundation.config import REAL
+from lim_pipelines import definitions
+from lim_pipelines.finetune.cadence import Cadence
+from lim_pipelines.foundation.config import FOUNDATIONS, REAL
+from resources.home import Home
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
@@ -53,6 +58,10 @@ def die_after(patch: pytest.MonkeyPatch, where: str) -> None:
     patch.setattr(where, dies)
 
 
+def span(request: dg.RunRequest) -> tuple[str, str]:
+    return request.tags[FIRST], request.tags[LAST]
+
+
 def state(world: Driven, asset: str) -> str | None:
     found = world.lineage.instance.get_status_by_partition(
         dg.AssetKey(asset), [CUTOFF], world.defs.resolve_assets_def(asset).partitions_def
@@ -73,7 +82,7 @@ def test_a_model_that_is_there_and_not_recorded_is_recorded_and_not_trained_agai
     assert state(world, "small_model") == "FAILED"
     assert f"small_model {CUTOFF} is failed" in list(left_failed(world.lineage.instance))
     request = until(world, "small_model")
-    assert (request.job_name, request.partition_key) == ("record", CUTOFF)
+    assert (request.job_name, span(request)) == ("record_models", (CUTOFF, CUTOFF))
     assert request.tags[CAUSE].startswith(f"small_model {CUTOFF} is there; its run ")
     before = {path: path.stat().st_mtime_ns for path in world.models.rglob("meta.json")}
     assert world.run(request)
@@ -148,9 +157,7 @@ def test_what_was_corrected_since_is_left_to_the_policies(
     assert world.look("retraining")
 
 
-def test_a_check_that_was_never_answered_is_asked_for_with_what_it_looks_at(
-    world: Driven, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_check_that_was_never_answered_is_asked_for_until_it_is(world: Driven) -> None:
     dead = [True]
 
     @dg.asset_check(asset="small_targets", name="no_look_ahead", blocking=True)
@@ -162,16 +169,99 @@ def test_a_check_that_was_never_answered_is_asked_for_with_what_it_looks_at(
     world.defs = dg.Definitions.merge(world.defs, dg.Definitions(asset_checks=[check]))
     assert not world.run(until(world, REAL.name))
     assert state(world, "small_targets") == "MATERIALIZED"
-    assert [words.split(" was ")[0] for words in unchecked(world.lineage.instance)] == [
-        "small_targets:no_look_ahead"
-    ]
+    [said] = unchecked(world.lineage.instance)
+    assert said.startswith("small_targets:no_look_ahead was never answered in run ")
     [request] = world.look("sentinel")
-    assert (request.job_name, request.partition_key) == ("decide", CUTOFF)
+    assert (request.job_name, span(request)) == ("decide", (CUTOFF, CUTOFF))
     assert request.tags[CAUSE].endswith("died before it was checked")
+    assert not world.run(request)
+    [again] = world.look("sentinel")
+    assert (again.tags, again.run_key) == (request.tags, f"{request.run_key}#2")
     dead.clear()
-    assert world.run(request)
+    assert world.run(again)
     assert not world.look("sentinel")
     assert not list(unchecked(world.lineage.instance))
+
+
+def test_what_a_run_never_came_to_is_not_taken_for_made(
+    world: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = until(world, REAL.name)
+    assert world.run(training)
+    world.settle()
+    with monkeypatch.context() as patch:
+        die_after(patch, "assets.window_store.update")
+        assert not world.run(training)
+    assert state(world, "small_targets") == "FAILED", "as Dagster says of every step of a failed run"
+    assert not world.look("sentinel")
+
+
+def test_a_run_that_people_cancelled_is_made_known_as_well(
+    world: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = until(world, REAL.name)
+    with monkeypatch.context() as patch:
+        die_after(patch, "assets.foundation.trained")
+        assert not world.run(training)
+    instance = world.lineage.instance
+    [run] = instance.get_runs(dg.RunsFilter(tags={TAG: training.tags[TAG]}))
+    instance.report_run_canceled(run)
+    assert [one.asset_selection for one in world.look("sentinel")] == [[dg.AssetKey(REAL.name)]]
+
+
+def test_it_rests_first_and_leaves_what_is_being_made(world: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = until(world, REAL.name)
+    with monkeypatch.context() as patch:
+        die_after(patch, "assets.strategies.trained")
+        assert not world.run(training)
+    with monkeypatch.context() as patch:
+        patch.setattr("assets.unrecorded.RETRY_AFTER", timedelta(minutes=10))
+        assert not world.look("sentinel")
+    with monkeypatch.context() as patch:
+        patch.setattr("assets.requests.RETRY_AFTER", timedelta(minutes=10))
+        assert not world.look("sentinel"), "whoever asked may ask again"
+    with monkeypatch.context() as patch:
+        patch.setattr("assets.unrecorded.at_work", lambda _: {"small_model"})
+        assert not world.look("sentinel")
+    assert len(world.look("sentinel")) == 1
+
+
+def test_results_that_cannot_be_compared_do_not_stop_the_sentinel(
+    world: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assets.unrecorded.ask_for_records", lambda *_: 1 / 0)
+    context = dg.build_sensor_context(
+        world.lineage.instance, resources={"home": world.home}, definitions=definitions.defs
+    )
+    found = world.sensors["sentinel"](context)
+    assert "results cannot be compared: division by zero" in str(found.skip_reason.skip_message)
+
+
+@pytest.mark.parametrize(
+    ("asset", "partition", "expected"),
+    [
+        ("small_model", "2018-12-01", True),  # of October
+        ("small_model", "2018-07-01", True),  # never made of anything
+        ("small_targets", "2018-07-01", True),
+        ("small_model", "2019-01-01", False),
+        ("small_targets", "2018-12-01", False),
+    ],
+)
+def test_months_that_train_nothing_are_there_with_the_models_they_go_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asset: str, partition: str, expected: bool
+) -> None:
+    quarterly = spec().model_copy(
+        update={"cadence": Cadence(retrain="quarterly", first_cutoff=date(2018, 10, 1))}
+    )
+    monkeypatch.setattr("assets.unrecorded.made", lambda *_: {("small_model", "2018-10-01")})
+    there = unrecorded._there(Home(root=str(tmp_path)), [quarterly], [REAL])
+    assert there(asset, partition) is expected
+
+
+def test_the_job_that_records_models_makes_models_only() -> None:
+    made = definitions.defs.resolve_job_def("record_models").asset_layer.executable_asset_keys
+    names = {key.to_user_string() for key in made}
+    assert names == {*FOUNDATIONS, "wti_transfer_model", "xsim_long_short_model"}
 
 
 def test_what_people_started_is_left_to_people(world: Driven, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,3 +138,17 @@ def test_a_range_is_all_of_its_partitions() -> None:
         train = dg.DagsterRun("train", tags={FIRST: "2018-11-01", END: "2019-01-01"})
         assert list(_keys(instance, train)) == ["2018-11-01", "2018-12-01", "2019-01-01"]
         assert _keys(instance, dg.DagsterRun("once")) == []
+
+
+def test_a_process_that_has_just_ended_keeps_no_other_from_being_killed() -> None:
+    import subprocess
+
+    import psutil
+    from own_postgres import kill_all
+
+    children = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(2)]
+    gone, there = (psutil.Process(child.pid) for child in children)
+    children[0].kill()
+    children[0].wait()
+    kill_all(gone, there)
+    assert children[1].wait(timeout=10) == -9
