@@ -39,6 +39,7 @@ from lim_pipelines.places import Places
 from lim_pipelines.schemas import ALIGNED_BARS, LANDING_FILES, RAW_QUOTES, RESAMPLED_BARS, VALIDATED_BARS
 
 TABLES = (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS, RESAMPLED_BARS)
+SCHEDULE = "dagster/schedule_name"
 PARTITION = "dagster/partition"
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -48,12 +49,15 @@ def open_asks(instance: DagsterInstance) -> dict[str, RunRecord]:
 
     Who asks does not always ask for the same again: a load that failed is asked for together with what is
     new, a training without what it had made before it died. So an ask is also done when every one of its
-    partitions was made after it was asked for. What the sentinel has told of is left to people.
+    partitions was made after it was asked for. What the sentinel has told of is left to people; what a
+    schedule asks for without remembering it, the weekly reports, comes at its next tick.
     """
     told = told_of(instance)
     tries: dict[str, list[RunRecord]] = defaultdict(list)
     for record in instance.get_run_records():
-        tries[record.dagster_run.tags.get(TAG, record.dagster_run.run_id)].append(record)
+        tags = record.dagster_run.tags
+        if TAG in tags or SCHEDULE not in tags:
+            tries[tags.get(TAG, record.dagster_run.run_id)].append(record)
     return {
         ask: newest
         for ask, (newest, *older) in tries.items()
