@@ -154,9 +154,9 @@ def test_a_process_that_has_just_ended_keeps_no_other_from_being_killed() -> Non
     assert children[1].wait(timeout=10) == -9
 
 
-def test_what_a_schedule_does_not_remember_is_no_open_ask() -> None:
+def test_what_a_schedule_does_not_remember_is_no_open_ask(tmp_path: Path) -> None:
     import dagster as dg
-    from month_checks import SCHEDULE, open_asks
+    from month_checks import SCHEDULE, TAG, open_asks
 
     @dg.op
     def fails() -> None:
@@ -166,11 +166,7 @@ def test_what_a_schedule_does_not_remember_is_no_open_ask() -> None:
     def work() -> None:
         fails()
 
-    with dg.DagsterInstance.ephemeral() as instance:
-        for tags in (
-            {SCHEDULE: "weekly_validation"},
-            {SCHEDULE: "close", "lim/ask": "close:XNYS"},
-            {"lim/ask": "x"},
-        ):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        for tags in ({SCHEDULE: "weekly_validation"}, {SCHEDULE: "close", TAG: "close:XNYS"}, {TAG: "x"}):
             work.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
         assert set(open_asks(instance)) == {"close:XNYS", "x"}
