@@ -80,6 +80,19 @@ def tries(instance: DagsterInstance, ask: str, now: datetime | None = None) -> T
     return Tries(runs, succeeded=status == DagsterRunStatus.SUCCESS, working=not ended, due=ended and rested)
 
 
+def neglected(instance: DagsterInstance, ask: str) -> bool:
+    """Whether something could have been asked for again for a pause, and was not.
+
+    Parameters
+    ----------
+    instance
+        The Dagster instance.
+    ask
+        Value of the runs' tag `lim/ask`.
+    """
+    return tries(instance, ask, datetime.now(UTC) - RETRY_AFTER).due
+
+
 def at_work(instance: DagsterInstance) -> set[str]:
     """Assets that runs which wait or work are making or will make, whoever asked for them.
 

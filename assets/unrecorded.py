@@ -11,7 +11,7 @@ What does not belong here: results that are missing or stale (`retraining.py`, `
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 
 import dagster as dg
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, RunRecord, RunsFilter
@@ -20,7 +20,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from assets.audits_models import NAME
 from assets.failed import FIRST, LAST, partitions_of, since
 from assets.partitions import cutoffs
-from assets.requests import CAUSE, RETRY_AFTER, TAG, at_work, run_key, tries
+from assets.requests import CAUSE, RETRY_AFTER, TAG, at_work, neglected, run_key, tries
 from assets.results import BOARDS, decide, evaluate
 from lim_pipelines.foundation.config import FOUNDATIONS, FoundationConfig
 from lim_pipelines.stale import made, stale
@@ -124,7 +124,7 @@ def _left_to_us(instance: DagsterInstance, one: RunRecord) -> bool:
     ask = one.dagster_run.tags.get(TAG)
     if ask is None or since(one) < RETRY_AFTER:
         return False
-    return ask.startswith(_PREFIX) or tries(instance, ask, datetime.now(UTC) - RETRY_AFTER).due
+    return ask.startswith(_PREFIX) or neglected(instance, ask)
 
 
 def _origin(run: dg.DagsterRun) -> str:

@@ -1,4 +1,4 @@
-"""A month in which processes are killed, in small: two faults of each kind, and nothing is lost or twice."""
+"""A month in which processes are killed, in small: a fault of each kind, and nothing is lost or twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).resolve().parents[2]
-ARGUMENTS = ("--faults", "8", "--seed", "3", "--sessions", "1", "--exchanges", "XSIM")
+ARGUMENTS = ("--faults", "4", "--seed", "3", "--sessions", "1", "--exchanges", "XSIM")
 KINDS = ("run worker", "daemon", "code server", "postgres")
 
 
@@ -28,7 +28,7 @@ def test_killed_processes_change_nothing_in_the_end(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for kind in KINDS:
-        assert len(re.findall(rf"! \d+ {kind} killed", done.stdout)) == 2
+        assert len(re.findall(rf"! \d+ {kind} killed", done.stdout)) == 1
     # Something was really hit: a run failed for it, and the work was done all the same.
     assert "FAILURE" in done.stdout
     checks = re.findall(r"^  (.*): (yes|NO)$", done.stdout, re.M)
