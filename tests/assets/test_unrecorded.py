@@ -13,6 +13,7 @@ from sensor_world import Driven, spec
 
 from assets import unrecorded
 from assets.failed import FIRST, LAST
+from assets.partitions import cutoffs
 from assets.requests import CAUSE, TAG
 from lim_pipelines import definitions
 from lim_pipelines.finetune.cadence import Cadence
@@ -181,6 +182,34 @@ def test_a_check_that_was_never_answered_is_asked_for_until_it_is(world: Driven)
     assert world.run(again)
     assert not world.look("sentinel")
     assert not list(unchecked(world.lineage.instance))
+
+
+def test_a_verdict_on_another_cutoff_does_not_answer_for_this_one(world: Driven) -> None:
+    @dg.asset_check(asset="small_targets", name="no_look_ahead", blocking=True)
+    def dies() -> dg.AssetCheckResult:
+        raise dg.Failure("killed")
+
+    world.defs = dg.Definitions.merge(world.defs, dg.Definitions(asset_checks=[dies]))
+    assert not world.run(until(world, REAL.name))
+
+    @dg.asset(name="small_targets", partitions_def=cutoffs)
+    def other() -> None:
+        pass
+
+    @dg.asset_check(asset="small_targets", name="no_look_ahead")
+    def passes() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    job = dg.Definitions(assets=[other], asset_checks=[passes]).resolve_implicit_global_asset_job_def()
+    for cutoff, asked in (("2018-11-01", 1), (CUTOFF, 0)):
+        assert job.execute_in_process(instance=world.lineage.instance, partition_key=cutoff).success
+        assert len(world.look("sentinel")) == asked
+
+
+def test_months_that_follow_one_another_are_one_run() -> None:
+    months = ["2018-12-01", "2018-11-01", "2019-02-01"]
+    assert unrecorded._blocks(months) == [("2018-11-01", "2018-12-01"), ("2019-02-01", "2019-02-01")]
+    assert unrecorded._blocks([""]) == [("", "")]
 
 
 def test_what_a_run_never_came_to_is_not_taken_for_made(
