@@ -11,7 +11,7 @@ for the days of `max_runtime_seconds`.
 
 import json
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLauncher
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG

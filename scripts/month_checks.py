@@ -22,7 +22,6 @@ from dagster import (
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
-    PartitionKeyRange,
     RunRecord,
     RunsFilter,
     partition_loading_context,
@@ -30,6 +29,7 @@ from dagster import (
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from assets.audits_models import NAME
+from assets.failed import FIRST, PARTITION, partitions_of
 from assets.partitions import cutoffs, exchange_dates
 from assets.requests import EXCHANGE, IN_PROGRESS, TAG
 from lim_pipelines.lake import Lake
@@ -40,8 +40,6 @@ from lim_pipelines.schemas import ALIGNED_BARS, LANDING_FILES, RAW_QUOTES, RESAM
 
 TABLES = (RAW_QUOTES, ALIGNED_BARS, VALIDATED_BARS, RESAMPLED_BARS)
 SCHEDULE = "dagster/schedule_name"
-PARTITION = "dagster/partition"
-FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 def open_asks(instance: DagsterInstance) -> dict[str, RunRecord]:
@@ -92,12 +90,9 @@ def _made(instance: DagsterInstance, run: DagsterRun, since: float) -> bool:
 
 def _keys(instance: DagsterInstance, run: DagsterRun) -> list[str]:
     """Return the partitions that a run was for, those within its range, too."""
-    if FIRST not in run.tags:
-        return [run.tags[PARTITION]] if PARTITION in run.tags else []
-    ends = PartitionKeyRange(run.tags[FIRST], run.tags[LAST])
-    kind = exchange_dates if "|" in ends.start else cutoffs
+    kind = exchange_dates if "|" in run.tags.get(FIRST, run.tags.get(PARTITION, "")) else cutoffs
     with partition_loading_context(dynamic_partitions_store=instance):
-        return [*kind.get_partition_keys_in_range(ends)]
+        return partitions_of(kind, run)
 
 
 def left_open(instance: DagsterInstance) -> Iterator[str]:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
+
+from own_postgres import Postgres
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "scripts"))
-from own_postgres import Postgres  # noqa: E402 (the folder of scripts is on the path only now)
 
 
 @contextmanager

@@ -59,6 +59,15 @@ def die_after(patch: pytest.MonkeyPatch, where: str) -> None:
     patch.setattr(where, dies)
 
 
+def died(world: Driven, monkeypatch: pytest.MonkeyPatch, where: str) -> dg.RunRequest:
+    """Have the first training asked for die at some place, and return what was asked for."""
+    training = until(world, REAL.name)
+    with monkeypatch.context() as patch:
+        die_after(patch, where)
+        assert not world.run(training)
+    return training
+
+
 def span(request: dg.RunRequest) -> tuple[str, str]:
     return request.tags[FIRST], request.tags[LAST]
 
@@ -74,10 +83,7 @@ def state(world: Driven, asset: str) -> str | None:
 def test_a_model_that_is_there_and_not_recorded_is_recorded_and_not_trained_again(
     world: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = until(world, REAL.name)
-    with monkeypatch.context() as patch:
-        die_after(patch, "assets.strategies.trained")
-        assert not world.run(training)
+    died(world, monkeypatch, "assets.strategies.trained")
     assert world.made == [(REAL.name, CUTOFF), ("small_model", CUTOFF)]
     assert not world.look("retraining"), "by content nothing is missing"
     assert state(world, "small_model") == "FAILED"
@@ -92,9 +98,7 @@ def test_a_model_that_is_there_and_not_recorded_is_recorded_and_not_trained_agai
     world.needless.clear()
     world.settle()
     assert not world.needless, "recorded once"
-    assert not list(left_failed(world.lineage.instance)), (
-        "nor is what came behind it, which results_sensor decided"
-    )
+    assert not list(left_failed(world.lineage.instance))
 
 
 def test_a_record_that_dies_as_well_is_asked_for_again_under_the_same_cause(
@@ -133,10 +137,7 @@ def test_decisions_and_backtests_that_are_not_recorded_are_recorded(
 def test_what_failed_and_is_not_there_is_left_to_whoever_asked(
     world: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = until(world, REAL.name)
-    with monkeypatch.context() as patch:
-        die_after(patch, "resources.trainer.Trainer.run")
-        assert not world.run(training)
+    training = died(world, monkeypatch, "resources.trainer.Trainer.run")
     assert not world.look("sentinel")
     [again] = world.look("retraining")
     assert again.tags[TAG] == training.tags[TAG]
@@ -145,10 +146,7 @@ def test_what_failed_and_is_not_there_is_left_to_whoever_asked(
 def test_what_was_corrected_since_is_left_to_the_policies(
     world: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = until(world, REAL.name)
-    with monkeypatch.context() as patch:
-        die_after(patch, "assets.strategies.trained")
-        assert not world.run(training)
+    died(world, monkeypatch, "assets.strategies.trained")
     world.drop(DAYS[2], {"AAPL": 120.0, "MSFT": 90.0, "FB": 100.0}, datetime(2018, 11, 20, tzinfo=UTC))
     # The ledger first, then the load.
     for _ in range(2):
@@ -228,10 +226,7 @@ def test_what_a_run_never_came_to_is_not_taken_for_made(
 def test_a_run_that_people_cancelled_is_made_known_as_well(
     world: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = until(world, REAL.name)
-    with monkeypatch.context() as patch:
-        die_after(patch, "assets.foundation.trained")
-        assert not world.run(training)
+    training = died(world, monkeypatch, "assets.foundation.trained")
     instance = world.lineage.instance
     [run] = instance.get_runs(dg.RunsFilter(tags={TAG: training.tags[TAG]}))
     instance.report_run_canceled(run)
@@ -239,10 +234,7 @@ def test_a_run_that_people_cancelled_is_made_known_as_well(
 
 
 def test_it_rests_first_and_leaves_what_is_being_made(world: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
-    training = until(world, REAL.name)
-    with monkeypatch.context() as patch:
-        die_after(patch, "assets.strategies.trained")
-        assert not world.run(training)
+    died(world, monkeypatch, "assets.strategies.trained")
     with monkeypatch.context() as patch:
         patch.setattr("assets.unrecorded.RETRY_AFTER", timedelta(minutes=10))
         assert not world.look("sentinel")

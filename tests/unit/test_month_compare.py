@@ -128,8 +128,10 @@ def test_a_month_without_models_shows_nothing_of_trainings() -> None:
 
 def test_a_range_is_all_of_its_partitions() -> None:
     import dagster as dg
-    from month_checks import FIRST, _keys
-    from month_checks import LAST as END
+    from month_checks import _keys
+
+    from assets.failed import FIRST
+    from assets.failed import LAST as END
 
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("exchange", ["XNYS", "XSIM"])
