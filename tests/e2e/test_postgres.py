@@ -7,16 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from inprocess import Lineage
 from postgres import ROOT, Postgres, production_dagster
+from processes import running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
+DAEMON = ("-m", "dagster._daemon", "run", "-w", "workspace.yaml")
 HEADER = "symbol,date,open,high,low,close,volume\n"
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -25,23 +26,6 @@ RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_e
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with production_dagster(tmp_path_factory.mktemp("production")) as postgres:
         yield postgres
-
-
-@contextmanager
-def daemon() -> Iterator[None]:
-    """The real daemon, with a code server of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"],
-        cwd=ROOT,
-        env=dict(os.environ),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
 
 
 def test_the_settings_are_those_of_the_file(server: Postgres) -> None:
@@ -72,7 +56,7 @@ def test_the_daemon_takes_a_range_from_the_queue_and_a_killed_postgres_keeps_it(
         instance.add_dynamic_partitions("exchange", ["XNYS"])
         Lineage(home, instance).drop(HEADER + "IBM,2018-11-20,117,118,116,117,5000\n", "XNYS/ibm.csv")
         tags = dict(zip(RANGE, ("2018-11-19|XNYS", "2018-11-21|XNYS"), strict=True))
-        with daemon():
+        with running(*DAEMON):
             launch(tags)
             (run,) = instance.get_runs()
             finished = wait_for(instance, run.run_id)
