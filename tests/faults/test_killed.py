@@ -68,7 +68,6 @@ def contents(lake: Lake) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_a_killed_run_leaves_whole_tables_and_the_next_one_finishes(tmp_path: Path) -> None:
-    began = time.monotonic()
     child = start(tmp_path / "undisturbed")
     began = time.monotonic()
     assert child.wait() == 0

@@ -1,7 +1,6 @@
 """Small files of every shape that LEAN ships."""
 
 import os
-import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -312,16 +311,3 @@ def test_a_torn_file_gives_nothing(world: LeanWorld) -> None:
     file.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(RejectedFileError, match="truncated"):
         world.read(path)
-
-
-def test_a_thousand_files_a_day_are_read_fast_enough(world: LeanWorld) -> None:
-    """Five minutes for a hundred thousand would be .003 s a file; this allows for a busy machine."""
-    bars = "\n".join(f"{60000 * m},1,1,1,1,1" for m in range(570, 960))
-    for n in range(40):
-        world.zip(f"equity/usa/minute/a{n}/20140610_trade.zip", {f"20140610_a{n}_minute_trade.csv": bars})
-    files = world.source.files(world.landing)
-    list(world.source.read(files[0], world.landing))  # the calendar
-    started = time.process_time()
-    rows = sum(block.rows.height for file in files[1:] for block in world.source.read(file, world.landing))
-    assert rows == 39 * 390
-    assert (time.process_time() - started) / 39 < 0.15

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 import zipfile
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -299,7 +298,6 @@ def test_every_file_of_the_tree(landing: Path, files: dict[str, SourceFile]) -> 
     # Ticks of IBM have LEAN's own seconds beside them, but for one day's quotes.
     assert zips - files.keys() <= ticks
     assert files.keys() <= zips
-    started = time.perf_counter()
     total = 0
     for path, file in files.items():
         parsed = joined(list(Lean().read(file, landing)))
@@ -316,7 +314,4 @@ def test_every_file_of_the_tree(landing: Path, files: dict[str, SourceFile]) -> 
         elif understood.resolution != "tick":
             given = parsed.rows.select("file", "line").n_unique() if parsed.rows.height else 0
             assert given + parsed.rejected.height == lines, path
-    seconds = time.perf_counter() - started
-    print(f"{len(files)} files, {total:,} rows in {seconds:.1f} s")
     assert total > 1_500_000
-    assert seconds < 60
